@@ -1,0 +1,44 @@
+#include "builder/image/output.h"
+
+#include <string.h>
+
+/* A kind whose `write` is NULL is either made by the root step (tar, dir) or has no writer. */
+static const struct output_class classes[OUTPUT_KINDS] = {
+	[OUTPUT_TAR] = {.needs = {.root_tar = true}},
+	[OUTPUT_DIR] = {.needs = {.root_dir = true}},
+	[OUTPUT_EROFS] = {.needs = {.root_tar = true, .tools = true}},
+	[OUTPUT_EXT4] = {.needs = {.root_tar = true, .tools = true}},
+	[OUTPUT_TEMPLATE_DISK] = {.needs = {.root_tar = true, .tools = true}},
+	[OUTPUT_FILE] = {.needs = {.root_tar = true}},
+	[OUTPUT_DRACUT] = {.needs = {.root_dir = true}},
+	[OUTPUT_GUEST_INITRAMFS] = {.needs = {.root_dir = true}},
+	[OUTPUT_ISO] = {.needs = {.tools = true}},
+};
+
+const struct output_class *output_class(enum output_kind kind)
+{
+	return &classes[kind];
+}
+
+void output_files(struct arena *a, const struct definition_output *o, const char *names[5])
+{
+	size_t n = 0;
+
+	names[n++] = o->name;
+	if (o->kind == OUTPUT_EROFS && o->verity) {
+		const char *dot = strrchr(o->name, '.');
+		size_t stem = dot ? (size_t)(dot - o->name) : strlen(o->name);
+
+		names[n++] = arena_printf(a, "%.*s.verity", (int)stem, o->name);
+		names[n++] = arena_printf(a, "%.*s.roothash", (int)stem, o->name);
+	}
+	names[n] = NULL;
+}
+
+const char *output_input_path(const struct output_job *job, const char *name)
+{
+	for (size_t i = 0; i < job->n_inputs; i++)
+		if (!strcmp(job->inputs[i].name, name))
+			return job->inputs[i].path;
+	return NULL;
+}
