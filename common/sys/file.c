@@ -217,8 +217,8 @@ static int remove_at(int dirfd, const char *name, dev_t dev)
 	if (st.st_dev != dev)
 		return -EXDEV;
 	/* An unprivileged owner may have to give himself access first. */
-	if (geteuid() != 0 && (st.st_mode & 0700) != 0700)
-		fchmodat(dirfd, name, 0700, 0);
+	if (geteuid() != 0 && (st.st_mode & 0700) != 0700 && fchmodat(dirfd, name, 0700, 0) < 0)
+		return -errno;
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

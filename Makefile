@@ -1,0 +1,115 @@
+# Bulkhead. One makefile; every folder adds its programs, libraries and tests in its module.mk:
+#
+#   LIBS += name            internal static library: name_SRCS, name_LIBS, name_PKGS
+#   BINS += name            host program                             -> $(BUILD)/bin/
+#   SOCKET_BINS += name     program in the socket flavour of vchan   -> $(BUILD)/socket/bin/
+#   XEN_BINS += name        program in the shipped flavour           -> $(BUILD)/xen/bin/
+#   TESTS += name           unit test program, run by check-fast     -> $(BUILD)/test/
+#   CHECK_FAST += script    further suite, run by check-fast as: BUILD=$(BUILD) script
+#   name_SRCS, name_LIBS (internal; `vchan` is the flavour's), name_PKGS (pkg-config), name_LDLIBS, name_LDFLAGS, name_CPPFLAGS
+
+VERSION := $(shell cat VERSION)
+SAN ?=
+STRICT ?=
+BUILD ?= build$(if $(SAN),/san)
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+PKG_CONFIG ?= pkg-config
+.DEFAULT_GOAL := all
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
+	-Wformat=2 -Wvla -Wimplicit-fallthrough -Wundef -Wwrite-strings -Wswitch-enum
+OPTIMISE := -O2 -g -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SANITIZE :=
+ifneq ($(SAN),)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+OPTIMISE := -O1 -g -fno-omit-frame-pointer $(SANITIZE)
+endif
+ALL_CFLAGS := -std=c17 -fPIE $(OPTIMISE) $(WARNINGS) $(if $(STRICT),-Werror) $(CFLAGS)
+# Debug paths must not carry the place of the build into the program.
+ALL_CPPFLAGS := -I. -I$(BUILD)/include -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=. $(CPPFLAGS)
+ALL_LDFLAGS := -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
+
+LIBS :=
+BINS :=
+SOCKET_BINS :=
+XEN_BINS :=
+TESTS :=
+CHECK_FAST :=
+
+include $(sort $(wildcard */module.mk */*/module.mk))
+
+# The libraries of a target, each before those it needs; $2 is the flavour.
+expand_libs = $(foreach l,$(patsubst vchan,vchan-$2,$($1_LIBS)),$l $(call expand_libs,$l,$2))
+last_of_each = $(if $1,$(call last_of_each,$(filter-out $(lastword $1),$1)) $(lastword $1))
+libs_of = $(call last_of_each,$(call expand_libs,$1,$2))
+pkgs_of = $(sort $($1_PKGS) $(foreach l,$(call libs_of,$1,$2),$($l_PKGS)))
+ldlibs_of = $(foreach l,$(call libs_of,$1,$2),$($l_LDLIBS)) $($1_LDLIBS)
+objs_of = $(patsubst %.c,$(BUILD)/obj/%.o,$($1_SRCS))
+
+define library
+$(BUILD)/lib/lib$1.a: $(call objs_of,$1)
+$(call objs_of,$1): PKGS += $($1_PKGS)
+$(call objs_of,$1): EXTRA_CPPFLAGS += $($1_CPPFLAGS)
+endef
+
+# $1 name, $2 folder below $(BUILD), $3 flavour, $4 further libraries
+define program
+$(BUILD)/$2/$1: $(call objs_of,$1) $(patsubst %,$(BUILD)/lib/lib%.a,$(call libs_of,$1,$3) $4)
+	@mkdir -p $$(@D)
+	$$(LINK) $$(if $$(filter -static,$($1_LDFLAGS)),,-pie) $$(ALL_LDFLAGS) $($1_LDFLAGS) -o $$@ $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+		$(if $(call pkgs_of,$1,$3),$$$$($(PKG_CONFIG) $(if $(filter -static,$($1_LDFLAGS)),--static) --libs $(call pkgs_of,$1,$3))) $(call ldlibs_of,$1,$3)
+$(call objs_of,$1): PKGS += $(call pkgs_of,$1,$3)
+$(call objs_of,$1): EXTRA_CPPFLAGS += $($1_CPPFLAGS)
+endef
+
+Q := $(if $(V),,@)
+LINK = $(Q)$(if $(V),,echo "  LD    $@";) $(CC)
+$(foreach l,$(LIBS),$(eval $(call library,$l)))
+$(foreach b,$(BINS),$(eval $(call program,$b,bin,socket)))
+$(foreach b,$(SOCKET_BINS),$(eval $(call program,$b,socket/bin,socket)))
+$(foreach b,$(XEN_BINS),$(eval $(call program,$b,xen/bin,xen)))
+$(foreach b,$(TESTS),$(eval $(call program,$b,test,socket,common-test)))
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(if $(V),,echo "  CC    $<";) $(CC) $(ALL_CPPFLAGS) $(EXTRA_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP \
+		$(if $(strip $(PKGS)),$$($(PKG_CONFIG) --cflags $(sort $(PKGS)))) -c -o $@ $<
+
+$(BUILD)/lib/%.a:
+	@mkdir -p $(@D)
+	$(Q)$(if $(V),,echo "  AR    $@";) rm -f $@; ar rcsD $@ $(filter %.o,$^)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: all socket xen tests deps deps-quietly iso check check-fast qa clean
+.DELETE_ON_ERROR:
+# Several of our targets run the builder, which has its own --jobs.
+all: $(addprefix $(BUILD)/bin/,$(BINS))
+socket: $(addprefix $(BUILD)/socket/bin/,$(SOCKET_BINS))
+xen: $(addprefix $(BUILD)/xen/bin/,$(XEN_BINS))
+tests: $(addprefix $(BUILD)/test/,$(TESTS))
+
+deps:
+	@common/deps/install
+deps-quietly:
+	@common/deps/install --if-allowed
+
+# The images, each from its lock or, where packages have left the mirrors, from a new one kept in out/.
+iso: deps-quietly
+	+@$(MAKE) --no-print-directory all
+	$(BUILD)/bin/bulkhead build iso --relock -o out
+
+# Suites of seconds; BUILD is told to them so that a sanitizer build is tested with its own programs.
+check-fast: all socket tests
+	@BUILD=$(BUILD) common/tests/run-suites $(addprefix $(BUILD)/test/,$(TESTS)) $(CHECK_FAST)
+
+check:
+	@common/tests/check
+
+qa: deps-quietly
+	+@$(MAKE) --no-print-directory iso
+	qa/run --all --out out/qa
+
+clean:
+	rm -rf build

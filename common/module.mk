@@ -1,0 +1,15 @@
+# common-min needs libc alone: for the static programs of the guest.
+LIBS += common common-min common-test
+
+common_min_SRCS := $(addprefix common/base/,alloc.c arena.c blob.c error.c strbuf.c strmap.c strv.c) \
+	common/sys/file.c common/sys/process.c
+common-min_SRCS := $(common_min_SRCS)
+
+common_SRCS := $(common_min_SRCS) common/base/yaml.c common/sys/hash.c common/ui/event.c common/ui/options.c
+common_PKGS := yaml-0.1 libcrypto jansson
+
+common-test_SRCS := common/tests/test.c
+
+TESTS += test-common
+test-common_SRCS := $(wildcard common/tests/test_*.c)
+test-common_LIBS := common

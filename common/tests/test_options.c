@@ -1,0 +1,68 @@
+/* The option table: every form a user may type, and what is refused. */
+#include <stdint.h>
+#include <string.h>
+
+#include "common/tests/test.h"
+#include "common/ui/options.h"
+
+static bool flag, all;
+static const char *file;
+static struct strv mirrors;
+static long jobs;
+static const struct option_def defs[] = {
+	{"flag", 'f', OPTION_FLAG, &flag, NULL, "a flag"},
+	{"all", 'a', OPTION_FLAG, &all, NULL, "another"},
+	{"file", 'o', OPTION_STRING, &file, "FILE", "a file"},
+	{"mirror", 0, OPTION_LIST, &mirrors, "URI", "may be repeated"},
+	{"jobs", 'j', OPTION_NUMBER, &jobs, "N", "a number"},
+	{0},
+};
+static struct command_line cmd = {.program = "prog", .operands = "IMAGE", .summary = "Tests.", .options = defs};
+
+static int parse(struct strv *operands, int argc, const char *const *argv)
+{
+	flag = all = false;
+	file = NULL;
+	jobs = 0;
+	strv_free(&mirrors);
+	return (int)options_parse(&cmd, argc, (char *const *)(uintptr_t)argv, operands);
+}
+
+#define PARSE(ops, ...)                                                                            \
+	parse(ops, (int)(sizeof((const char *[]){"prog", __VA_ARGS__}) / sizeof(char *)),          \
+	      (const char *const[]){"prog", __VA_ARGS__, NULL})
+
+TEST(options_forms)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	CHECK_INT(PARSE(&ops, "one", "-fao", "x", "--mirror=a", "--mirror", "b", "-j4", "two", "--", "-f"), 0);
+	CHECK(flag && all && jobs == 4);
+	CHECK_STR(file, "x");
+	CHECK_INT(mirrors.n, 2);
+	CHECK_INT(ops.n, 3);
+	CHECK_STR(ops.v[2], "-f");
+}
+
+TEST(options_refusals)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	CHECK_INT(PARSE(&ops, "--nope"), OPTIONS_WRONG);
+	CHECK_INT(PARSE(&ops, "-x"), OPTIONS_WRONG);
+	CHECK_INT(PARSE(&ops, "--file"), OPTIONS_WRONG);
+	CHECK_INT(PARSE(&ops, "--flag=1"), OPTIONS_WRONG);
+	CHECK_INT(PARSE(&ops, "-j", "x"), OPTIONS_WRONG);
+	CHECK_INT(PARSE(&ops, "--fil", "x"), OPTIONS_WRONG);
+}
+
+TEST(options_stop_at_operand)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	cmd.stop_at_operand = true;
+	CHECK_INT(PARSE(&ops, "-f", "vm", "ls", "-l"), 0);
+	cmd.stop_at_operand = false;
+	CHECK_INT(ops.n, 3);
+	strv_free(&mirrors);
+}

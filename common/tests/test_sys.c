@@ -1,0 +1,72 @@
+/* Files are whole or untouched, processes report how they ended, digests are those of the standard. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/sys/hash.h"
+#include "common/sys/process.h"
+#include "common/tests/test.h"
+
+TEST(file_atomic_write)
+{
+	_cleanup_close_ int dir = open(test_dir(), O_RDONLY | O_DIRECTORY);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct stat st;
+
+	CHECK_INT(write_atomic(dir, "f", "one", 3, 0640), 0);
+	CHECK_INT(write_atomic(dir, "f", "two!", 4, 0640), 0);
+	CHECK_INT(read_file(dir, "f", 100, &text), 0);
+	CHECK_STR(text.p, "two!");
+	CHECK(fstatat(dir, "f", &st, 0) == 0 && (st.st_mode & 0777) == 0640);
+	CHECK_INT(read_file(dir, "f", 3, &text), -EFBIG);
+	CHECK_INT(read_file(dir, "absent", 3, &text), -ENOENT);
+	CHECK_INT(write_atomic(dir, "no/f", "x", 1, 0644), -ENOENT);
+}
+
+TEST(file_trees)
+{
+	_cleanup_close_ int dir = open(test_dir(), O_RDONLY | O_DIRECTORY);
+
+	CHECK_INT(mkdir_p(dir, "a/b/c", 0755), 0);
+	CHECK_INT(mkdir_p(dir, "a/b/c", 0755), 0);
+	CHECK_INT(write_file(dir, "a/b/c/f", "x", 1, 0644), 0);
+	CHECK_INT(mkdir_p(dir, "a/b/c/f/d", 0755), -ENOTDIR);
+	CHECK_INT(mkdir_parents(dir, "n/m/file", 0755), 0);
+	CHECK_INT(write_file(dir, "keep", "x", 1, 0644), 0);
+	CHECK(symlinkat("../keep", dir, "a/link") == 0);
+	CHECK(symlinkat("..", dir, "a/dirlink") == 0);
+	CHECK_INT(remove_tree(dir, "a"), 0);
+	CHECK(faccessat(dir, "keep", F_OK, 0) == 0);
+	CHECK(faccessat(dir, "a", F_OK, 0) < 0);
+	CHECK_INT(remove_tree(dir, "a"), 0);
+}
+
+TEST(process_results)
+{
+	_cleanup_strbuf_ struct strbuf out = {0};
+	_cleanup_error_ struct error e = {0};
+
+	CHECK_INT(process_capture((const char *const[]){"sh", "-c", "echo hi; exit 3", NULL}, 100, &out), 3);
+	CHECK_STR(out.p, "hi\n");
+	CHECK_INT(process_capture((const char *const[]){"sh", "-c", "kill -9 $$", NULL}, 100, &out), 128 + 9);
+	CHECK_INT(process_capture((const char *const[]){"yes", NULL}, 1000, &out), -EFBIG);
+	CHECK_INT(process_capture((const char *const[]){"/nonexistent", NULL}, 10, &out), -ENOENT);
+	CHECK(process_check((const char *const[]){"sh", "-c", "echo a >&2; echo why >&2; exit 1", NULL}, &e) < 0);
+	CHECK_STR(e.cause, "exit code 1: why");
+}
+
+TEST(hash_known_answers)
+{
+	char hex[SHA256_HEX];
+	unsigned char back[4];
+
+	sha256_hex("abc", 3, hex);
+	CHECK_STR(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	CHECK(sha256_is_hex(blob_of(hex)));
+	CHECK(!sha256_is_hex(BLOB("BA78")));
+	CHECK(hex_decode(BLOB("00ffA5b6"), back, 4) == 0 && back[2] == 0xa5);
+	CHECK(hex_decode(BLOB("00ffA5b"), back, 4) < 0);
+	CHECK(hex_decode(BLOB("00ffA5bg"), back, 4) < 0);
+}
