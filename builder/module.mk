@@ -1,0 +1,10 @@
+# bulkhead: the image builder. All but main() is in an internal library, so that tests can link it; sub-folders add
+# their sources in a module.mk of their own: builder_SRCS += ..., builder_PKGS += ...
+LIBS += builder
+builder_SRCS += builder/definition.c builder/source.c builder/build.c
+builder_LIBS += common
+builder_PKGS += libarchive
+
+BINS += bulkhead
+bulkhead_SRCS := builder/main.c
+bulkhead_LIBS := builder
