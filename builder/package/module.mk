@@ -1,0 +1,1 @@
+builder_SRCS += builder/package/package.c
