@@ -1,0 +1,161 @@
+/* Mirrors of Debian in apt's configuration: sources.list(5), both its forms, and mirror+file: lists. */
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+
+#include "builder/deb/deb822.h"
+#include "builder/fetch/fetch.h"
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+
+enum { MAX_SOURCES_FILE = 1 << 20 };
+
+static bool is_timestamp(struct blob b)
+{
+	return b.n == strlen("20260101T000000Z") && b.p[8] == 'T' && b.p[b.n - 1] == 'Z';
+}
+
+/*
+ * Others keep archives for Debian below a folder "debian" as well; what makes it Debian's own is decided by the
+ * signature later, this only sorts out what cannot be meant.
+ */
+static bool is_archive(struct blob uri, const char *name)
+{
+	struct blob rest = uri, part, last = {0}, before = {0};
+
+	while (blob_token(&rest, '/', &part)) {
+		if (!part.n)
+			continue;
+		before = last;
+		last = part;
+	}
+	return blob_eq_str(is_timestamp(last) ? before : last, name);
+}
+
+static void push_base(struct strv *s, struct blob uri)
+{
+	_cleanup_free_ char *base = NULL;
+
+	while (uri.n && uri.p[uri.n - 1] == '/')
+		uri.n--;
+	base = blob_dup(uri);
+	if (!strv_contains(s, base))
+		strv_push(s, base);
+}
+
+static void add_base(struct fetch_mirrors *m, const char *root, struct blob uri)
+{
+	static const char list[] = "mirror+file:";
+
+	if (blob_has_prefix(uri, list)) {
+		struct blob path = {uri.p + strlen(list), uri.n - strlen(list)}, rest, line, word;
+		_cleanup_strbuf_ struct strbuf text = {0};
+		_cleanup_free_ char *name = xasprintf("%s%.*s", root, BLOB_ARG(path));
+
+		if (read_file(AT_FDCWD, name, MAX_SOURCES_FILE, &text) < 0)
+			return;
+		rest = strbuf_blob(&text);
+		while (blob_token(&rest, '\n', &line))
+			if (blob_word(&line, &word) && word.p[0] != '#' && !blob_has_prefix(word, list))
+				add_base(m, root, word);
+		return;
+	}
+	if (!blob_has_prefix(uri, "http://") && !blob_has_prefix(uri, "https://") && !blob_has_prefix(uri, "file:///"))
+		return;
+	if (is_archive(uri, "debian-security"))
+		push_base(&m->security, uri);
+	else if (is_archive(uri, "debian"))
+		push_base(&m->main, uri);
+}
+
+static bool has_word(struct blob rest, const char *wanted)
+{
+	struct blob w;
+
+	while (blob_word(&rest, &w))
+		if (blob_eq_str(w, wanted))
+			return true;
+	return false;
+}
+
+static void add_deb822(struct fetch_mirrors *m, const char *root, struct blob text)
+{
+	struct deb822 d = {.rest = text};
+	struct deb822_stanza s;
+
+	while (deb822_next(&d, &s) == 1) {
+		struct blob uris = deb822_get(&s, "URIs"), uri;
+
+		if (!has_word(deb822_get(&s, "Types"), "deb") || !has_word(deb822_get(&s, "Components"), "main") ||
+		    has_word(deb822_get(&s, "Enabled"), "no"))
+			continue;
+		while (blob_word(&uris, &uri))
+			add_base(m, root, uri);
+	}
+}
+
+/* deb [option=value ...] URI SUITE COMPONENT... */
+static void add_one_line(struct fetch_mirrors *m, const char *root, struct blob line)
+{
+	const char *hash = memchr(line.p, '#', line.n);
+	struct blob word, uri;
+
+	if (hash)
+		line.n = (size_t)(hash - line.p);
+	if (!blob_word(&line, &word) || !blob_eq_str(word, "deb"))
+		return;
+	line = blob_trim(line);
+	if (line.n && line.p[0] == '[') {
+		const char *end = memchr(line.p, ']', line.n);
+
+		if (!end)
+			return;
+		line.n -= (size_t)(end + 1 - line.p);
+		line.p = end + 1;
+	}
+	if (blob_word(&line, &uri) && blob_word(&line, &word) && has_word(line, "main"))
+		add_base(m, root, uri);
+}
+
+static void add_file(struct fetch_mirrors *m, const char *root, const char *path)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line;
+
+	/* What apt itself could not read is apt's to complain about. */
+	if (read_file(AT_FDCWD, path, MAX_SOURCES_FILE, &text) < 0)
+		return;
+	rest = strbuf_blob(&text);
+	if (blob_has_suffix(blob_of(path), ".sources")) {
+		add_deb822(m, root, rest);
+		return;
+	}
+	while (blob_token(&rest, '\n', &line))
+		add_one_line(m, root, line);
+}
+
+static void cleanup_glob(glob_t *g)
+{
+	globfree(g);
+}
+
+int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error *err)
+{
+	static const char *const patterns[] = {"sources.list", "sources.list.d/*.list", "sources.list.d/*.sources"};
+
+	(void)err;
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		_cleanup_free_ char *pattern = xasprintf("%s/etc/apt/%s", root, patterns[i]);
+		_cleanup_(cleanup_glob) glob_t g = {0};
+
+		if (glob(pattern, 0, NULL, &g))
+			continue;
+		for (size_t k = 0; k < g.gl_pathc; k++)
+			add_file(m, root, g.gl_pathv[k]);
+	}
+	m->of_host = true;
+	/* A host without security updates still has a mirror that may carry them. */
+	for (size_t i = 0, n = m->security.n; !n && i < m->main.n; i++)
+		strv_pushf(&m->security, "%s-security", m->main.v[i]);
+	return 0;
+}

@@ -1,0 +1,224 @@
+#include "builder/fetch/transfer.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+
+enum { MAX_REDIRECTS = 5, MAX_RETRIES = 2, DEFAULT_TIMEOUT = 30 };
+
+static const char other_mirror[] = "use another mirror";
+
+CURL *transfer_handle(const struct fetch_options *o)
+{
+	CURL *c = curl_easy_init();
+	long timeout = o->timeout ? (long)o->timeout : DEFAULT_TIMEOUT;
+
+	if (!c)
+		abort();
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
+	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+	curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS);
+	curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "bulkhead/" BULKHEAD_VERSION);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
+	return c;
+}
+
+int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, const char *label, const char *host,
+		   struct error *err)
+{
+	long status = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	switch ((int)result) {
+	case CURLE_HTTP_RETURNED_ERROR:
+		if (status == 404 || status == 410)
+			break;
+		return error_set(err, -EIO, label, other_mirror, "mirror %s answers %ld", host, status);
+	case CURLE_FILE_COULDNT_READ_FILE:
+	case CURLE_REMOTE_FILE_NOT_FOUND:
+		status = 0;
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		return error_set(err, -ETIMEDOUT, label, other_mirror, "mirror %s sent nothing for %u s", host,
+				 o->timeout ? o->timeout : DEFAULT_TIMEOUT);
+	case CURLE_TOO_MANY_REDIRECTS:
+		return error_set(err, -ELOOP, label, other_mirror, "mirror %s redirects in a loop", host);
+	case CURLE_PARTIAL_FILE:
+		return error_set(err, -EBADMSG, label, other_mirror, "mirror %s ended before the last byte", host);
+	default:
+		return error_set(err, -EIO, label, other_mirror, "mirror %s: %s", host, curl_easy_strerror(result));
+	}
+	if (status)
+		return error_set(err, -ENOENT, label, other_mirror, "mirror %s answers %ld", host, status);
+	return error_set(err, -ENOENT, label, other_mirror, "the mirror on %s does not have it", host);
+}
+
+static size_t receive(char *data, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	size_t n = size * count;
+
+	if (n > t->item->size - t->got) {
+		t->write_error = -EFBIG;
+		return 0;
+	}
+	t->write_error = write_all(t->fd, data, n);
+	if (t->write_error < 0)
+		return 0;
+	sha256_add(t->digest, data, n);
+	t->got += n;
+	return n;
+}
+
+static void forget_attempt(struct transfer *t)
+{
+	if (t->tmp)
+		unlink(t->tmp);
+	cleanup_close(&t->fd);
+	t->fd = -1;
+	free(take_ptr(t->tmp));
+	free(take_ptr(t->host));
+	sha256_free(take_ptr(t->digest));
+	t->got = 0;
+	t->write_error = 0;
+}
+
+void transfer_free(struct transfer *t)
+{
+	forget_attempt(t);
+	error_free(&t->why);
+	if (t->curl)
+		curl_easy_cleanup(t->curl);
+	t->curl = NULL;
+}
+
+static void keep_cause(struct transfer *t, int code, struct error *err)
+{
+	error_free(&t->why);
+	t->why = *err;
+	*err = (struct error){0};
+	t->code = code;
+}
+
+static const struct strv *mirrors_of(const struct transfer *t)
+{
+	const struct fetch_mirrors *m = t->options->mirrors;
+
+	return t->item->archive == LOCK_SECURITY ? &m->security : &m->main;
+}
+
+static size_t paths_of(const struct transfer *t)
+{
+	return t->item->by_hash ? 2 : 1;
+}
+
+size_t transfer_mirror(const struct transfer *t)
+{
+	const struct strv *m = mirrors_of(t);
+
+	return m->n ? (t->first + t->place / paths_of(t)) % m->n : 0;
+}
+
+int transfer_prepare(struct transfer *t, struct error *err)
+{
+	const struct strv *m = mirrors_of(t);
+	const char *base, *path = t->item->path;
+	_cleanup_free_ char *uri = NULL, *file = NULL;
+
+	forget_attempt(t);
+	if (t->place >= m->n * paths_of(t))
+		return -ENOENT;
+	base = m->v[transfer_mirror(t)];
+	if (t->item->by_hash && t->place % 2 == 0)
+		path = t->item->by_hash;
+	uri = xasprintf("%s/%s", base, path);
+	t->host = fetch_uri_host(base);
+	file = fetch_cache_path(t->options->cache, t->item->sha256);
+	t->tmp = xasprintf("%s.part.XXXXXX", file);
+	t->fd = mkostemp(t->tmp, O_CLOEXEC);
+	if (t->fd < 0) {
+		int r = -errno;
+
+		free(take_ptr(t->tmp));
+		return error_errno(err, r, file, "cannot write to the cache");
+	}
+	t->digest = sha256_new();
+	if (t->curl)
+		curl_easy_cleanup(t->curl);
+	t->curl = transfer_handle(t->options);
+	curl_easy_setopt(t->curl, CURLOPT_URL, uri);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, receive);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	return 0;
+}
+
+/* What is wrong with what arrived, or 0 once it is in the cache under its name. */
+static int keep(struct transfer *t, struct error *err)
+{
+	_cleanup_free_ char *file = fetch_cache_path(t->options->cache, t->item->sha256);
+	const char *label = t->item->label;
+	char found[SHA256_HEX];
+
+	if (t->got < t->item->size)
+		return error_set(err, -EBADMSG, label, other_mirror,
+				 "mirror %s sent %" PRIu64 " bytes instead of %" PRIu64, t->host, t->got, t->item->size);
+	sha256_end_hex(take_ptr(t->digest), found);
+	if (strcmp(found, t->item->sha256) != 0)
+		return error_set(err, -EBADMSG, label, other_mirror,
+				 "what mirror %s sent has another sha256 than it must have", t->host);
+	if (fchmod(t->fd, 0644) < 0 || rename(t->tmp, file) < 0)
+		return error_errno(err, -errno, file, "cannot write to the cache");
+	free(take_ptr(t->tmp));
+	return 0;
+}
+
+static int judge(struct transfer *t, CURLcode result, struct error *err)
+{
+	if (t->write_error == -EFBIG)
+		return error_set(err, -EBADMSG, t->item->label, other_mirror,
+				 "mirror %s sends more than the %" PRIu64 " bytes it must have", t->host,
+				 t->item->size);
+	if (t->write_error < 0)
+		return error_errno(err, t->write_error, t->tmp, "cannot write to the cache");
+	if (result != CURLE_OK)
+		return transfer_error(t->curl, result, t->options, t->item->label, t->host, err);
+	return keep(t, err);
+}
+
+int transfer_finish(struct transfer *t, CURLcode result)
+{
+	_cleanup_error_ struct error err = {0};
+	int write_error, r = judge(t, result, &err);
+
+	write_error = t->write_error;
+	forget_attempt(t);
+	if (r == 0)
+		return 0;
+	if (write_error < 0 && write_error != -EFBIG) { /* the disk's fault: no mirror will help */
+		keep_cause(t, r, &err);
+		return r;
+	}
+	if (!t->code || (t->code == -ENOENT && r != -ENOENT))
+		keep_cause(t, r, &err);
+	/* A broken connection is worth another try; an answer is not. */
+	if (r == -EIO && t->retries < MAX_RETRIES) {
+		t->retries++;
+		return 1;
+	}
+	t->retries = 0;
+	t->place++;
+	if (t->place < mirrors_of(t)->n * paths_of(t))
+		return 1;
+	return t->code;
+}
