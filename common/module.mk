@@ -13,3 +13,5 @@ common-test_SRCS := common/tests/test.c
 TESTS += test-common
 test-common_SRCS := $(wildcard common/tests/test_*.c)
 test-common_LIBS := common
+
+CHECK_FAST += common/tests/includes common/tests/capabilities

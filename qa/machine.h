@@ -1,0 +1,46 @@
+/*
+ * Machine files (qa/machines/NAME.yaml): the hardware a scenario runs on, as data. docs/qa.md describes every key.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/error.h"
+#include "common/base/strv.h"
+
+struct machine_disk {
+	const char *id;	    /* file name of its overlay in the run's folder, and the name scenarios use */
+	const char *serial; /* what the guest reads; NULL: none */
+	const char *bus;    /* virtio, nvme, ahci or usb */
+	uint64_t bytes;
+	struct machine_disk *next;
+};
+
+struct machine_nic {
+	const char *model;
+	struct machine_nic *next;
+};
+
+struct machine {
+	const char *name;
+	bool uefi, vtd, xhci;
+	uint64_t memory_mib, cpus;
+	struct machine_disk *disks;
+	struct machine_nic *nics;
+};
+
+/* What is put into the machine for one boot. */
+struct machine_boot {
+	const char *stick;    /* raw image offered as a USB stick, first in the boot order; NULL: none */
+	const char *answers;  /* raw image with the answer volume, as a second stick; NULL: none */
+	const char *dir;      /* run folder: disks, firmware variables, sockets */
+};
+
+/* Loads dir/NAME.yaml; everything lives in the arena. */
+int machine_load(struct arena *a, const char *dir, const char *name, struct machine **m, struct error *err);
+/* Makes the empty disks and the firmware's variable store in the run folder. */
+int machine_prepare(const struct machine *m, const char *dir, struct error *err);
+/* QEMU's command line: sockets `serial`, `events` and `qmp` in the run folder. */
+int machine_argv(const struct machine *m, const struct machine_boot *boot, struct strv *argv, struct error *err);

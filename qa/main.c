@@ -1,0 +1,201 @@
+/* qa/run: runs scenarios on nested machines. Exit code: 0 all passed, 1 one failed, 2 wrong use. */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/ui/options.h"
+#include "qa/report.h"
+#include "qa/run.h"
+#include "qa/scenario.h"
+
+static bool list, keep, shell, run_all;
+static const char *out = "out/qa", *qa_dir = "qa";
+
+static const struct option_def options[] = {
+	{"list", 'l', OPTION_FLAG, &list, NULL, "list the scenarios"},
+	{"all", 'a', OPTION_FLAG, &run_all, NULL, "run every scenario"},
+	{"keep", 'k', OPTION_FLAG, &keep, NULL, "keep disks and logs of scenarios that pass as well"},
+	{"shell", 's', OPTION_FLAG, &shell, NULL, "on failure, connect this terminal to the machine's console"},
+	{"out", 'o', OPTION_STRING, &out, "DIR", "where logs, screenshots and junit.xml go (out/qa)"},
+	{"dir", 'd', OPTION_STRING, &qa_dir, "DIR", "folder with machines/, scenarios/ and timeouts.yaml (qa)"},
+	{0},
+};
+
+static const struct command_line command = {
+	.program = "qa/run",
+	.operands = "SCENARIO...",
+	.summary = "Runs scenarios on nested machines (QEMU) and reports what came of them.",
+	.notes = "Scenarios read ${ISO} and the like from the environment; see docs/qa.md.",
+	.options = options,
+};
+
+/* Sockets have short paths only: disks and sockets of a run lie in a folder of their own, logs in --out. */
+static int make_folders(struct run *r, const char *scenario, struct error *err)
+{
+	char *scratch = arena_printf(r->arena, "%s/bulkhead-qa.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	const char *dir = arena_printf(r->arena, "%s/%s", out, scenario);
+	char *absolute;
+	int e = remove_tree(AT_FDCWD, dir);
+
+	if (e == 0)
+		e = mkdir_p(AT_FDCWD, dir, 0755);
+	if (e < 0)
+		return error_errno(err, e, dir, "cannot make the folder");
+	absolute = realpath(dir, NULL);
+	r->dir = arena_strdup(r->arena, absolute ? absolute : dir);
+	free(absolute);
+	if (!mkdtemp(scratch))
+		return error_errno(err, -errno, scratch, "cannot make the folder");
+	r->scratch = scratch;
+	return 0;
+}
+
+static int run_steps(struct run *r, const struct scenario *s, struct error *err)
+{
+	unsigned i = 0;
+	int e = 0;
+
+	for (const struct yaml_node *step = s->steps->first; e == 0 && step; step = step->next) {
+		const char *label = "";
+		int64_t start = now_ms();
+
+		e = scenario_step(r, step, &label, err);
+		printf("%s: %2u/%zu %6.1f s  %s%s\n", s->name, ++i, s->steps->n, (double)(now_ms() - start) / 1000,
+		       label, e < 0 ? "  FAILED" : "");
+		fflush(stdout);
+		if (e < 0) {
+			_cleanup_free_ char *where = xasprintf("%s:%u", step->file, step->line);
+
+			error_prefix(err, where);
+		}
+	}
+	return e;
+}
+
+static int run_on_machine(struct run *r, const struct scenario *s, const struct machine *m, struct error *err)
+{
+	int e;
+
+	r->machine = m;
+	e = make_folders(r, s->name, err);
+	if (e == 0)
+		e = machine_prepare(m, r->scratch, err);
+	if (e == 0)
+		e = run_steps(r, s, err);
+	if (e < 0) {
+		run_screenshot(r, "failure");
+		error_print("qa/run", err);
+		if (shell)
+			run_shell(r);
+	}
+	run_cut_power(r);
+	channel_close(&r->serial);
+	channel_close(&r->events);
+	channel_close(&r->qmp);
+	if (r->scratch && (e < 0 || keep))
+		fprintf(stderr, "qa/run: %s: disks kept in %s, logs in %s\n", s->name, r->scratch, r->dir);
+	else if (r->scratch)
+		remove_tree(AT_FDCWD, r->scratch);
+	return e;
+}
+
+static void run_scenario(const char *name, struct result *result)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_error_ struct error err = {0};
+	struct run r = {.arena = a, .serial.fd = -1, .events.fd = -1, .qmp.fd = -1};
+	int64_t start = now_ms();
+	struct machine *m;
+	struct scenario s;
+	int e = -EINVAL;
+
+	r.timeouts = timeouts_load(a, arena_printf(a, "%s/timeouts.yaml", qa_dir), &err);
+	if (r.timeouts)
+		e = scenario_load(a, arena_printf(a, "%s/scenarios", qa_dir), name, &s, &err);
+	if (e == 0)
+		e = machine_load(a, arena_printf(a, "%s/machines", qa_dir), s.machine, &m, &err);
+	if (e == 0)
+		e = run_on_machine(&r, &s, m, &err);
+	else
+		error_print("qa/run", &err);
+	result->ms = now_ms() - start;
+	if (e < 0)
+		result->failure = xasprintf("%s: %s", err.object, err.cause);
+}
+
+static int find_scenarios(struct strv *names)
+{
+	_cleanup_free_ char *path = xasprintf("%s/scenarios", qa_dir);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *e;
+
+	if (!dir) {
+		fprintf(stderr, "qa/run: %s: %s; run it from the top folder or name --dir\n", path, strerror(errno));
+		return -errno;
+	}
+	while ((e = readdir(dir)))
+		if (blob_has_suffix(blob_of(e->d_name), ".yaml"))
+			strv_pushf(names, "%.*s", (int)strlen(e->d_name) - 5, e->d_name);
+	strv_sort(names);
+	return 0;
+}
+
+static void print_list(const struct strv *names)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		_cleanup_arena_ struct arena *a = arena_new();
+		_cleanup_error_ struct error err = {0};
+		struct scenario s;
+
+		if (scenario_load(a, arena_printf(a, "%s/scenarios", qa_dir), names->v[i], &s, &err) < 0)
+			error_print("qa/run", &err);
+		else
+			printf("%-20s %s\n", s.name, s.summary);
+	}
+}
+
+static int run_scenarios(const struct strv *names)
+{
+	struct result *results = xcalloc(names->n, sizeof(*results));
+	_cleanup_free_ char *junit = xasprintf("%s/junit.xml", out);
+	_cleanup_error_ struct error err = {0};
+	unsigned failed = 0;
+
+	mkdir_p(AT_FDCWD, out, 0755);
+	for (size_t i = 0; i < names->n; i++) {
+		results[i].scenario = names->v[i];
+		run_scenario(names->v[i], &results[i]);
+		printf("%s: %s in %lld s\n", names->v[i], results[i].failure ? "FAILED" : "passed",
+		       (long long)results[i].ms / 1000);
+		failed += results[i].failure != NULL;
+	}
+	if (report_junit(junit, results, (unsigned)names->n, &err) < 0)
+		error_print("qa/run", &err);
+	printf("%zu passed, %u failed, 0 skipped\n", names->n - failed, failed);
+	for (size_t i = 0; i < names->n; i++)
+		free(results[i].failure);
+	free(results);
+	return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_strv_ struct strv names = {0};
+	int r = (int)options_parse(&command, argc, argv, &names);
+
+	if (r != OPTIONS_OK)
+		return r == OPTIONS_HELP ? 0 : 2;
+	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if ((list || run_all) && find_scenarios(&names) < 0)
+		return 2;
+	if (list) {
+		print_list(&names);
+		return 0;
+	}
+	if (!names.n)
+		return options_wrong(&command, "which scenario? --list shows them");
+	return run_scenarios(&names);
+}

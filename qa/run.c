@@ -1,0 +1,331 @@
+#include "qa/run.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/sys/process.h"
+
+enum { TAIL_LINES = 12, OUTPUT_MAX = 1 << 20, SHELL_ESCAPE = 0x1d };
+
+/* Reads all channels; waits at most `ms` when nothing is there. */
+static void pump(struct run *r, int ms)
+{
+	struct pollfd p[] = {
+		{.fd = r->serial.fd, .events = POLLIN},
+		{.fd = r->events.fd, .events = POLLIN},
+		{.fd = r->qmp.fd, .events = POLLIN},
+	};
+
+	poll(p, 3, ms);
+	channel_pump(&r->serial);
+	channel_pump(&r->events);
+	channel_pump(&r->qmp);
+}
+
+/* True once QEMU has ended; its status is reaped. */
+static bool is_off(struct run *r)
+{
+	int status;
+
+	if (r->qemu && waitpid(r->qemu, &status, WNOHANG) == r->qemu)
+		r->qemu = 0;
+	return r->qemu == 0;
+}
+
+static int timed_out(struct run *r, struct error *err, const char *what, int64_t seconds)
+{
+	struct blob tail = channel_tail(&r->serial, TAIL_LINES);
+
+	if (is_off(r))
+		return error_set(err, -EPIPE, what, NULL, "the machine went off; the serial line ended with:\n%.*s",
+				 BLOB_ARG(tail));
+	return error_set(err, -ETIMEDOUT, what, NULL, "not seen within %lld s; the serial line shows:\n%.*s",
+			 (long long)seconds, BLOB_ARG(tail));
+}
+
+static int open_channels(struct run *r, int64_t deadline, struct error *err)
+{
+	static const char *const names[] = {"serial", "events", "qmp"};
+	struct channel *channels[] = {&r->serial, &r->events, &r->qmp};
+
+	for (unsigned i = 0; i < 3; i++) {
+		const char *path = arena_printf(r->arena, "%s/%s", r->scratch, names[i]);
+		const char *log = arena_printf(r->arena, "%s/%s.log", r->dir, names[i]);
+		int e = channel_open(channels[i], names[i], path, log, deadline, err);
+
+		if (e < 0)
+			return e;
+	}
+	return channel_send(&r->qmp, "{\"execute\":\"qmp_capabilities\"}\n", 31);
+}
+
+static int start_qemu(struct run *r, struct strv *argv, struct error *err)
+{
+	const char *log = arena_printf(r->arena, "%s/qemu.log", r->dir);
+	_cleanup_close_ int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	struct process p = {.argv = (const char *const *)argv->v, .null_stdin = 1, .stdout_fd = fd, .stderr_fd = fd};
+
+	if (fd < 0)
+		return error_errno(err, -errno, log, "cannot write");
+	for (size_t i = 0; i < argv->n; i++)
+		dprintf(fd, "%s%s", argv->v[i], i + 1 < argv->n ? " " : "\n");
+	r->qemu = process_spawn(&p);
+	if (r->qemu < 0) {
+		int e = (int)r->qemu;
+
+		r->qemu = 0;
+		return error_errno(err, e, argv->v[0], "cannot start");
+	}
+	return 0;
+}
+
+int run_boot(struct run *r, struct machine_boot *boot, struct error *err)
+{
+	_cleanup_strv_ struct strv argv = {0};
+	int64_t seconds;
+	int e;
+
+	boot->dir = r->scratch;
+	channel_close(&r->serial);
+	channel_close(&r->events);
+	channel_close(&r->qmp);
+	e = timeouts_get(r->timeouts, "qemu-start", &seconds, err);
+	if (e == 0)
+		e = machine_argv(r->machine, boot, &argv, err);
+	if (e == 0)
+		e = start_qemu(r, &argv, err);
+	if (e == 0)
+		e = open_channels(r, now_ms() + seconds * 1000, err);
+	r->boots++;
+	return e;
+}
+
+int run_expect(struct run *r, const char *text, const char *timeout, struct error *err)
+{
+	int64_t seconds, deadline;
+	int e = timeouts_get(r->timeouts, timeout, &seconds, err);
+
+	if (e < 0)
+		return e;
+	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
+		if (channel_match(&r->serial, text))
+			return 0;
+		if (r->serial.fd < 0 && is_off(r))
+			break;
+		pump(r, 500);
+	}
+	return timed_out(r, err, text, seconds);
+}
+
+int run_send(struct run *r, const char *text, struct error *err)
+{
+	int e = channel_send(&r->serial, text, strlen(text));
+
+	return e < 0 ? error_errno(err, e, "serial line", "cannot send") : 0;
+}
+
+static int judge_event(json_t *event, const char *name, const char *key, const char *value, struct error *err)
+{
+	const char *got = json_string_value(json_object_get(event, "event"));
+	const char *member = key ? json_string_value(json_object_get(event, key)) : NULL;
+
+	if (!got)
+		return 0;
+	if (!strcmp(got, name) && (!key || (member && !strcmp(member, value))))
+		return 1;
+	if (blob_has_suffix(blob_of(got), ".failed") && strcmp(got, name)) {
+		_cleanup_free_ char *text = json_dumps(event, JSON_COMPACT);
+
+		return error_set(err, -EIO, name, NULL, "instead came %s", text);
+	}
+	return 0;
+}
+
+/* 1: it came. 0: not yet. Lines that are no JSON (a console that talks too early) are passed over. */
+static int next_event(struct run *r, const char *name, const char *key, const char *value, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf line = {0};
+	int found = 0;
+
+	while (found == 0 && channel_line(&r->events, &line)) {
+		json_t *event = json_loadb(line.p, line.n, 0, NULL);
+
+		if (!event)
+			continue;
+		found = judge_event(event, name, key, value, err);
+		json_decref(event);
+	}
+	return found;
+}
+
+int run_wait_event(struct run *r, const char *name, const char *key, const char *value, const char *timeout,
+		   struct error *err)
+{
+	int64_t seconds, deadline;
+	int e = timeouts_get(r->timeouts, timeout, &seconds, err);
+
+	if (e < 0)
+		return e;
+	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
+		e = next_event(r, name, key, value, err);
+		if (e)
+			return e < 0 ? e : 0;
+		if (r->events.fd < 0 && is_off(r))
+			break;
+		pump(r, 500);
+	}
+	return timed_out(r, err, name, seconds);
+}
+
+int run_wait_off(struct run *r, const char *timeout, struct error *err)
+{
+	int64_t seconds, deadline;
+	int e = timeouts_get(r->timeouts, timeout, &seconds, err);
+
+	if (e < 0)
+		return e;
+	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
+		if (is_off(r))
+			return 0;
+		pump(r, 200);
+	}
+	return timed_out(r, err, "power off", seconds);
+}
+
+int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err)
+{
+	_cleanup_free_ char *user_line = xasprintf("%s\n", user);
+	_cleanup_free_ char *password_line = xasprintf("%s\n", password);
+	int e = run_expect(r, "login: ", timeout, err);
+
+	if (e == 0)
+		e = run_send(r, user_line, err);
+	if (e == 0)
+		e = run_expect(r, "assword: ", timeout, err);
+	if (e == 0)
+		e = run_send(r, password_line, err);
+	/* A shell without line editing, quiet and wide: what it prints is what the commands print. */
+	if (e == 0)
+		e = run_send(r, "exec sh\n", err);
+	if (e == 0)
+		e = run_command(r, "PS1='' PS2=''; export PAGER=cat SYSTEMD_PAGER=cat; stty cols 4000 -echo </dev/tty",
+				timeout, NULL, err);
+	if (e > 0)
+		e = error_set(err, -EIO, user, NULL, "the shell after login answers with exit code %d", e);
+	return e;
+}
+
+/*
+ * The marker is written in two halves so that an echo of the command line never looks like its result; the answer is
+ * `<marker> <code> `. Text between the two markers is the output.
+ */
+static int await_result(struct run *r, const char *begin, const char *end, int64_t deadline, struct strbuf *output,
+			int *code)
+{
+	bool begun = false;
+	size_t from = 0;
+
+	while (now_ms() < deadline) {
+		if (!begun && channel_match(&r->serial, begin)) {
+			begun = true;
+			from = r->serial.seen;
+		}
+		if (begun) {
+			char *at = memmem(r->serial.text.p + from, r->serial.text.n - from, end, strlen(end));
+			char *stop = at ? memchr(at, '\n', (size_t)(r->serial.text.p + r->serial.text.n - at)) : NULL;
+
+			if (stop) {
+				*code = atoi(at + strlen(end));
+				if (output)
+					strbuf_add(output, r->serial.text.p + from, (size_t)(at - r->serial.text.p) - from);
+				r->serial.seen = (size_t)(stop - r->serial.text.p) + 1;
+				return 0;
+			}
+		}
+		if (r->serial.fd < 0)
+			return -EPIPE;
+		pump(r, 500);
+	}
+	return -ETIMEDOUT;
+}
+
+int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err)
+{
+	unsigned n = ++r->commands;
+	_cleanup_free_ char *begin = xasprintf("BH-BEGIN-%u\r\n", n);
+	_cleanup_free_ char *end = xasprintf("BH-END-%u ", n);
+	/* One line, so that the shell reads nothing that the command should not get. */
+	_cleanup_free_ char *line = xasprintf(
+		"echo BH-\"\"BEGIN-%u; { %s; } </dev/null; echo BH-\"\"END-%u $?\n", n, command, n);
+	int64_t seconds;
+	int code = 0;
+	int e = timeouts_get(r->timeouts, timeout, &seconds, err);
+
+	if (e == 0)
+		e = run_send(r, line, err);
+	if (e < 0)
+		return e;
+	e = await_result(r, begin, end, now_ms() + seconds * 1000, output, &code);
+	if (e < 0)
+		return timed_out(r, err, command, seconds);
+	return code;
+}
+
+void run_screenshot(struct run *r, const char *name)
+{
+	_cleanup_free_ char *line = xasprintf(
+		"{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"%s/%s.png\",\"format\":\"png\"}}\n", r->dir, name);
+
+	if (is_off(r) || channel_send(&r->qmp, line, strlen(line)) < 0)
+		return;
+	for (int i = 0; i < 20 && !channel_match(&r->qmp, "\"return\""); i++)
+		pump(r, 200);
+}
+
+void run_cut_power(struct run *r)
+{
+	if (is_off(r))
+		return;
+	kill(r->qemu, SIGKILL);
+	process_wait(r->qemu);
+	r->qemu = 0;
+}
+
+void run_shell(struct run *r)
+{
+	struct termios saved, raw;
+	char buf[256];
+
+	if (is_off(r) || tcgetattr(STDIN_FILENO, &saved) < 0) {
+		fprintf(stderr, "qa/run: no console: %s\n", r->qemu ? "this is no terminal" : "the machine is off");
+		return;
+	}
+	fprintf(stderr, "qa/run: the machine's serial console; Ctrl-] ends it and the machine\r\n");
+	raw = saved;
+	cfmakeraw(&raw);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	while (r->serial.fd >= 0) {
+		struct pollfd p[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = r->serial.fd, .events = POLLIN}};
+		size_t from = r->serial.text.n;
+		ssize_t n;
+
+		poll(p, 2, 500);
+		pump(r, 0);
+		if (r->serial.text.n > from)
+			write_all(STDOUT_FILENO, r->serial.text.p + from, r->serial.text.n - from);
+		if (!(p[0].revents & POLLIN))
+			continue;
+		n = read(STDIN_FILENO, buf, sizeof(buf));
+		if (n <= 0 || memchr(buf, SHELL_ESCAPE, (size_t)n))
+			break;
+		channel_send(&r->serial, buf, (size_t)n);
+	}
+	tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+}

@@ -1,0 +1,15 @@
+/* Scenario files (qa/scenarios/NAME.yaml): what is done to a machine and what must be seen. docs/qa.md lists the verbs. */
+#pragma once
+
+#include "common/base/yaml.h"
+
+struct scenario {
+	const char *name, *summary, *machine;
+	const struct yaml_node *steps;
+};
+
+int scenario_load(struct arena *a, const char *dir, const char *name, struct scenario *s, struct error *err);
+
+struct run;
+/* Runs one step; *label gets its sentence for the log. */
+int scenario_step(struct run *r, const struct yaml_node *step, const char **label, struct error *err);
