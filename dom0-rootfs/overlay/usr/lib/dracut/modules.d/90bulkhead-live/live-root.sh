@@ -1,0 +1,102 @@
+#!/bin/sh
+# Mounts the root of the live system on /sysroot.
+#
+# bulkhead.live=LABEL=X | UUID=X | /dev/X   the medium (iso9660, CD or stick)
+# bulkhead.roothash=HEX                     root hash of live/dom0.erofs; everything the live
+#                                           system reads is checked against it
+# bulkhead.medium_timeout=SECONDS           how long to wait for the medium (default 90)
+
+medium=/run/bulkhead/medium
+image=$medium/live/dom0.erofs
+hashes=$medium/live/dom0.verity
+
+# Says what is wrong, on which object and what to do, on all consoles and in the log; then
+# fails, which brings the emergency shell.
+fail() {
+	for line; do
+		echo "<2>bulkhead: $line" > /dev/kmsg
+		echo "$line" >> /run/bulkhead/problem
+	done
+	exit 1
+}
+
+# Translates dm-verity's words for a bad block into the file's.
+bad_block() {
+	dmesg | while read -r line; do
+		case $line in
+		*"verity: "*"data block "*" is corrupted"*) file=dom0.erofs ;;
+		*"verity: "*"metadata block "*" is corrupted"*) file=dom0.verity ;;
+		*) continue ;;
+		esac
+		block=${line%% is corrupted*}
+		block=${block##* }
+		echo "$file: block $block (offset $((block * 4096))) is damaged; write the stick again"
+		break
+	done
+}
+
+source='' hash='' timeout=90
+read -r cmdline < /proc/cmdline
+for word in $cmdline; do
+	case $word in
+	bulkhead.live=*) source=${word#*=} ;;
+	bulkhead.roothash=*) hash=${word#*=} ;;
+	bulkhead.medium_timeout=*) timeout=${word#*=} ;;
+	esac
+done
+case $source in
+LABEL=*) device=/dev/disk/by-label/${source#LABEL=} ;;
+UUID=*) device=/dev/disk/by-uuid/${source#UUID=} ;;
+*) device=$source ;;
+esac
+mkdir -p $medium /run/bulkhead/image /run/bulkhead/ram
+
+# MemTotal is what is left after Xen and the kernel: 3 GiB of machine show as about 2.6 GiB.
+need=1400 words='without Xen 2 GiB'
+[ -d /proc/xen ] && need=2400 words='3 GiB'
+while read -r key value unit; do
+	[ "$key" = MemTotal: ] && have=$((value / 1024)) && break
+done < /proc/meminfo
+[ "$have" -ge $need ] || fail \
+	"too little memory: dom0 has $have MiB; the live system needs a machine with $words"
+
+modprobe -a loop isofs erofs overlay dm-verity
+udevadm wait --timeout="$timeout" "$device" || fail \
+	"medium not found: no volume $source appeared within $timeout seconds" \
+	"plug the stick in again, or into another port, and restart; a stick must be written as a whole (dd), not file by file"
+mount -t iso9660 -o ro,nodev,nosuid,noexec "$device" $medium || fail \
+	"medium: $device cannot be read as iso9660; write the stick again"
+[ -e $image ] && [ -e $hashes ] || fail \
+	"medium: live/dom0.erofs or live/dom0.verity is missing on $device; write the stick again"
+
+# veritysetup opens with any hash; the first read tells whether it was the right one.
+veritysetup open $image bulkhead-root $hashes "$hash" || fail \
+	"dom0.verity: cannot be used with the root hash $hash; write the stick again"
+if ! mount -t erofs -o ro /dev/mapper/bulkhead-root /run/bulkhead/image; then
+	bad=$(bad_block)
+	case $bad in
+	'') fail "dom0.erofs: cannot be mounted; write the stick again" ;;
+	"dom0.verity: block 1 "*) fail \
+		"dom0.verity: the root hash on the command line is not the medium's ($hash)" \
+		"boot menu and medium do not belong together, or one was altered: $bad" ;;
+	*) fail "$bad" ;;
+	esac
+fi
+
+# The overlay holds every change; it is limited so that a full one cannot take dom0's memory.
+layers=lowerdir=/run/bulkhead/image
+layers=$layers,upperdir=/run/bulkhead/ram/upper,workdir=/run/bulkhead/ram/work
+mount -t tmpfs -o size=40%,mode=0755,nodev bulkhead-ram /run/bulkhead/ram &&
+	mkdir /run/bulkhead/ram/upper /run/bulkhead/ram/work &&
+	mount -t overlay bulkhead-live /sysroot -o "$layers" ||
+	fail "the RAM overlay cannot be mounted"
+
+# Whoever sits at the live system is its administrator: consoles log in by themselves.
+for getty in serial-getty@.service getty@.service; do
+	mkdir -p /run/systemd/system/$getty.d
+	cat > /run/systemd/system/$getty.d/bulkhead-live.conf <<-'EOF'
+	[Service]
+	ExecStart=
+	ExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,57600,38400,9600 - $TERM
+	EOF
+done
