@@ -27,11 +27,14 @@ enum sandbox_root {
 	SANDBOX_OVERLAY,
 };
 
-/* source: absolute path of a folder or file outside. target: absolute path inside; where the root has no such
- * path it must lie below /run or /tmp, or the root be writable (then it is created and stays). */
+/*
+ * source: absolute path of a folder or file outside. target: absolute path inside; where the root has no such path it
+ * must lie below /run or /tmp, or the root be writable (then it is created and stays).
+ */
 struct sandbox_bind {
 	const char *source, *target;
 	bool writable;
+	const char *upper, *work; /* not NULL: an overlay of `source` that writes to `upper`, as SANDBOX_OVERLAY */
 };
 
 struct sandbox {
