@@ -1,0 +1,25 @@
+# QubesDB: daemon, client library, command line tools. The daemon's engine has no transport: tests and fuzz use it as it is.
+LIBS += qubesdb-engine qubesdb-client
+qubesdb-engine_SRCS := $(addprefix runtime/qubesdb/,engine.c store.c protocol.c)
+qubesdb-engine_LIBS := common-min
+qubesdb-client_SRCS := $(addprefix runtime/qubesdb/,client.c protocol.c)
+qubesdb-client_LIBS := common-min
+
+XEN_BINS += qubesdb-daemon qubesdb-cmd
+SOCKET_BINS += qubesdb-daemon qubesdb-cmd
+qubesdb-daemon_SRCS := $(addprefix runtime/qubesdb/,daemon.c server.c link.c) common/ui/options.c
+qubesdb-daemon_LIBS := qubesdb-engine vchan common-min
+qubesdb-daemon_PKGS := libsystemd
+qubesdb-cmd_SRCS := runtime/qubesdb/cmd.c common/ui/options.c
+qubesdb-cmd_LIBS := qubesdb-client common-min
+
+# For the suite only.
+SOCKET_BINS += vchan-garbage
+vchan-garbage_SRCS := runtime/qubesdb/tests/garbage.c
+vchan-garbage_LIBS := vchan
+
+TESTS += test-qubesdb
+test-qubesdb_SRCS := runtime/qubesdb/tests/test_engine.c
+test-qubesdb_LIBS := qubesdb-engine common
+
+CHECK_FAST += runtime/qubesdb/tests/run
