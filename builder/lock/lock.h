@@ -9,7 +9,7 @@
  *     local bulkhead-guest
  *     package main apt 3.0.3 amd64 1440000 SHA256 pool/main/a/apt/apt_3.0.3_amd64.deb
  *
- * `index ARCHIVE SUITE COMPONENT DATE ...`: where the answer came from: the signed text of InRelease and the
+ * `index ARCHIVE SUITE COMPONENT DATE ...`: where the answer came from: sha256 of InRelease and of the
  * Packages file as it was downloaded, one line for each component of each suite, in the definition's order.
  * `package ARCHIVE NAME VERSION ARCHITECTURE SIZE SHA256 PATH`, sorted by name; PATH is relative to the archive's
  * base. `local NAME`: a package of ours, made by this build. Lines that begin with # and empty lines are skipped.
