@@ -49,7 +49,8 @@ static void cleanup_package(struct package **p)
 /* deb-control(5): lower case, digits, "+-."; at least two, the first no sign. */
 static bool name_valid(const char *name)
 {
-	return name && strlen(name) >= 2 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == strlen(name) &&
+	return name && strlen(name) >= 2 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == strlen(name) &&
 	       !strchr("+-.", name[0]);
 }
 
@@ -77,7 +78,8 @@ static bool path_valid(const char *path)
 	return path[strlen(path) - 1] != '/';
 }
 
-static int list_read(const struct yaml_node *root, const char *key, struct strv *out, struct error *err)
+static int list_read(const struct yaml_node *root, const char *key, struct strv *out,
+		     struct error *err)
 {
 	const struct yaml_node *list = yaml_get(root, key);
 
@@ -119,7 +121,8 @@ static int file_read(const struct yaml_node *node, struct package_file *f, struc
 	int r;
 
 	if (!path_valid(node->key))
-		return yaml_error(node, err, "%s: must be an absolute path without '..'", node->key);
+		return yaml_error(node, err, "%s: must be an absolute path without '..'",
+				  node->key);
 	r = yaml_check_keys(node, keys, err);
 	for (unsigned i = 0; i < 4 && !r; i++) {
 		const struct yaml_node *n = yaml_get(node, keys[i]);
@@ -156,7 +159,8 @@ static int file_read(const struct yaml_node *node, struct package_file *f, struc
 
 static int file_compare(const void *a, const void *b)
 {
-	return strcmp(((const struct package_file *)a)->path, ((const struct package_file *)b)->path);
+	return strcmp(((const struct package_file *)a)->path,
+		      ((const struct package_file *)b)->path);
 }
 
 static int files_read(const struct yaml_node *root, struct package *p, struct error *err)
@@ -203,10 +207,12 @@ static int fields_read(const struct yaml_node *root, struct package *p, struct e
 	return 0;
 }
 
-int package_read(int dirfd, const char *path, const char *version, struct package **out, struct error *err)
+int package_read(int dirfd, const char *path, const char *version, struct package **out,
+		 struct error *err)
 {
-	static const char *const keys[] = {"name",     "architecture", "description", "depends", "provides", "conflicts",
-					   "replaces", "files",	       "enable",      "groups",	 NULL};
+	static const char *const keys[] = {"name",     "architecture", "description", "depends",
+					   "provides", "conflicts",    "replaces",    "files",
+					   "enable",   "groups",       NULL};
 	struct arena *a _cleanup_arena_ = arena_new();
 	struct package *p _cleanup_(cleanup_package) = xcalloc(1, sizeof(*p));
 	struct yaml_node *root;
@@ -251,8 +257,11 @@ static void field_add(struct strbuf *out, const char *field, const struct strv *
 
 void package_control_text(const struct package *p, struct strbuf *out)
 {
-	strbuf_printf(out, "Package: %s\nVersion: %s\nArchitecture: %s\n", p->name, p->version, p->architecture);
-	strbuf_add_str(out, "Maintainer: Bulkhead <bulkhead@localhost>\nSection: admin\nPriority: optional\n");
+	strbuf_printf(out, "Package: %s\nVersion: %s\nArchitecture: %s\n", p->name, p->version,
+		      p->architecture);
+	strbuf_add_str(
+		out,
+		"Maintainer: Bulkhead <bulkhead@localhost>\nSection: admin\nPriority: optional\n");
 	field_add(out, "Depends: ", &p->depends);
 	field_add(out, "Provides: ", &p->provides);
 	field_add(out, "Conflicts: ", &p->conflicts);
@@ -260,8 +269,8 @@ void package_control_text(const struct package *p, struct strbuf *out)
 	strbuf_printf(out, "Description: %s\n", p->description);
 }
 
-int package_read_folder(int dirfd, const char *folder, const char *version, struct package ***out, size_t *n,
-			struct error *err)
+int package_read_folder(int dirfd, const char *folder, const char *version, struct package ***out,
+			size_t *n, struct error *err)
 {
 	struct strv names _cleanup_strv_ = {0};
 	struct package **v;
@@ -280,8 +289,10 @@ int package_read_folder(int dirfd, const char *folder, const char *version, stru
 		char *path _cleanup_free_ = xasprintf("%s/%s", folder, names.v[i]);
 
 		r = package_read(dirfd, path, version, &v[i], err);
-		if (!r && !blob_eq(blob_of(v[i]->name), (struct blob){names.v[i], strlen(names.v[i]) - 5}))
-			r = error_set(err, -EINVAL, path, "rename the file", "holds package '%s'", v[i]->name);
+		if (!r && !blob_eq(blob_of(v[i]->name),
+				   (struct blob){names.v[i], strlen(names.v[i]) - 5}))
+			r = error_set(err, -EINVAL, path, "rename the file", "holds package '%s'",
+				      v[i]->name);
 	}
 	if (r < 0) {
 		package_free_all(v);

@@ -1,4 +1,5 @@
-/* Our own packages: what runtime/packages/NAME.yaml says, as a value, and the control data made from it.
+/* Our own packages: what runtime/packages/NAME.yaml says, as a value, and the control data made
+ * from it.
  *
  *     name: bulkhead-guest
  *     architecture: amd64                  # or all; default amd64
@@ -10,12 +11,12 @@
  *       /usr/lib/x.conf: {source: runtime/guest/x.conf, mode: 0600}
  *       /usr/bin/qvm-ls: {link: qvm}                         # symbolic link
  *       /var/lib/qubes: {dir: yes, mode: 0750, group: qubes} # empty directory
- *     enable: [qubes-db.service]           # units of this package; where to is read from their [Install]
- *     groups: [qubes]                      # by a sysusers.d snippet; "qubes:98" fixes the id
+ *     enable: [qubes-db.service]           # units of this package; where to is read from their
+ * [Install] groups: [qubes]                      # by a sysusers.d snippet; "qubes:98" fixes the id
  *
  * The version is not in the file: all our packages carry that of the source tree (VERSION).
- * Files below /etc become conffiles, except links and directories. A package with groups, or with a file below
- * /usr/lib/sysusers.d, gets a postinst that runs systemd-sysusers and depends on it. */
+ * Files below /etc become conffiles, except links and directories. A package with groups, or with a
+ * file below /usr/lib/sysusers.d, gets a postinst that runs systemd-sysusers and depends on it. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,7 +37,8 @@ enum package_file_kind {
 struct package_file {
 	char *path; /* in the target; absolute, no "..", no trailing slash */
 	char *source;
-	char *group; /* of a directory or file; NULL: root. Set by the postinst, as ids are not known before */
+	char *group; /* of a directory or file; NULL: root. Set by the postinst, as ids are not
+			known before */
 	mode_t mode; /* permission bits; of no meaning for a link */
 	enum package_file_kind kind;
 };
@@ -54,20 +56,20 @@ struct package {
 	bool sysusers; /* has groups or ships sysusers.d files */
 };
 
-/* Reads the description at `path` (relative to `dirfd`). `version` is copied. *out is freed with package_free.
- * -EINVAL: the file is wrong; err names it with file:line. */
+/* Reads the description at `path` (relative to `dirfd`). `version` is copied. *out is freed with
+ * package_free. -EINVAL: the file is wrong; err names it with file:line. */
 int package_read(int dirfd, const char *path, const char *version, struct package **out,
 		 struct error *err);
 
 void package_free(struct package *p);
 
-/* The fields of the control file that do not depend on what was built (no Installed-Size), as one deb822
- * stanza that ends with a newline and has no empty line. For an index of local packages the caller adds
- * Filename and Size. Depends holds what package_read implied as well. */
+/* The fields of the control file that do not depend on what was built (no Installed-Size), as one
+ * deb822 stanza that ends with a newline and has no empty line. For an index of local packages the
+ * caller adds Filename and Size. Depends holds what package_read implied as well. */
 void package_control_text(const struct package *p, struct strbuf *out);
 
-/* Reads every *.yaml in the folder, in the order of their names. *out: NULL-terminated array of *n packages,
- * freed with package_free_all. The name of a file must be that of its package. */
+/* Reads every *.yaml in the folder, in the order of their names. *out: NULL-terminated array of *n
+ * packages, freed with package_free_all. The name of a file must be that of its package. */
 int package_read_folder(int dirfd, const char *folder, const char *version, struct package ***out,
 			size_t *n, struct error *err);
 

@@ -164,12 +164,14 @@ static void pad(struct strbuf *out, size_t align)
 	strbuf_add(out, zeros, (align - out->n % align) % align);
 }
 
-static void header(struct strbuf *out, const char *name, const struct member *m, unsigned ino, uint32_t mtime)
+static void header(struct strbuf *out, const char *name, const struct member *m, unsigned ino,
+		   uint32_t mtime)
 {
 	unsigned links = !ino ? 1 : S_ISDIR(m->mode) ? 2 : 1;
 
-	strbuf_printf(out, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ino, (unsigned)m->mode,
-		      0, 0, links, mtime, (unsigned)m->n, 0, 0, m->major, m->minor, (unsigned)strlen(name) + 1, 0);
+	strbuf_printf(out, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ino,
+		      (unsigned)m->mode, 0, 0, links, mtime, (unsigned)m->n, 0, 0, m->major,
+		      m->minor, (unsigned)strlen(name) + 1, 0);
 	strbuf_add(out, name, strlen(name) + 1);
 	pad(out, 4);
 }

@@ -1,7 +1,7 @@
 /*
- * cpio archives in the "newc" format, as the kernel unpacks them (Documentation/driver-api/early-userspace/
- * buffer-format.rst). The same members give the same bytes: sorted by name, inode numbers 1, 2, ..., one fixed time,
- * no device numbers, owner root.
+ * cpio archives in the "newc" format, as the kernel unpacks them
+ * (Documentation/driver-api/early-userspace/ buffer-format.rst). The same members give the same
+ * bytes: sorted by name, inode numbers 1, 2, ..., one fixed time, no device numbers, owner root.
  *
  *     struct cpio *c _cleanup_cpio_ = cpio_new(epoch);
  *     cpio_add_file(c, "etc/crypttab", 0600, text, n);
@@ -25,9 +25,9 @@ struct cpio *cpio_new(uint32_t epoch);
 void cpio_free(struct cpio *c);
 
 /*
- * Names are relative ("etc/fstab"); leading slashes are dropped. Folders above a member that were not added get mode
- * 0755. Kept errors: -EINVAL for an empty name, "." or "..", -EEXIST for the same name twice, -EFBIG beyond 4 GiB.
- * Data is copied.
+ * Names are relative ("etc/fstab"); leading slashes are dropped. Folders above a member that were
+ * not added get mode 0755. Kept errors: -EINVAL for an empty name, "." or "..", -EEXIST for the
+ * same name twice, -EFBIG beyond 4 GiB. Data is copied.
  */
 void cpio_add_dir(struct cpio *c, const char *name, mode_t mode);
 void cpio_add_file(struct cpio *c, const char *name, mode_t mode, const void *data, size_t n);
@@ -38,8 +38,8 @@ void cpio_add_node(struct cpio *c, const char *name, mode_t mode, unsigned major
 void cpio_add_path(struct cpio *c, const char *name, mode_t mode, int dirfd, const char *path);
 
 /*
- * Writes the archive with its trailer, filled up with zeros to a multiple of 512 bytes, so that another one can be
- * appended. 0 or -errno.
+ * Writes the archive with its trailer, filled up with zeros to a multiple of 512 bytes, so that
+ * another one can be appended. 0 or -errno.
  */
 int cpio_write(struct cpio *c, int fd);
 
