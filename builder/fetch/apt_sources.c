@@ -7,6 +7,7 @@
 #include "builder/fetch/fetch.h"
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/process.h"
 
 enum { MAX_SOURCES_FILE = 1 << 20 };
 
@@ -158,4 +159,16 @@ int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error
 	for (size_t i = 0, n = m->security.n; !n && i < m->main.n; i++)
 		strv_pushf(&m->security, "%s-security", m->main.v[i]);
 	return 0;
+}
+
+bool fetch_apt_takes_expired(void)
+{
+	static const char *const argv[] = {"apt-config", "dump", "--format", "%v%n", "Acquire::Check-Valid-Until", NULL};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob value;
+
+	if (process_capture(argv, 4096, &out) != 0)
+		return false;
+	value = blob_trim(strbuf_blob(&out));
+	return blob_eq_str(value, "false") || blob_eq_str(value, "0") || blob_eq_str(value, "no");
 }
