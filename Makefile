@@ -5,10 +5,12 @@
 #   SOCKET_BINS += name     program in the socket flavour of vchan   -> $(BUILD)/socket/bin/
 #   XEN_BINS += name        program in the shipped flavour           -> $(BUILD)/xen/bin/
 #   TESTS += name           unit test program, run by check-fast     -> $(BUILD)/test/
+#   FUZZ += name            fuzz target (LLVMFuzzerTestOneInput), seeds in qa/fuzz/corpus/name/
 #   CHECK_FAST += script    further suite, run by check-fast as: BUILD=$(BUILD) script
 #   name_SRCS, name_LIBS (internal; `vchan` is the flavour's), name_PKGS (pkg-config), name_LDLIBS, name_LDFLAGS, name_CPPFLAGS
 
 VERSION := $(shell cat VERSION)
+comma := ,
 SAN ?=
 STRICT ?=
 BUILD ?= build$(if $(SAN),/san)
@@ -20,8 +22,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 	-Wformat=2 -Wvla -Wimplicit-fallthrough -Wundef -Wwrite-strings -Wswitch-enum
 OPTIMISE := -O2 -g -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE :=
-ifneq ($(SAN),)
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+ifneq ($(SAN)$(FUZZING),)
+SANITIZE := -fsanitize=address,undefined$(if $(FUZZING),$(comma)fuzzer-no-link) -fno-sanitize-recover=undefined
 OPTIMISE := -O1 -g -fno-omit-frame-pointer $(SANITIZE)
 endif
 ALL_CFLAGS := -std=c17 -fPIE $(OPTIMISE) $(WARNINGS) $(if $(STRICT),-Werror) $(CFLAGS)
@@ -34,6 +36,7 @@ BINS :=
 SOCKET_BINS :=
 XEN_BINS :=
 TESTS :=
+FUZZ :=
 CHECK_FAST :=
 
 include $(sort $(wildcard */module.mk */*/module.mk))
@@ -70,6 +73,7 @@ $(foreach b,$(BINS),$(eval $(call program,$b,bin,socket)))
 $(foreach b,$(SOCKET_BINS),$(eval $(call program,$b,socket/bin,socket)))
 $(foreach b,$(XEN_BINS),$(eval $(call program,$b,xen/bin,xen)))
 $(foreach b,$(TESTS),$(eval $(call program,$b,test,socket,common-test)))
+$(foreach b,$(FUZZ),$(eval $b_LDFLAGS += -fsanitize=fuzzer) $(eval $(call program,$b,fuzz,socket)))
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -82,7 +86,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests deps deps-quietly iso check check-fast qa clean
+.PHONY: all socket xen tests deps deps-quietly iso check check-fast fuzz fuzz-programs qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -106,6 +110,12 @@ check-fast: all socket tests
 
 check:
 	@common/tests/check
+
+FUZZ_SECONDS ?= 10
+fuzz:
+	+@$(MAKE) --no-print-directory CC=clang FUZZING=1 BUILD=$(BUILD)/fuzz fuzz-programs
+	@qa/fuzz/run $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzz/fuzz/,$(FUZZ))
+fuzz-programs: $(addprefix $(BUILD)/fuzz/,$(FUZZ))
 
 qa: deps-quietly
 	+@$(MAKE) --no-print-directory iso

@@ -3,3 +3,7 @@ qa-run_SRCS := $(addprefix qa/,main.c channel.c machine.c report.c run.c scenari
 qa-run_LIBS := common
 
 CHECK_FAST += qa/tests/harness
+
+FUZZ += fuzz-yaml
+fuzz-yaml_SRCS := qa/fuzz/yaml.c
+fuzz-yaml_LIBS := common
