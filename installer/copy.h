@@ -1,0 +1,25 @@
+/*
+ * A whole tree, exactly: modes, owners, times, extended attributes (file capabilities among them), hard links,
+ * symbolic links and device nodes. Streams: memory does not grow with the size of files, only with the number of
+ * hard-linked ones.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/base/error.h"
+
+struct copy_watch {
+	void (*add)(void *data, uint64_t bytes); /* may be NULL */
+	void *data;
+};
+
+/* Bytes in regular files below folder `name`, each hard-linked one counted once. */
+int copy_measure(int from, const char *name, uint64_t *bytes, struct error *err);
+/*
+ * Copies the content of folder `from` into the existing folder `to`; both are descriptors. Folders that are there
+ * already (mount points) are used; any other existing object is -EEXIST. Errors name the path inside the tree.
+ */
+int copy_tree(int from, int to, const struct copy_watch *watch, struct error *err);
+/* One regular file, mode 0644; the data is on disk when this returns. Creates folders above `to_path`. */
+int copy_file(const char *from_path, const char *to_path, const struct copy_watch *watch, struct error *err);

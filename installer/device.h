@@ -1,0 +1,10 @@
+/* Small things around block devices that several steps need. */
+#pragma once
+
+#include "common/base/error.h"
+#include "installer/run.h"
+
+/* Waits up to ten seconds for the kernel to show the device node. */
+int device_wait(const char *device, struct error *err);
+/* The UUID that libblkid finds on it. */
+int device_uuid(const char *device, char uuid[UUID_TEXT], struct error *err);

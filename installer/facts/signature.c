@@ -1,0 +1,57 @@
+#include "installer/facts/source.h"
+
+#include <blkid/blkid.h>
+
+#include "common/base/alloc.h"
+
+static const char *probe_value(struct arena *a, blkid_probe probe, const char *name)
+{
+	const char *value;
+	size_t n;
+
+	if (blkid_probe_lookup_value(probe, name, &value, &n))
+		return NULL;
+	return facts_clean(a, (struct blob){value, n});
+}
+
+/*
+ * Signatures only: no mount, no file system code of the kernel ever sees what a foreign system left. Two signatures
+ * at once (an ISO that is also a disk image, a reused partition) are told as "ambiguous".
+ */
+static void probe_device(struct arena *a, const char *device, const char **table, const char **type,
+			 const char **label, const char **uuid)
+{
+	blkid_probe probe = blkid_new_probe_from_filename(device);
+	int r;
+
+	if (!probe)
+		return;
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID);
+	if (table)
+		blkid_probe_enable_partitions(probe, 1);
+	r = blkid_do_safeprobe(probe);
+	if (r == -2)
+		*type = "ambiguous";
+	if (r == 0) {
+		*type = probe_value(a, probe, "TYPE");
+		*label = probe_value(a, probe, "LABEL");
+		*uuid = probe_value(a, probe, "UUID");
+		if (table)
+			*table = probe_value(a, probe, "PTTYPE");
+	}
+	blkid_free_probe(probe);
+}
+
+void facts_signatures(const struct facts_source *from, struct facts *facts)
+{
+	(void)from;
+	for (struct disk *d = facts->disks; d; d = d->next) {
+		probe_device(facts->arena, d->device, &d->table, &d->type, &d->label, &d->uuid);
+		for (struct partition *p = d->partitions; p; p = p->next) {
+			_cleanup_free_ char *device = disk_partition_device(d->device, p->number);
+
+			probe_device(facts->arena, device, NULL, &p->type, &p->label, &p->uuid);
+		}
+	}
+}

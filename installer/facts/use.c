@@ -1,0 +1,93 @@
+#include "installer/facts/source.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+
+enum { MOUNTINFO_MAX = 4 << 20 };
+
+/* Is "major:minor" this disk or one of its partitions? Returns the kernel's name of it, allocated, or NULL. */
+static char *use_device(int sys_block, const struct disk *disk, struct blob number)
+{
+	_cleanup_free_ char *whole = xasprintf("%s/dev", disk->name);
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *text = facts_line(a, sys_block, whole);
+
+	if (text && blob_eq_str(number, text))
+		return xstrdup(disk->name);
+	for (const struct partition *p = disk->partitions; p; p = p->next) {
+		_cleanup_free_ char *device = disk_partition_device(disk->name, p->number);
+		_cleanup_free_ char *path = xasprintf("%s/%s/dev", disk->name, device);
+
+		text = facts_line(a, sys_block, path);
+		if (text && blob_eq_str(number, text))
+			return take_ptr(device);
+	}
+	return NULL;
+}
+
+/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, ... */
+static void use_mount(const struct facts_source *from, struct facts *facts, int sys_block, struct blob line)
+{
+	struct blob id, parent, number, root, point;
+
+	if (!blob_word(&line, &id) || !blob_word(&line, &parent) || !blob_word(&line, &number) ||
+	    !blob_word(&line, &root) || !blob_word(&line, &point))
+		return;
+	for (struct disk *d = facts->disks; d; d = d->next) {
+		_cleanup_free_ char *device = use_device(sys_block, d, number);
+
+		if (!device)
+			continue;
+		if (from->medium && blob_eq_str(point, from->medium))
+			d->medium = true;
+		if (!d->in_use)
+			d->in_use = arena_printf(facts->arena, "%s is mounted on %s", device,
+						 facts_clean(facts->arena, point));
+	}
+}
+
+/* dm and md list themselves in the holders folder of what they stand on. */
+static void use_holders(struct facts *facts, struct disk *disk, int sys_block, const char *device, const char *folder)
+{
+	_cleanup_free_ char *path = xasprintf("%s/holders", folder);
+	_cleanup_closedir_ DIR *dir = fdopendir(openat(sys_block, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *e;
+
+	while (dir && !disk->in_use && (e = readdir(dir))) {
+		_cleanup_free_ char *file = xasprintf("%s/dm/name", e->d_name);
+		const char *name = e->d_name[0] == '.' ? NULL : facts_line(facts->arena, dirfd(dir), file);
+
+		if (e->d_name[0] != '.')
+			disk->in_use = arena_printf(facts->arena, "%s is held by %s", device, name ? name : e->d_name);
+	}
+}
+
+void facts_use(const struct facts_source *from, struct facts *facts)
+{
+	_cleanup_free_ char *block = xasprintf("%s/block", from->sys);
+	_cleanup_free_ char *mounts = xasprintf("%s/self/mountinfo", from->proc);
+	_cleanup_close_ int sys_block = open(block, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line;
+
+	if (read_file(AT_FDCWD, mounts, MOUNTINFO_MAX, &text) == 0) {
+		rest = strbuf_blob(&text);
+		while (blob_token(&rest, '\n', &line))
+			use_mount(from, facts, sys_block, line);
+	}
+	for (struct disk *d = facts->disks; d; d = d->next) {
+		use_holders(facts, d, sys_block, d->name, d->name);
+		for (struct partition *p = d->partitions; p; p = p->next) {
+			_cleanup_free_ char *device = disk_partition_device(d->name, p->number);
+			_cleanup_free_ char *folder = xasprintf("%s/%s", d->name, device);
+
+			use_holders(facts, d, sys_block, device, folder);
+		}
+		/* Before it is mounted, and when the whole of it was copied to RAM, the label is what tells. */
+		if (d->label && !strcmp(d->label, "BULKHEAD"))
+			d->medium = true;
+	}
+}

@@ -1,0 +1,211 @@
+/* bulkhead-installer: facts, plan, run. Each stage is usable alone; see bulkhead-installer --help. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/sys/process.h"
+#include "common/ui/event.h"
+#include "common/ui/options.h"
+#include "installer/run.h"
+
+#define PROGRAM "bulkhead-installer"
+
+/* Documented in docs/install.md. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_VOLUME = 4 };
+
+struct options {
+	const char *facts, *save, *answers, *source, *medium, *target, *events;
+};
+
+static int refuse(const struct error *err)
+{
+	error_print(PROGRAM, err);
+	event_emit("install.failed", "object", err->object ? err->object : "", "cause", err->cause ? err->cause : "",
+		   "remedy", err->remedy ? err->remedy : "", NULL);
+	return EXIT_REFUSED;
+}
+
+static struct plan_places places_of(const struct options *o)
+{
+	return (struct plan_places){
+		o->source ? o->source : INSTALL_SOURCE,
+		o->medium ? o->medium : INSTALL_MEDIUM,
+		o->target ? o->target : INSTALL_TARGET,
+	};
+}
+
+static int get_facts(const struct options *o, struct facts *facts, struct error *err)
+{
+	const struct facts_source from = {"/sys", "/proc", "/dev", places_of(o).medium};
+
+	return o->facts ? facts_load(o->facts, facts, err) : facts_gather(&from, facts, err);
+}
+
+static int get_answers(const struct options *o, struct answers *answers, struct error *err)
+{
+	if (!o->answers || !strcmp(o->answers, "auto"))
+		return answers_load_volume(answers, err);
+	return answers_load(o->answers, answers, err);
+}
+
+static int command_facts(const struct options *o)
+{
+	_cleanup_facts_ struct facts facts = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_error_ struct error err = {0};
+	int r = get_facts(o, &facts, &err);
+
+	if (r == 0) {
+		facts_write(&facts, &text);
+		if (!o->save)
+			fputs(text.p, stdout);
+		else if ((r = write_atomic(AT_FDCWD, o->save, text.p, text.n, 0644)) < 0)
+			error_errno(&err, r, o->save, "cannot write");
+	}
+	if (r == 0)
+		return EXIT_DONE;
+	error_print(PROGRAM, &err);
+	return EXIT_FAILED;
+}
+
+static int command_plan(const struct options *o)
+{
+	const struct plan_places places = places_of(o);
+	_cleanup_facts_ struct facts facts = {0};
+	_cleanup_answers_ struct answers answers = {0};
+	_cleanup_plan_ struct plan plan = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_error_ struct error err = {0};
+	int r;
+
+	if ((r = get_facts(o, &facts, &err)) < 0 || (r = get_answers(o, &answers, &err)) < 0 ||
+	    (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0) {
+		error_print(PROGRAM, &err);
+		return r == -ENXIO ? EXIT_NO_VOLUME : EXIT_REFUSED;
+	}
+	plan_write(&plan, &text);
+	fputs(text.p, stdout);
+	return EXIT_DONE;
+}
+
+/* Raw, so that the line discipline neither changes nor echoes anything. */
+static void open_events(const char *path)
+{
+	struct termios line;
+	int fd;
+
+	if (!strcmp(path, "none"))
+		return;
+	fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_CREAT | O_APPEND, 0600);
+	if (fd < 0)
+		return; /* a machine without a second serial port */
+	if (!tcgetattr(fd, &line)) {
+		cfmakeraw(&line);
+		line.c_cflag |= CLOCAL;
+		cfsetspeed(&line, B115200);
+		tcsetattr(fd, TCSANOW, &line);
+	}
+	event_open_fd(fd);
+}
+
+/* By systemd, so that the live system ends in order. */
+static void after_install(enum answers_after after)
+{
+	static const char *const off[] = {"systemctl", "poweroff", NULL};
+	static const char *const again[] = {"systemctl", "reboot", NULL};
+
+	if (after != AFTER_STAY)
+		process_check(after == AFTER_REBOOT ? again : off, NULL);
+}
+
+static int command_run(const struct options *o)
+{
+	const struct plan_places places = places_of(o);
+	_cleanup_facts_ struct facts facts = {0};
+	_cleanup_answers_ struct answers answers = {0};
+	_cleanup_plan_ struct plan plan = {0};
+	_cleanup_error_ struct error err = {0};
+	int r;
+
+	open_events(o->events ? o->events : "/dev/ttyS1");
+	r = get_answers(o, &answers, &err);
+	if (r == -ENXIO) {
+		error_print(PROGRAM, &err);
+		return EXIT_NO_VOLUME;
+	}
+	if (r == 0 && !answers.unattended)
+		r = error_set(&err, -EINVAL, answers.file, "add it",
+			      "'unattended: yes' is missing, and there is no dialogue yet");
+	if (r < 0 || (r = get_facts(o, &facts, &err)) < 0 ||
+	    (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0)
+		return refuse(&err);
+	r = install_run(&plan, &err);
+	if (r < 0) {
+		refuse(&err);
+		return EXIT_FAILED;
+	}
+	event_emit("install.done", "disk", plan.disk->name, NULL);
+	printf("Installed. Remove the medium before the next start.\n");
+	fflush(stdout);
+	after_install(answers.after);
+	return EXIT_DONE;
+}
+
+static const struct {
+	const char *name, *summary;
+	int (*run)(const struct options *o);
+} commands[] = {
+	{"facts", "Says what is known about this machine and its disks.", command_facts},
+	{"plan", "Prints every step of the installation with its commands; opens nothing for writing.", command_plan},
+	{"run", "Installs on the disk that the answers name.", command_run},
+};
+
+static int run_command(size_t i, int argc, char **argv)
+{
+	struct options o = {0};
+	_cleanup_free_ char *program = xasprintf(PROGRAM " %s", commands[i].name);
+	_cleanup_strv_ struct strv operands = {0};
+	const struct option_def all[] = {
+		{"facts", 0, OPTION_STRING, &o.facts, "FILE", "take the facts from FILE, not from this machine"},
+		{"save", 0, OPTION_STRING, &o.save, "FILE", "facts: write them to FILE"},
+		{"answers", 0, OPTION_STRING, &o.answers, "FILE",
+		 "the answer file; 'auto' and the default: the volume " ANSWERS_LABEL},
+		{"source", 0, OPTION_STRING, &o.source, "DIR", "root to copy (" INSTALL_SOURCE ")"},
+		{"medium", 0, OPTION_STRING, &o.medium, "DIR", "where the medium is mounted (" INSTALL_MEDIUM ")"},
+		{"target", 0, OPTION_STRING, &o.target, "DIR", "where to mount the disk (" INSTALL_TARGET ")"},
+		{"events", 0, OPTION_STRING, &o.events, "FILE", "run: events as JSON lines go here (/dev/ttyS1); 'none'"},
+		{NULL, 0, OPTION_FLAG, NULL, NULL, NULL},
+	};
+	const struct command_line line = {.program = program, .operands = "", .summary = commands[i].summary,
+					  .options = all};
+	enum options_result parsed = options_parse(&line, argc, argv, &operands);
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	if (operands.n)
+		return options_wrong(&line, "unexpected operand '%s'", operands.v[0]);
+	return commands[i].run(&o);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	secret_harden();
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return run_command(i, argc - 1, argv + 1);
+	if (!strcmp(name, "--version")) {
+		puts(PROGRAM " " BULKHEAD_VERSION);
+		return EXIT_DONE;
+	}
+	fprintf(strcmp(name, "--help") ? stderr : stdout,
+		"usage: " PROGRAM " COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		fprintf(strcmp(name, "--help") ? stderr : stdout, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	return strcmp(name, "--help") ? EXIT_USAGE : EXIT_DONE;
+}

@@ -1,0 +1,11 @@
+# The installer: facts, answers, plan, run. The library is everything but main(), so that tests can link it.
+LIBS += installer
+installer_SRCS := $(wildcard installer/*.c installer/facts/*.c installer/steps/*.c)
+installer_SRCS := $(filter-out installer/main.c,$(installer_SRCS))
+installer_LIBS := common
+installer_PKGS := blkid fdisk libcryptsetup libzstd libcrypt
+
+BINS += bulkhead-installer
+XEN_BINS += bulkhead-installer
+bulkhead-installer_SRCS := installer/main.c
+bulkhead-installer_LIBS := installer

@@ -1,0 +1,157 @@
+/* The table of steps, in the order they run. What each prints is made here, from the same values that it runs with. */
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "common/base/alloc.h"
+#include "installer/run.h"
+
+enum { STEPS_MAX = 24, LINES_MAX = 24, ARGV_MAX = 24 };
+
+struct maker {
+	struct plan *plan;
+	struct step *step;
+};
+
+static void add_step(struct maker *m, const char *id, int (*run)(struct install *, struct error *), const char *sentence)
+{
+	m->step = &m->plan->steps[m->plan->n_steps++];
+	m->step->id = id;
+	m->step->run = run;
+	m->step->sentence = sentence;
+}
+
+__attribute__((format(printf, 2, 3))) static void add_call(struct maker *m, const char *fmt, ...)
+{
+	_cleanup_free_ char *line = NULL;
+	const char **calls;
+	va_list args;
+	size_t n = 0;
+
+	if (!m->step->calls)
+		m->step->calls = arena_alloc(m->plan->arena, LINES_MAX * sizeof(*calls));
+	calls = (const char **)(uintptr_t)m->step->calls;
+	while (calls[n])
+		n++;
+	va_start(args, fmt);
+	if (vasprintf(&line, fmt, args) < 0)
+		abort();
+	va_end(args);
+	if (n + 1 < LINES_MAX)
+		calls[n] = arena_strdup(m->plan->arena, line);
+}
+
+__attribute__((sentinel)) static void add_command(struct maker *m, const char *program, ...)
+{
+	const char **argv = arena_alloc(m->plan->arena, ARGV_MAX * sizeof(*argv));
+	const char *const **commands;
+	va_list args;
+	size_t n = 0, count = 0;
+
+	va_start(args, program);
+	for (const char *arg = program; arg && n + 1 < ARGV_MAX; arg = va_arg(args, const char *))
+		argv[n++] = arena_strdup(m->plan->arena, arg);
+	va_end(args);
+	if (!m->step->commands)
+		m->step->commands = arena_alloc(m->plan->arena, LINES_MAX * sizeof(*commands));
+	commands = (const char *const **)(uintptr_t)m->step->commands;
+	while (commands[count])
+		count++;
+	if (count + 1 < LINES_MAX)
+		commands[count] = argv;
+}
+
+static void add_disk_steps(struct maker *m)
+{
+	const struct plan *p = m->plan;
+	const struct layout_part *parts = p->layout.parts;
+
+	add_step(m, "check", step_check, "Check that the medium has everything and the disk is still free");
+	add_call(m, "read %s, %s/boot, %s/templates, %s/guest-kernel", p->places.source, p->places.medium,
+		 p->places.medium, p->places.medium);
+	add_step(m, "release", step_release, "Take down what an earlier try left open");
+	add_call(m, "umount everything below %s; crypt_deactivate(\"%s\")", p->places.target, INSTALL_MAPPING);
+
+	add_step(m, "partition", step_partition,
+		 arena_printf(p->arena, "Write a new partition table to %s; everything on it is lost",
+			      facts_disk_name(p->arena, p->disk)));
+	m->step->no_return = true;
+	add_call(m, "libfdisk on %s: wipe signatures, new GPT", p->disk->device);
+	for (size_t i = 0; i < LAYOUT_PARTS; i++)
+		add_call(m, "  partition %u at %" PRIu64 ", %s, type %s, name %s", parts[i].number, parts[i].start,
+			 facts_size(p->arena, parts[i].size), parts[i].type, parts[i].name);
+
+	add_step(m, "encrypt", step_encrypt, "Encrypt the large partition with the passphrase and open it");
+	add_call(m, "crypt_format(\"%s\", LUKS2, aes-xts-plain64, 512-bit key, sector size %u, label bh-luks)",
+		 parts[LAYOUT_LUKS].device, p->layout.luks_sector);
+	add_call(m, "crypt_keyslot_add_by_volume_key(argon2id, at most %" PRIu64 " MiB%s)", p->argon2_kib >> 10,
+		 p->answers->insecure_test ? ", 4 iterations: insecure-test" : ", 2 s");
+	add_call(m, "crypt_activate_by_passphrase(\"%s\", allow discards)", INSTALL_MAPPING);
+
+	add_step(m, "filesystems", NULL, "Make the file systems");
+	add_command(m, "mkfs.vfat", "-F", "32", "-n", "BH-ESP", parts[LAYOUT_ESP].device, NULL);
+	add_command(m, "mkfs.ext4", "-q", "-F", "-L", "bh-boot", parts[LAYOUT_BOOT].device, NULL);
+	add_command(m, "mkfs.btrfs", "-q", "-f", "-L", "bh-root", "/dev/mapper/" INSTALL_MAPPING, NULL);
+
+	add_step(m, "mount", step_mount, "Make the subvolumes and mount them");
+	add_call(m, "BTRFS_IOC_SUBVOL_CREATE @, @snapshots, @qubes");
+	add_call(m, "mount @ on %s, @snapshots on .snapshots, @qubes on var/lib/qubes", p->places.target);
+	add_call(m, "mount %s on boot, %s on boot/efi", parts[LAYOUT_BOOT].device, parts[LAYOUT_ESP].device);
+}
+
+static void add_system_steps(struct maker *m)
+{
+	const struct plan *p = m->plan;
+	const char *target = p->places.target;
+	const char *boot = arena_printf(p->arena, "--boot-directory=%s/boot", target);
+
+	add_step(m, "copy", step_copy, "Copy the verified system to the disk");
+	add_call(m, "copy %s to %s: modes, owners, times, extended attributes, hard links", p->places.source, target);
+	add_step(m, "boot-files", step_boot_files, "Copy Xen, the kernel and its initramfs to /boot");
+	add_call(m, "copy %s/boot/{xen.gz,vmlinuz,initramfs.img} to %s/boot", p->places.medium, target);
+	add_call(m, "append a cpio archive with etc/crypttab to %s/boot/initramfs.img", target);
+	add_step(m, "configure", step_configure, "Write the configuration of this machine");
+	add_call(m, "write etc/{fstab,crypttab,hostname,hosts,machine-id} below %s", target);
+	add_step(m, "user", step_user,
+		 arena_printf(p->arena, "Create the user '%s' with sudo, and lock root", p->answers->user));
+	add_call(m, "add to etc/{passwd,shadow,group,gshadow} below %s, groups sudo and qubes, yescrypt", target);
+	add_call(m, "copy etc/skel to home/%s", p->answers->user);
+
+	add_step(m, "boot-loader-bios", NULL, "Install GRUB for machines that start with BIOS");
+	add_command(m, "grub-install", "--target=i386-pc", boot, "--no-floppy", p->disk->device, NULL);
+	add_step(m, "boot-loader-uefi", NULL, "Install GRUB for machines that start with UEFI");
+	add_command(m, "grub-install", "--target=x86_64-efi",
+		    arena_printf(p->arena, "--efi-directory=%s/boot/efi", target), boot, "--removable", "--no-nvram", NULL);
+	add_step(m, "boot-menu", step_boot_menu, "Write the boot menu");
+	add_call(m, "write %s/boot/grub/grub.cfg with dom0_mem=%" PRIu64 "M", target, p->dom0_memory);
+	add_call(m, "copy boot/efi/EFI/BOOT/BOOTX64.EFI to boot/efi/EFI/bulkhead/grubx64.efi below %s", target);
+}
+
+static void add_qubes_steps(struct maker *m)
+{
+	const struct plan *p = m->plan;
+
+	add_step(m, "guest-kernels", step_guest_kernels, "Copy the kernels of the qubes");
+	for (const char *const *k = p->facts->guest_kernels; k && *k; k++)
+		add_call(m, "copy %s/guest-kernel/%s to var/lib/qubes/vm-kernels/%s", p->places.medium, *k, *k);
+	add_step(m, "templates", step_templates, "Unpack the templates");
+	for (const char *const *t = p->facts->templates; t && *t; t++)
+		add_call(m, "unpack %s/templates/%s/root.img.zst to var/lib/qubes/vm-templates/%s/root.img, sparse, "
+			    "and compare its digest", p->places.medium, *t, *t);
+	add_step(m, "qubes", step_qubes, "Create the qubes");
+	add_call(m, "qubesd --root %s --offline", p->places.target);
+	for (const char *const *t = p->facts->templates; t && *t; t++)
+		add_call(m, "record template %s", *t);
+	add_call(m, "create qube personal, label yellow, from the default template");
+	add_step(m, "finish", step_finish, "Write everything out and close the disk");
+	add_call(m, "syncfs, umount everything below %s, crypt_deactivate(\"%s\")", p->places.target, INSTALL_MAPPING);
+}
+
+void plan_add_steps(struct plan *plan)
+{
+	struct maker m = {.plan = plan};
+
+	plan->steps = arena_alloc(plan->arena, STEPS_MAX * sizeof(*plan->steps));
+	add_disk_steps(&m);
+	add_system_steps(&m);
+	add_qubes_steps(&m);
+}

@@ -1,0 +1,155 @@
+#include "installer/plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+
+static const char *disk_key(const struct answers *answers)
+{
+	return answers->disk == DISK_BY_SERIAL ? "serial" : "id";
+}
+
+static int choose_disk(struct plan *plan, struct error *err)
+{
+	const struct answers *answers = plan->answers;
+	_cleanup_free_ char *object = xasprintf("%s:%u", answers->file, answers->disk_line);
+	_cleanup_strbuf_ struct strbuf list = {0};
+	size_t found = 0;
+
+	for (const struct disk *d = plan->facts->disks; d; d = d->next) {
+		const char *has = answers->disk == DISK_BY_SERIAL ? d->serial : d->id;
+
+		if (!has || strcmp(has, answers->disk_value))
+			continue;
+		strbuf_printf(&list, "%s%s", found++ ? ", " : "", facts_disk_name(plan->arena, d));
+		plan->disk = d;
+	}
+	if (found > 1)
+		return error_set(err, -ENOTUNIQ, object, "choose by 'id' or detach the others; nothing was written",
+				 "%zu disks have %s '%s': %s", found, disk_key(answers), answers->disk_value, list.p);
+	if (found == 1)
+		return 0;
+	for (const struct disk *d = plan->facts->disks; d; d = d->next)
+		strbuf_printf(&list, "%s%s", list.n ? ", " : "", facts_disk_name(plan->arena, d));
+	return error_set(err, -ENODEV, object, "nothing was written", "no disk has %s '%s'; there is: %s",
+			 disk_key(answers), answers->disk_value, list.n ? list.p : "no disk at all");
+}
+
+static bool disk_has_label(const struct disk *disk, const char *label)
+{
+	if (disk->label && !strcmp(disk->label, label))
+		return true;
+	for (const struct partition *p = disk->partitions; p; p = p->next)
+		if (p->label && !strcmp(p->label, label))
+			return true;
+	return false;
+}
+
+/* An earlier try of ours holds the disk by our own mapping or mount point, and the first step takes that down. */
+static bool disk_is_held(const struct disk *disk)
+{
+	return disk->in_use && !strstr(disk->in_use, "held by " INSTALL_MAPPING) &&
+	       !strstr(disk->in_use, "mounted on " INSTALL_TARGET);
+}
+
+static int check_disk(const struct plan *plan, struct error *err)
+{
+	const struct disk *disk = plan->disk;
+	const char *name = facts_disk_name(plan->arena, disk);
+
+	if (disk->medium)
+		return error_set(err, -EBUSY, name, "choose another disk; nothing was written",
+				 "the live system runs from this disk");
+	if (disk_has_label(disk, ANSWERS_LABEL))
+		return error_set(err, -EBUSY, name, "choose another disk; nothing was written",
+				 "the volume with the answers is on this disk");
+	if (disk->read_only)
+		return error_set(err, -EROFS, name, "choose another disk; nothing was written", "read-only");
+	if (disk_is_held(disk))
+		return error_set(err, -EBUSY, name, "release it first; nothing was written", "in use: %s",
+				 disk->in_use);
+	return 0;
+}
+
+/* The machine unlocks its disk with the memory of the installed dom0, not with all it has. */
+static void choose_memory(struct plan *plan)
+{
+	uint64_t mib = plan->facts->memory >> 20;
+	uint64_t dom0 = mib / 4 / 64 * 64;
+
+	if (dom0 < 1024)
+		dom0 = 1024;
+	if (dom0 > 4096)
+		dom0 = 4096;
+	if (plan->answers->dom0_memory)
+		dom0 = plan->answers->dom0_memory;
+	plan->dom0_memory = dom0;
+	plan->argon2_kib = dom0 / 4 < 512 ? (dom0 / 4) << 10 : 512 << 10;
+	/* One gigabyte of key derivation under emulation takes minutes; such a disk protects nothing. */
+	if (plan->answers->insecure_test)
+		plan->argon2_kib = 32 << 10;
+}
+
+int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
+	      struct plan *out, struct error *err)
+{
+	int r;
+
+	*out = (struct plan){
+		.arena = arena_new(),
+		.facts = facts,
+		.answers = answers,
+		.places = {INSTALL_SOURCE, INSTALL_MEDIUM, INSTALL_TARGET},
+	};
+	if (places)
+		out->places = *places;
+	if ((r = answers_complete(answers, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
+	    (r = check_disk(out, err)) < 0 || (r = layout_make(out->arena, out->disk, &out->layout, err)) < 0)
+		return r;
+	choose_memory(out);
+	plan_add_steps(out);
+	return 0;
+}
+
+static void write_command(struct strbuf *out, const char *const *argv)
+{
+	strbuf_add_str(out, "      $");
+	for (; *argv; argv++) {
+		bool plain = **argv && !strpbrk(*argv, " \t\"'\\$`*?[]#~;&|<>(){}");
+
+		strbuf_printf(out, plain ? " %s" : " '%s'", *argv);
+	}
+	strbuf_add_char(out, '\n');
+}
+
+void plan_write(const struct plan *plan, struct strbuf *out)
+{
+	const struct disk *disk = plan->disk;
+
+	strbuf_printf(out, "Target: %s, %s\n", facts_disk_name(plan->arena, disk), disk->device);
+	if (disk->table || disk->type)
+		strbuf_printf(out, "  has: %s%s%s\n", disk->table ? disk->table : "", disk->table ? " partition table" : "",
+			      disk->type ? disk->type : "");
+	for (const struct partition *p = disk->partitions; p; p = p->next)
+		strbuf_printf(out, "  deleted: partition %u, %s, %s%s%s\n", p->number, facts_size(plan->arena, p->size),
+			      p->type ? p->type : "nothing recognised", p->label ? ", label " : "",
+			      p->label ? p->label : "");
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct step *s = &plan->steps[i];
+
+		strbuf_printf(out, "\n%2zu. %s: %s\n", i + 1, s->id, s->sentence);
+		if (s->no_return)
+			strbuf_add_str(out, "      (no way back from here)\n");
+		for (const char *const *c = s->calls; c && *c; c++)
+			strbuf_printf(out, "      %s\n", *c);
+		for (const char *const *const *c = s->commands; c && *c; c++)
+			write_command(out, *c);
+	}
+}
+
+void plan_free(struct plan *plan)
+{
+	arena_free(plan->arena);
+	*plan = (struct plan){0};
+}

@@ -1,0 +1,57 @@
+/*
+ * The plan: facts and answers in, a list of steps out. Making it is a pure function; printing it touches nothing; the
+ * executor (run.h) walks the very same list. A step's commands are run as printed; its calls say in words what the
+ * function `run` does in this process.
+ */
+#pragma once
+
+#include "installer/answers.h"
+#include "installer/facts/facts.h"
+#include "installer/layout.h"
+
+#define INSTALL_SOURCE "/run/bulkhead/image"  /* the verified live root, read-only, without its RAM overlay */
+#define INSTALL_MEDIUM "/run/bulkhead/medium" /* the ISO's own file system */
+#define INSTALL_TARGET "/mnt/target"
+#define INSTALL_MAPPING "bulkhead-target"
+
+struct install;
+
+struct step {
+	const char *id;
+	const char *sentence;
+	const char *const *calls;	    /* NULL-terminated; may be NULL */
+	const char *const *const *commands; /* NULL-terminated list of argv; may be NULL */
+	int (*run)(struct install *in, struct error *err); /* before the commands; may be NULL */
+	bool no_return;			    /* from here on what was on the disk is gone */
+};
+
+struct plan_places {
+	const char *source, *medium, *target;
+};
+
+struct plan {
+	struct arena *arena;
+	const struct facts *facts;	/* not owned, as the next */
+	const struct answers *answers;
+	struct plan_places places;
+	const struct disk *disk;
+	struct layout layout;
+	uint64_t dom0_memory; /* MiB that the installed dom0 is given */
+	uint64_t argon2_kib;  /* it must be possible to unlock with that much */
+	struct step *steps;
+	size_t n_steps;
+};
+
+/*
+ * Chooses the disk and makes the steps. Errors: an answer is missing, no such disk or more than one (-ENODEV,
+ * -ENOTUNIQ), the disk is the medium, read-only, in use, or too small. `places` may be NULL.
+ */
+int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
+	      struct plan *out, struct error *err);
+void plan_write(const struct plan *plan, struct strbuf *out);
+void plan_free(struct plan *plan);
+
+#define _cleanup_plan_ _cleanup_(plan_free)
+
+/* plan-steps.c: fills plan->steps from the rest of the plan. */
+void plan_add_steps(struct plan *plan);

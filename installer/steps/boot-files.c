@@ -1,0 +1,62 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/cpio.h"
+#include "installer/copy.h"
+#include "installer/run.h"
+
+static void count(void *data, uint64_t bytes)
+{
+	install_progress_add(data, bytes);
+}
+
+/*
+ * What is this machine's own in the initramfs: a second cpio archive behind the generic one. The kernel unpacks one
+ * after the other and skips zeros between them; an archive must start at a multiple of four.
+ */
+static int append_archive(const struct install *in, struct error *err)
+{
+	_cleanup_free_ char *path = install_path(in, "boot/initramfs.img");
+	_cleanup_free_ char *crypttab = xasprintf("luks-%s UUID=%s none luks,discard\n", in->luks_uuid, in->luks_uuid);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	_cleanup_cpio_ struct cpio *archive = cpio_new(0);
+	struct stat st;
+	int r = 0;
+
+	cpio_add_file(archive, "etc/crypttab", 0600, crypttab, strlen(crypttab));
+	if (fd < 0 || fstat(fd, &st) || ftruncate(fd, (st.st_size + 511) / 512 * 512) || lseek(fd, 0, SEEK_END) < 0)
+		r = -errno;
+	if (r == 0)
+		r = cpio_write(archive, fd);
+	if (r == 0 && fsync(fd))
+		r = -errno;
+	return r < 0 ? error_errno(err, r, path, "cannot append to it") : 0;
+}
+
+int step_boot_files(struct install *in, struct error *err)
+{
+	static const char *const names[] = {"xen.gz", "vmlinuz", "initramfs.img"};
+	const struct copy_watch watch = {count, in};
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		_cleanup_free_ char *from = xasprintf("%s/boot/%s", in->plan->places.medium, names[i]);
+		struct stat st;
+
+		if (stat(from, &st))
+			return error_errno(err, -errno, from, "cannot read");
+		total += (uint64_t)st.st_size;
+	}
+	install_progress_total(in, total);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		_cleanup_free_ char *from = xasprintf("%s/boot/%s", in->plan->places.medium, names[i]);
+		_cleanup_free_ char *name = xasprintf("boot/%s", names[i]);
+		_cleanup_free_ char *to = install_path(in, name);
+		int r = copy_file(from, to, &watch, err);
+
+		if (r < 0)
+			return r;
+	}
+	return append_archive(in, err);
+}

@@ -1,0 +1,61 @@
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "installer/account.h"
+#include "installer/run.h"
+
+static int check_file(const char *folder, const char *path, const char *remedy, struct error *err)
+{
+	_cleanup_free_ char *full = xasprintf("%s/%s", folder, path);
+
+	if (access(full, R_OK))
+		return error_set(err, -errno, full, remedy, "missing on the medium");
+	return 0;
+}
+
+/* The disk was described minutes ago; what stands there now must be the same one. */
+static int check_disk(const struct plan *plan, struct error *err)
+{
+	struct facts_source from = {"/sys", "/proc", "/dev", plan->places.medium};
+	_cleanup_facts_ struct facts now = {0};
+	const struct disk *was = plan->disk;
+	int r = facts_gather(&from, &now, err);
+
+	if (r < 0)
+		return r;
+	for (const struct disk *d = now.disks; d; d = d->next) {
+		if (strcmp(d->name, was->name))
+			continue;
+		if (d->size == was->size && !d->serial == !was->serial &&
+		    (!d->serial || !strcmp(d->serial, was->serial)) && !d->medium)
+			return 0;
+		break;
+	}
+	return error_set(err, -ENODEV, was->device, "start again; nothing was written",
+			 "this is no longer the disk that was chosen");
+}
+
+int step_check(struct install *in, struct error *err)
+{
+	static const char *const boot[] = {"boot/xen.gz", "boot/vmlinuz", "boot/initramfs.img", NULL};
+	static const char *const system[] = {"etc/passwd", "etc/shadow", "etc/group", "usr/lib/bulkhead/grub.cfg", NULL};
+	static const char rewrite[] = "write the stick again; nothing was written";
+	const struct plan *plan = in->plan;
+	int r = check_disk(plan, err);
+
+	for (const char *const *b = boot; r == 0 && *b; b++)
+		r = check_file(plan->places.medium, *b, rewrite, err);
+	for (const char *const *s = system; r == 0 && *s; s++)
+		r = check_file(plan->places.source, *s, rewrite, err);
+	for (const char *const *t = plan->facts->templates; r == 0 && t && *t; t++) {
+		_cleanup_free_ char *image = xasprintf("templates/%s/root.img.zst", *t);
+		_cleanup_free_ char *manifest = xasprintf("templates/%s/manifest", *t);
+
+		r = check_file(plan->places.medium, image, rewrite, err);
+		if (r == 0)
+			r = check_file(plan->places.medium, manifest, rewrite, err);
+	}
+	if (r == 0)
+		r = account_check_free(plan->places.source, plan->answers->user, err);
+	return r;
+}

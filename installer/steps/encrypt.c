@@ -1,0 +1,88 @@
+#include <libcryptsetup.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "installer/device.h"
+
+enum { KEY_BYTES = 64, TARGET_MS = 2000 };
+
+/* libcryptsetup explains itself by messages only; the last one becomes the cause. */
+static void keep_message(int level, const char *message, void *data)
+{
+	char *last = data;
+	size_t n;
+
+	if (level != CRYPT_LOG_ERROR)
+		return;
+	snprintf(last, 256, "%s", message);
+	n = strlen(last);
+	while (n && last[n - 1] == '\n')
+		last[--n] = '\0';
+}
+
+static int crypt_error(const struct install *in, struct error *err, int code, const char *doing, const char *message)
+{
+	const char *device = in->plan->layout.parts[LAYOUT_LUKS].device;
+
+	return error_set(err, code, device, NULL, "%s: %s", doing, *message ? message : strerror(-code));
+}
+
+static struct crypt_pbkdf_type key_derivation(const struct plan *plan)
+{
+	struct crypt_pbkdf_type pbkdf = {
+		.type = CRYPT_KDF_ARGON2ID,
+		.hash = "sha256",
+		.time_ms = TARGET_MS,
+		.max_memory_kb = (uint32_t)plan->argon2_kib,
+		.parallel_threads = 4, /* at most; libcryptsetup lowers it to the CPUs there are */
+	};
+
+	if (plan->answers->insecure_test) {
+		pbkdf.flags = CRYPT_PBKDF_NO_BENCHMARK;
+		pbkdf.time_ms = 0;
+		pbkdf.iterations = 4;
+		pbkdf.parallel_threads = 1;
+	}
+	return pbkdf;
+}
+
+static int format(struct install *in, struct crypt_device *cd, char *message, struct error *err)
+{
+	const struct plan *plan = in->plan;
+	const struct secret *pass = &plan->answers->passphrase;
+	struct crypt_pbkdf_type pbkdf = key_derivation(plan);
+	struct crypt_params_luks2 params = {
+		.pbkdf = &pbkdf,
+		.sector_size = plan->layout.luks_sector,
+		.label = "bh-luks",
+	};
+	int r = crypt_format(cd, CRYPT_LUKS2, "aes", "xts-plain64", NULL, NULL, KEY_BYTES, &params);
+
+	if (r < 0)
+		return crypt_error(in, err, r, "cannot write a LUKS2 header", message);
+	r = crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, NULL, 0, pass->p, pass->n);
+	if (r < 0)
+		return crypt_error(in, err, r, "cannot add the passphrase", message);
+	/* By the passphrase, not by the key at hand: shows that it opens the disk. */
+	r = crypt_activate_by_passphrase(cd, INSTALL_MAPPING, CRYPT_ANY_SLOT, pass->p, pass->n,
+					 CRYPT_ACTIVATE_ALLOW_DISCARDS);
+	if (r < 0)
+		return crypt_error(in, err, r, "cannot open the encrypted partition", message);
+	snprintf(in->luks_uuid, sizeof(in->luks_uuid), "%s", crypt_get_uuid(cd));
+	return 0;
+}
+
+int step_encrypt(struct install *in, struct error *err)
+{
+	const char *device = in->plan->layout.parts[LAYOUT_LUKS].device;
+	struct crypt_device *cd = NULL;
+	char message[256] = "";
+	int r = crypt_init(&cd, device);
+
+	if (r < 0)
+		return error_errno(err, r, device, "cannot open");
+	crypt_set_log_callback(cd, keep_message, message);
+	r = format(in, cd, message, err);
+	crypt_free(cd);
+	return r < 0 ? r : device_wait("/dev/mapper/" INSTALL_MAPPING, err);
+}

@@ -1,0 +1,71 @@
+#include "installer/target.h"
+
+#include <fcntl.h>
+#include <libcryptsetup.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <time.h>
+
+#include "common/base/alloc.h"
+#include "common/base/strv.h"
+#include "common/sys/file.h"
+
+enum { MOUNTINFO_MAX = 4 << 20 };
+
+/* Mount points at and below the target, in the order they were mounted. */
+static int target_mounts(const char *target, struct strv *points)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line, word;
+	size_t n = strlen(target);
+	int r = read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text);
+
+	if (r < 0)
+		return r;
+	rest = strbuf_blob(&text);
+	while (blob_token(&rest, '\n', &line)) {
+		for (size_t field = 0; field < 5; field++)
+			if (!blob_word(&line, &word))
+				break;
+		if (word.n >= n && !memcmp(word.p, target, n) && (word.n == n || word.p[n] == '/'))
+			strv_push_take(points, blob_dup(word));
+	}
+	return 0;
+}
+
+static int target_unmount(const char *target, struct error *err)
+{
+	_cleanup_strv_ struct strv points = {0};
+	int r = target_mounts(target, &points);
+
+	if (r < 0)
+		return error_errno(err, r, "/proc/self/mountinfo", "cannot read");
+	while (points.n) {
+		const char *point = points.v[--points.n];
+		const struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+		unsigned tries = 0;
+
+		/* A program that was just ended may hold it for another moment. */
+		while (umount2(point, UMOUNT_NOFOLLOW)) {
+			if (errno != EBUSY || ++tries == 25)
+				return error_errno(err, -errno, point, "cannot unmount");
+			nanosleep(&pause, NULL);
+		}
+	}
+	return 0;
+}
+
+int target_release(const struct plan *plan, struct error *err)
+{
+	int r = target_unmount(plan->places.target, err);
+
+	if (r < 0)
+		return r;
+	if (crypt_status(NULL, INSTALL_MAPPING) == CRYPT_INACTIVE)
+		return 0;
+	r = crypt_deactivate(NULL, INSTALL_MAPPING);
+	if (r < 0)
+		return error_errno(err, r, "/dev/mapper/" INSTALL_MAPPING, "cannot close");
+	return 0;
+}
