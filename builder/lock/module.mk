@@ -5,3 +5,12 @@ builder-lock_LIBS := common
 
 builder_SRCS += $(addprefix builder/lock/,apt.c command.c resolve.c suite.c)
 builder_LIBS += builder-fetch builder-deb builder-lock
+
+TESTS += test-lock
+test-lock_SRCS := builder/tests/test_lock_format.c builder/tests/test_deb_index.c
+test-lock_LIBS := builder
+CHECK_FAST += builder/tests/lock-cases
+
+FUZZ += fuzz-lock
+fuzz-lock_SRCS := qa/fuzz/lock.c
+fuzz-lock_LIBS := builder-lock
