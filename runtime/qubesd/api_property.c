@@ -1,0 +1,180 @@
+/* admin.vm.property.* and admin.property.*: the same functions, for a qube or for the system. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/qubesd/call.h"
+#include "runtime/qubesd/property.h"
+
+static bool is_global(const struct call *c)
+{
+	return blob_has_prefix(c->request.method, "admin.property.");
+}
+
+static struct property_ctx context(const struct call *c)
+{
+	return (struct property_ctx){c->d->model, is_global(c) ? NULL : c->target, c->arena};
+}
+
+static struct kvlist *store(struct call *c)
+{
+	return is_global(c) ? &c->d->model->props : &c->target->props;
+}
+
+/* The definition named by the argument, or NULL with the exception raised. */
+static const struct property_def *named(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+	const struct property_def *def = property_find(ctx.vm, c->request.argument);
+
+	if (!def)
+		call_raise(c, "QubesNoSuchPropertyError", "Invalid property '%.*s' of %s",
+			   BLOB_ARG(c->request.argument), is_global(c) ? "the system" : c->target->name);
+	return def;
+}
+
+static const struct property_def *table(const struct call *c)
+{
+	return is_global(c) ? global_properties : vm_properties;
+}
+
+static enum call_result property_list(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+
+	for (const struct property_def *d = table(c); d->name; d++)
+		if (property_applies(d, ctx.vm))
+			strbuf_printf(&c->out, "%s\n", d->name);
+	return CALL_DONE;
+}
+
+static enum call_result property_get_one(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+	const struct property_def *def = named(c);
+	const char *value;
+	bool is_default;
+
+	if (!def)
+		return CALL_DONE;
+	value = property_get(&ctx, def, &is_default);
+	if (!value)
+		return call_raise(c, "QubesNoSuchPropertyError", "Property '%s' of %s has no value", def->name,
+				  is_global(c) ? "the system" : c->target->name);
+	strbuf_printf(&c->out, "default=%s type=%s %s", is_default ? "True" : "False",
+		      property_type_name(def->type), value);
+	return CALL_DONE;
+}
+
+static enum call_result property_get_all(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+
+	for (const struct property_def *d = table(c); d->name; d++) {
+		bool is_default;
+		const char *value = property_applies(d, ctx.vm) ? property_get(&ctx, d, &is_default) : NULL;
+
+		if (!value)
+			continue;
+		strbuf_printf(&c->out, "%s default=%s type=%s ", d->name, is_default ? "True" : "False",
+			      property_type_name(d->type));
+		call_add_escaped(&c->out, value);
+		strbuf_add_char(&c->out, '\n');
+	}
+	return CALL_DONE;
+}
+
+static enum call_result property_get_default(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+	const struct property_def *def = named(c);
+	const char *value = def && def->access == PROPERTY_RW ? property_default(&ctx, def) : NULL;
+
+	if (value)
+		strbuf_printf(&c->out, "type=%s %s", property_type_name(def->type), value);
+	return CALL_DONE;
+}
+
+static enum call_result property_help(struct call *c)
+{
+	const struct property_def *def = named(c);
+
+	if (def)
+		strbuf_add_str(&c->out, def->help);
+	return CALL_DONE;
+}
+
+/* Would raise and return false for what cannot be written. */
+static bool writable(struct call *c, const struct property_def *def)
+{
+	if (!def)
+		return false;
+	if (def->access != PROPERTY_RW)
+		call_raise(c, "QubesValueError", "Property '%s' cannot be changed", def->name);
+	return def->access == PROPERTY_RW;
+}
+
+static void announce(struct call *c, const char *what, const char *name, const char *value, const char *old)
+{
+	struct property_ctx ctx = context(c);
+	const char *event = arena_printf(c->arena, "property-%s:%s", what, name);
+
+	if (value && old)
+		event_send(c->d, ctx.vm, event, "name", name, "newvalue", value, "oldvalue", old, NULL);
+	else if (value)
+		event_send(c->d, ctx.vm, event, "name", name, "newvalue", value, NULL);
+	else
+		event_send(c->d, ctx.vm, event, "name", name, NULL);
+}
+
+static enum call_result property_set(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+	const struct property_def *def = named(c);
+	const char *value, *old, *why = NULL;
+
+	if (!writable(c, def))
+		return CALL_DONE;
+	value = property_parse(&ctx, def, c->request.payload, &why);
+	if (!value)
+		return call_raise(c, "QubesPropertyValueError", "Invalid value '%.*s' for property '%s': %s",
+				  BLOB_ARG(c->request.payload), def->name, why);
+	old = property_get(&ctx, def, NULL);
+	kv_set(store(c), def->name, value);
+	if (call_save(c) == CALL_DONE && !c->exception)
+		announce(c, "set", def->name, value, old);
+	return CALL_DONE;
+}
+
+static enum call_result property_reset(struct call *c)
+{
+	struct property_ctx ctx = context(c);
+	const struct property_def *def = named(c);
+
+	if (!writable(c, def))
+		return CALL_DONE;
+	if (def->type == PROPERTY_LABEL || !strcmp(def->name, "template"))
+		return call_raise(c, "QubesValueError", "Property '%s' has no default", def->name);
+	if (kv_del(store(c), def->name) < 0)
+		return CALL_DONE;
+	if (call_save(c) == CALL_DONE && !c->exception)
+		announce(c, "reset", def->name, property_get(&ctx, def, NULL), NULL);
+	return CALL_DONE;
+}
+
+const struct call_method property_methods[] = {
+	{"admin.vm.property.List", TO_ANY, property_list},
+	{"admin.vm.property.Get", TO_ANY | ARGUMENT, property_get_one},
+	{"admin.vm.property.GetAll", TO_ANY, property_get_all},
+	{"admin.vm.property.GetDefault", TO_ANY | ARGUMENT, property_get_default},
+	{"admin.vm.property.Help", TO_ANY | ARGUMENT, property_help},
+	{"admin.vm.property.Set", TO_ANY | ARGUMENT | PAYLOAD_OPTIONAL, property_set},
+	{"admin.vm.property.Reset", TO_ANY | ARGUMENT, property_reset},
+	{"admin.property.List", TO_DOM0, property_list},
+	{"admin.property.Get", TO_DOM0 | ARGUMENT, property_get_one},
+	{"admin.property.GetAll", TO_DOM0, property_get_all},
+	{"admin.property.GetDefault", TO_DOM0 | ARGUMENT, property_get_default},
+	{"admin.property.Help", TO_DOM0 | ARGUMENT, property_help},
+	{"admin.property.Set", TO_DOM0 | ARGUMENT | PAYLOAD_OPTIONAL, property_set},
+	{"admin.property.Reset", TO_DOM0 | ARGUMENT, property_reset},
+	{0},
+};

@@ -1,0 +1,94 @@
+#include "runtime/qubesd/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+
+enum call_result call_raise(struct call *c, const char *exception, const char *fmt, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) < 0)
+		abort();
+	va_end(args);
+	c->exception = exception;
+	c->message = arena_strdup(c->arena, text);
+	return CALL_DONE;
+}
+
+enum call_result call_raise_error(struct call *c, const char *exception, const struct error *err)
+{
+	if (!err->object)
+		return call_raise(c, exception, "unknown cause");
+	return call_raise(c, exception, "%s: %s%s%s", err->object, err->cause, err->remedy ? "; " : "",
+			  err->remedy ? err->remedy : "");
+}
+
+enum call_result call_save(struct call *c)
+{
+	_cleanup_error_ struct error err = {0};
+
+	if (qubesd_save(c->d, &err) < 0)
+		return call_raise_error(c, "QubesException", &err);
+	return CALL_DONE;
+}
+
+void call_add_escaped(struct strbuf *out, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '\\')
+			strbuf_add_str(out, "\\\\");
+		else if (*value == '\n')
+			strbuf_add_str(out, "\\n");
+		else
+			strbuf_add_char(out, *value);
+	}
+}
+
+static const struct call_method *method_find(struct blob name)
+{
+	static const struct call_method *const tables[] = {vm_methods, property_methods, feature_methods,
+							   storage_methods, system_methods};
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+		for (const struct call_method *m = tables[t]; m->name; m++)
+			if (blob_eq_str(name, m->name))
+				return m;
+	return NULL;
+}
+
+/* Does the request have the shape that the method wants? */
+static bool shape_fits(const struct call_method *m, const struct call *c)
+{
+	const struct request *r = &c->request;
+
+	if (r->argument.n && !(m->takes & (ARGUMENT | ARGUMENT_OPTIONAL)))
+		return false;
+	if (!r->argument.n && (m->takes & ARGUMENT))
+		return false;
+	if (r->payload.n && !(m->takes & (PAYLOAD | PAYLOAD_OPTIONAL)))
+		return false;
+	return m->takes & (c->target->class == CLASS_ADMIN ? TO_DOM0 : TO_VM);
+}
+
+enum call_result call_dispatch(struct call *c)
+{
+	const struct call_method *m = method_find(c->request.method);
+
+	c->source = model_find(c->d->model, c->request.source);
+	c->target = model_find(c->d->model, c->request.target);
+	if (!m)
+		return call_raise(c, "ProtocolError", "no such method: %.*s", BLOB_ARG(c->request.method));
+	if (!c->source)
+		return CALL_ABORT;
+	if (!c->target)
+		return call_raise(c, "QubesVMNotFoundError", "No such domain: '%.*s'",
+				  BLOB_ARG(c->request.target));
+	if (!shape_fits(m, c))
+		return CALL_ABORT;
+	return m->run(c);
+}

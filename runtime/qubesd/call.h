@@ -1,0 +1,58 @@
+/*
+ * One request of the Admin API (ref/runtime.md 7.1, 7.2): parsed, dispatched through the table of methods, answered
+ * now or later.
+ */
+#pragma once
+
+#include "common/base/arena.h"
+#include "common/base/strbuf.h"
+#include "runtime/qubesd/daemon.h"
+#include "runtime/qubesd/request.h"
+
+struct connection;
+
+struct call {
+	struct qubesd *d;
+	struct connection *connection; /* NULL once the client is gone */
+	struct arena *arena;
+	struct request request;
+	struct vm *source, *target;
+	struct strbuf out;	     /* the answer's data */
+	const char *exception;	     /* NULL: success */
+	const char *message;
+};
+
+/* What a method's function returns. */
+enum call_result {
+	CALL_DONE,	/* answered: out, or an exception */
+	CALL_LATER,	/* call_finish() will come */
+	CALL_SUBSCRIBE, /* the connection stays open for events */
+	CALL_ABORT,	/* close without a word: not permitted or malformed */
+};
+
+typedef enum call_result (*call_fn)(struct call *c);
+
+enum { ARGUMENT = 1, ARGUMENT_OPTIONAL = 2, PAYLOAD = 4, PAYLOAD_OPTIONAL = 8, TO_DOM0 = 16, TO_VM = 32, TO_ANY = 48 };
+
+struct call_method {
+	const char *name; /* NULL ends a table */
+	unsigned takes;	  /* of the above */
+	call_fn run;
+};
+
+/* The tables, a file each; TO_VM alone excludes dom0 as target only where the method says so. */
+extern const struct call_method vm_methods[], property_methods[], feature_methods[], storage_methods[],
+	system_methods[];
+
+/* Sets the exception and returns CALL_DONE. */
+enum call_result call_raise(struct call *c, const char *exception, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* As call_raise() with `object: cause` of the error. */
+enum call_result call_raise_error(struct call *c, const char *exception, const struct error *err);
+/* Saves qubes.xml; CALL_DONE, with an exception if that failed. */
+enum call_result call_save(struct call *c);
+enum call_result call_dispatch(struct call *c);
+/* Answers a call that returned CALL_LATER, and frees it. */
+void call_finish(struct call *c);
+/* Text for a value in a line: `\` and newline escaped. */
+void call_add_escaped(struct strbuf *out, const char *value);

@@ -1,0 +1,34 @@
+/* The daemon as one value, and what its parts need of each other. One thread, one event loop. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/base/arena.h"
+#include "common/base/error.h"
+#include "common/base/strv.h"
+#include "runtime/qubesd/model.h"
+
+struct connection;
+
+struct qubesd {
+	sd_event *event;
+	struct model *model;
+	bool offline;
+	const char *root;     /* "" or the directory that stands for / */
+	const char *programs; /* directory that all helpers are taken from, or NULL for the installed ones */
+	char *state_path;     /* qubes.xml */
+	char *run_dir;	      /* /var/run/qubes, below root */
+	struct connection *connections;
+	struct watch *watch;
+};
+
+/* Writes qubes.xml; on failure one line is also said on stderr. */
+int qubesd_save(struct qubesd *d, struct error *err);
+/* Path of a helper program; from the arena or constant. */
+const char *qubesd_program(const struct qubesd *d, struct arena *a, const char *installed);
+
+/*
+ * Tells every subscriber of admin.Events: subject is the qube (NULL: the system), then key, value pairs of strings,
+ * ended by NULL.
+ */
+void event_send(struct qubesd *d, const struct vm *vm, const char *event, ...) __attribute__((sentinel));

@@ -1,0 +1,165 @@
+#include "runtime/qubesd/hypervisor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/strbuf.h"
+#include "common/sys/process.h"
+#include "runtime/qubesd/lifecycle.h"
+#include "runtime/qubesd/xl/protocol.h"
+
+enum {
+	OPERATION_TIMEOUT = 300, /* seconds; building a domain takes some in emulation */
+	WATCH_RETRY = 2,
+	LINE_MAX_LEN = 4096,
+};
+
+struct watch {
+	struct qubesd *d;
+	pid_t pid;
+	int fd;
+	struct strbuf in;
+	bool complete; /* the first list of domains is through */
+	sd_event_source *io, *exit, *retry;
+};
+
+int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob input, child_done_fn done, void *user,
+		   struct child **child)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *argv[] = {qubesd_program(d, a, "/usr/lib/qubes/qubesd-xl"), op, NULL, NULL};
+
+	if (domid >= 0)
+		argv[2] = arena_printf(a, "%d", domid);
+	return child_start(d->event,
+			   &(struct child_spec){.argv = argv,
+						.input = input,
+						.capture = true,
+						.timeout = OPERATION_TIMEOUT},
+			   done, user, child);
+}
+
+const char *hypervisor_answer(struct arena *a, int status, const char *out, const char **cause)
+{
+	struct blob rest = blob_of(out), line;
+
+	*cause = status == -ETIMEDOUT ? "the hypervisor helper took too long" :
+		 status > 128	      ? "the hypervisor helper crashed" :
+					"the hypervisor helper gave no answer";
+	while (blob_token(&rest, '\n', &line)) {
+		if (blob_has_prefix(line, XL_ERROR " "))
+			*cause = arena_strndup(a, line.p + strlen(XL_ERROR) + 1, line.n - strlen(XL_ERROR) - 1);
+		if (blob_eq_str(line, XL_OK))
+			return status == 0 ? "" : NULL;
+		if (blob_has_prefix(line, XL_OK " "))
+			return status == 0 ? arena_strndup(a, line.p + 3, line.n - 3) : NULL;
+	}
+	return NULL;
+}
+
+/* `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a complete list. */
+static void watch_line(struct watch *w, struct blob line)
+{
+	struct blob word, id, uuid, state;
+	uint64_t domid;
+
+	if (!blob_word(&line, &word))
+		return;
+	if (blob_eq_str(word, XL_READY)) {
+		w->complete = true;
+		lifecycle_domains_listed(w->d);
+		return;
+	}
+	if (!blob_word(&line, &id) || !blob_to_u64(id, 32751, &domid))
+		return;
+	if (blob_eq_str(word, XL_GONE))
+		lifecycle_domain_gone(w->d, (int)domid);
+	else if (blob_eq_str(word, XL_DOMAIN) && blob_word(&line, &uuid) && blob_word(&line, &state))
+		lifecycle_domain_seen(w->d, (int)domid, uuid, state);
+}
+
+static int on_watch_line(sd_event_source *s, int fd, uint32_t revents, void *user)
+{
+	struct watch *w = user;
+	ssize_t n = read(fd, strbuf_reserve(&w->in, LINE_MAX_LEN), LINE_MAX_LEN);
+	const char *nl;
+
+	(void)revents;
+	if (n <= 0) {
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			sd_event_source_set_enabled(s, SD_EVENT_OFF);
+		return 0;
+	}
+	w->in.n += (size_t)n;
+	while ((nl = memchr(w->in.p, '\n', w->in.n))) {
+		struct blob line = {w->in.p, (size_t)(nl - w->in.p)};
+
+		watch_line(w, line);
+		memmove(w->in.p, nl + 1, w->in.n - line.n - 1);
+		w->in.n -= line.n + 1;
+	}
+	if (w->in.n > LINE_MAX_LEN)
+		strbuf_reset(&w->in);
+	return 0;
+}
+
+static int watch_start(struct watch *w);
+
+static int on_watch_retry(sd_event_source *s, uint64_t usec, void *user)
+{
+	(void)s;
+	(void)usec;
+	return watch_start(user) < 0 ? -EIO : 0;
+}
+
+static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
+{
+	struct watch *w = user;
+
+	(void)s;
+	fprintf(stderr, "qubesd: the watcher of domains ended with %d, starting it again\n", si->si_status);
+	sd_event_source_disable_unref(w->io);
+	w->io = NULL;
+	close(take_fd(&w->fd));
+	strbuf_reset(&w->in);
+	w->complete = false;
+	w->retry = sd_event_source_disable_unref(w->retry);
+	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC, WATCH_RETRY * UINT64_C(1000000), 0,
+				   on_watch_retry, w);
+	return 0;
+}
+
+static int watch_start(struct watch *w)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *const argv[] = {qubesd_program(w->d, a, "/usr/lib/qubes/qubesd-xl"), "watch", NULL};
+	struct process p = {.argv = argv, .null_stdin = 1};
+	_cleanup_close_ int to = -1;
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	w->fd = fds[0];
+	p.stdout_fd = to = fds[1];
+	fcntl(w->fd, F_SETFL, O_NONBLOCK);
+	w->pid = process_spawn(&p);
+	if (w->pid < 0)
+		return (int)w->pid;
+	w->exit = sd_event_source_disable_unref(w->exit);
+	r = sd_event_add_io(w->d->event, &w->io, w->fd, EPOLLIN, on_watch_line, w);
+	if (r >= 0)
+		r = sd_event_add_child(w->d->event, &w->exit, w->pid, WEXITED, on_watch_exit, w);
+	return r < 0 ? r : 0;
+}
+
+int hypervisor_watch(struct qubesd *d)
+{
+	d->watch = xcalloc(1, sizeof(*d->watch));
+	*d->watch = (struct watch){.d = d, .fd = -1};
+	return watch_start(d->watch);
+}

@@ -1,0 +1,46 @@
+/*
+ * A start or stop in progress: a list of named steps, each of which either is done at once or reports later. The
+ * first failure of a start turns it into the steps that undo it. Used by lifecycle.c; the steps are in steps.c.
+ */
+#pragma once
+
+#include "runtime/qubesd/call.h"
+#include "runtime/qubesd/child.h"
+#include "runtime/qubesd/storage.h"
+
+struct job;
+
+enum step_result {
+	STEP_DONE,
+	STEP_LATER, /* job_step_done() will come */
+	STEP_FAILED /* job->err is set */
+};
+
+struct job_step {
+	const char *name; /* for the log and for timings; NULL ends a list */
+	enum step_result (*run)(struct job *j);
+};
+
+struct job {
+	struct qubesd *d;
+	struct vm *vm;
+	struct arena *arena;
+	const struct job_step *step;
+	bool starting;		 /* start steps, or those that stop and undo */
+	struct storage storage;
+	struct child *child;	 /* what the current step waits for */
+	struct error err;	 /* of the current step */
+	const char *failure;	 /* why the start is being undone; from the arena */
+	bool storage_known;
+	struct call **waiting;	 /* answered when the start is through, well or not */
+	size_t n_waiting;
+	uint64_t began;		 /* CLOCK_MONOTONIC, of the current step */
+	struct strbuf timing;	 /* "storage 12 ms, ..." */
+};
+
+extern const struct job_step start_steps[], stop_steps[];
+
+/* The current step ended: r < 0 is a failure with j->err set. */
+void job_step_done(struct job *j, int r);
+/* Runs a child for the current step; STEP_LATER, or STEP_FAILED with j->err set. */
+enum step_result job_child(struct job *j, const struct child_spec *spec, child_done_fn done);

@@ -1,0 +1,438 @@
+#include "runtime/qubesd/lifecycle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qubesd/hypervisor.h"
+#include "runtime/qubesd/job.h"
+#include "runtime/qubesd/property.h"
+
+/* A call that is answered when its qube is down. */
+struct halt_wait {
+	struct call *call;
+	sd_event_source *timer;
+	struct halt_wait *next;
+};
+
+static struct halt_wait *halt_waits;
+
+static uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void halt_wait_end(struct halt_wait **at)
+{
+	struct halt_wait *w = *at;
+
+	*at = w->next;
+	sd_event_source_disable_unref(w->timer);
+	call_finish(w->call);
+	free(w);
+}
+
+static void halted(struct vm *vm)
+{
+	for (struct halt_wait **at = &halt_waits; *at;) {
+		if ((*at)->call->target == vm)
+			halt_wait_end(at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+static int on_halt_timeout(sd_event_source *s, uint64_t usec, void *user)
+{
+	(void)s;
+	(void)usec;
+	for (struct halt_wait **at = &halt_waits; *at; at = &(*at)->next) {
+		if (*at != user)
+			continue;
+		call_raise((*at)->call, "QubesVMShutdownTimeoutError", "Domain shutdown timed out: '%s'",
+			   (*at)->call->target->name);
+		halt_wait_end(at);
+		break;
+	}
+	return 0;
+}
+
+static enum call_result wait_for_halt(struct call *c, unsigned timeout)
+{
+	struct halt_wait *w = xcalloc(1, sizeof(*w));
+
+	*w = (struct halt_wait){.call = c, .next = halt_waits};
+	halt_waits = w;
+	if (timeout)
+		sd_event_add_time_relative(c->d->event, &w->timer, CLOCK_MONOTONIC, timeout * UINT64_C(1000000), 0,
+					   on_halt_timeout, w);
+	return CALL_LATER;
+}
+
+static struct job *job_new(struct qubesd *d, struct vm *vm, bool starting)
+{
+	struct job *j = xcalloc(1, sizeof(*j));
+
+	*j = (struct job){
+		.d = d,
+		.vm = vm,
+		.arena = arena_new(),
+		.starting = starting,
+		.step = starting ? start_steps : stop_steps,
+		.began = now_usec(),
+	};
+	vm->job = j;
+	return j;
+}
+
+static void job_free(struct job *j)
+{
+	error_free(&j->err);
+	strbuf_free(&j->timing);
+	free(j->waiting);
+	arena_free(j->arena);
+	free(j);
+}
+
+static void answer_waiting(struct job *j)
+{
+	for (size_t i = 0; i < j->n_waiting; i++) {
+		if (j->failure)
+			call_raise(j->waiting[i], "QubesVMError", "%s", j->failure);
+		call_finish(j->waiting[i]);
+	}
+}
+
+static void job_end(struct job *j)
+{
+	struct vm *vm = j->vm;
+
+	vm->job = NULL;
+	if (j->starting) {
+		vm->power = POWER_RUNNING;
+		vm->start_time = time(NULL);
+		fprintf(stderr, "qubesd: %s: started (%s)\n", vm->name, j->timing.p ? j->timing.p : "");
+		event_send(j->d, vm, "domain-start", "start_guid", "True", NULL);
+	} else {
+		vm->power = POWER_HALTED;
+		vm->domid = -1;
+		vm->start_time = 0;
+		if (j->failure) {
+			fprintf(stderr, "qubesd: %s: start failed: %s\n", vm->name, j->failure);
+			event_send(j->d, vm, "domain-start-failed", "reason", j->failure, NULL);
+		} else {
+			fprintf(stderr, "qubesd: %s: stopped\n", vm->name);
+			event_send(j->d, vm, "domain-shutdown", NULL);
+		}
+	}
+	answer_waiting(j);
+	if (!j->starting)
+		halted(vm);
+	job_free(j);
+}
+
+/* From a start to the steps that undo it. */
+static void job_undo(struct job *j)
+{
+	if (!j->failure)
+		j->failure = arena_printf(j->arena, "%s: %s", j->err.object ? j->err.object : j->vm->name,
+					  j->err.cause ? j->err.cause : "failed");
+	j->starting = false;
+	j->step = stop_steps;
+}
+
+static void job_run(struct job *j)
+{
+	while (j->step->name) {
+		enum step_result r;
+
+		error_free(&j->err);
+		j->began = now_usec();
+		r = j->step->run(j);
+		if (r == STEP_LATER)
+			return;
+		if (r == STEP_FAILED && j->starting) {
+			job_undo(j);
+			continue;
+		}
+		if (r == STEP_FAILED)
+			error_print("qubesd", &j->err);
+		j->step++;
+	}
+	job_end(j);
+}
+
+void job_step_done(struct job *j, int r)
+{
+	j->child = NULL;
+	if (j->starting)
+		strbuf_printf(&j->timing, "%s%s %llu ms", j->timing.n ? ", " : "", j->step->name,
+			      (unsigned long long)(now_usec() - j->began) / 1000);
+	if (j->starting && (r < 0 || j->failure)) {
+		job_undo(j);
+	} else {
+		/* What stops a qube goes on: as much as can be put in order is. */
+		if (r < 0)
+			error_print("qubesd", &j->err);
+		j->step++;
+	}
+	job_run(j);
+}
+
+enum step_result job_child(struct job *j, const struct child_spec *spec, child_done_fn done)
+{
+	int r = child_start(j->d->event, spec, done, j, &j->child);
+
+	if (r == 0)
+		return STEP_LATER;
+	error_errno(&j->err, r, spec->argv ? spec->argv[0] : j->vm->name, "cannot start");
+	return STEP_FAILED;
+}
+
+/* A start that is under way is given up; it answers its calls with this reason. */
+static void job_abort(struct job *j, const char *why)
+{
+	if (!j->starting || j->failure)
+		return;
+	j->failure = arena_printf(j->arena, "%s: %s", j->vm->name, why);
+	if (j->child)
+		child_kill(j->child);
+}
+
+static void stop(struct qubesd *d, struct vm *vm)
+{
+	if (vm->job) {
+		job_abort(vm->job, "the qube stopped while it was being started");
+		return;
+	}
+	vm->power = POWER_HALTING;
+	event_send(d, vm, "domain-stopped", NULL);
+	job_run(job_new(d, vm, false));
+}
+
+enum call_result lifecycle_start(struct call *c)
+{
+	struct vm *vm = c->target;
+	const char *prohibit = kv_get(&vm->features, "prohibit-start");
+	struct job *j = vm->job;
+
+	if (c->d->offline)
+		return call_raise(c, "QubesOfflineError", "%s: there is no hypervisor here, it can start at first boot",
+				  vm->name);
+	if (prohibit && *prohibit)
+		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name, prohibit);
+	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED))
+		return CALL_DONE;
+	if (j && !j->starting)
+		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'", vm->name);
+	if (!j) {
+		j = job_new(c->d, vm, true);
+		vm->power = POWER_TRANSIENT;
+		event_send(c->d, vm, "domain-pre-start", "start_guid", "True", NULL);
+		j->waiting = xcalloc(1, sizeof(struct call *));
+		j->waiting[j->n_waiting++] = c;
+		job_run(j);
+		return CALL_LATER;
+	}
+	j->waiting = xreallocarray(j->waiting, j->n_waiting + 1, sizeof(struct call *));
+	j->waiting[j->n_waiting++] = c;
+	return CALL_LATER;
+}
+
+/* Raises for a qube that does not run; offline none does. */
+static bool running(struct call *c)
+{
+	if (!vm_has_domain(c->target) || c->target->class == CLASS_ADMIN)
+		call_raise(c, "QubesVMNotStartedError", "Domain is powered off: '%s'", c->target->name);
+	return !c->exception;
+}
+
+enum call_result lifecycle_kill(struct call *c)
+{
+	struct vm *vm = c->target;
+
+	if (!running(c))
+		return CALL_DONE;
+	if (vm->job)
+		job_abort(vm->job, "the qube was killed");
+	wait_for_halt(c, 0);
+	if (!vm->job)
+		stop(c->d, vm);
+	return CALL_LATER;
+}
+
+static const char *operation_failed(struct call *c, int status, const char *out)
+{
+	const char *cause = NULL;
+
+	if (!hypervisor_answer(c->arena, status, out, &cause)) {
+		call_raise(c, "QubesVMError", "%s: %s", c->target->name, cause);
+		return cause;
+	}
+	return NULL;
+}
+
+static void on_shutdown_sent(void *user, int status, const char *out)
+{
+	struct call *c = user;
+
+	operation_failed(c, status, out);
+	call_finish(c);
+}
+
+static void on_shutdown_sent_wait(void *user, int status, const char *out)
+{
+	struct call *c = user;
+	struct property_ctx ctx = {c->d->model, c->target, c->arena};
+
+	if (c->target->power == POWER_HALTED) /* faster than the answer */
+		call_finish(c);
+	else if (operation_failed(c, status, out))
+		call_finish(c);
+	else
+		wait_for_halt(c, (unsigned)atoi(property_value(&ctx, "shutdown_timeout")));
+}
+
+enum call_result lifecycle_shutdown(struct call *c, bool wait)
+{
+	int r;
+
+	if (!running(c))
+		return CALL_DONE;
+	if (c->target->job)
+		return call_raise(c, "QubesVMNotRunningError", "Domain is being started or stopped: '%s'",
+				  c->target->name);
+	event_send(c->d, c->target, "domain-pre-shutdown", "force", "False", NULL);
+	r = hypervisor_run(c->d, "shutdown", c->target->domid, (struct blob){0},
+			   wait ? on_shutdown_sent_wait : on_shutdown_sent, c, NULL);
+	if (r < 0)
+		return call_raise(c, "QubesVMError", "%s: %s", c->target->name, strerror(-r));
+	return CALL_LATER;
+}
+
+static void on_paused(void *user, int status, const char *out)
+{
+	struct call *c = user;
+	bool pause = blob_eq_str(c->request.method, "admin.vm.Pause");
+
+	if (!operation_failed(c, status, out) && !c->target->job && vm_has_domain(c->target)) {
+		c->target->power = pause ? POWER_PAUSED : POWER_RUNNING;
+		event_send(c->d, c->target, pause ? "domain-paused" : "domain-unpaused", NULL);
+	}
+	call_finish(c);
+}
+
+enum call_result lifecycle_pause(struct call *c, bool pause)
+{
+	int r;
+
+	if (!running(c))
+		return CALL_DONE;
+	if (!pause && c->target->power != POWER_PAUSED)
+		return call_raise(c, "QubesVMNotPausedError", "Domain is not paused: '%s'", c->target->name);
+	if (pause && c->target->power != POWER_RUNNING)
+		return call_raise(c, "QubesVMNotRunningError", "Domain is not running: '%s'", c->target->name);
+	r = hypervisor_run(c->d, pause ? "pause" : "unpause", c->target->domid, (struct blob){0}, on_paused, c,
+			   NULL);
+	if (r < 0)
+		return call_raise(c, "QubesVMError", "%s: %s", c->target->name, strerror(-r));
+	return CALL_LATER;
+}
+
+/* `mem=N maxmem=N cputime=N` from the helper; 0 for what it does not say. */
+static uint64_t info_value(const char *info, const char *key)
+{
+	struct blob rest = blob_of(info), word;
+	uint64_t n = 0;
+
+	while (blob_word(&rest, &word))
+		if (blob_has_prefix(word, key) && word.n > strlen(key) && word.p[strlen(key)] == '=')
+			blob_to_u64((struct blob){word.p + strlen(key) + 1, word.n - strlen(key) - 1}, INT64_MAX, &n);
+	return n;
+}
+
+static void on_info(void *user, int status, const char *out)
+{
+	struct call *c = user;
+	const char *cause, *info = hypervisor_answer(c->arena, status, out, &cause);
+
+	/* Not there any more: as good as nothing used. */
+	info = info ? info : "";
+	strbuf_printf(&c->out, "mem=%llu mem_static_max=%llu cputime=%llu power_state=%s",
+		      (unsigned long long)info_value(info, "mem"), (unsigned long long)info_value(info, "maxmem"),
+		      (unsigned long long)info_value(info, "cputime"), vm_power_name(c->target->power));
+	call_finish(c);
+}
+
+enum call_result lifecycle_state(struct call *c)
+{
+	if (!c->d->offline && c->target->domid >= 0 &&
+	    hypervisor_run(c->d, "info", c->target->domid, (struct blob){0}, on_info, c, NULL) == 0)
+		return CALL_LATER;
+	strbuf_printf(&c->out, "mem=0 mem_static_max=0 cputime=0 power_state=%s", vm_power_name(c->target->power));
+	return CALL_DONE;
+}
+
+static struct vm *find_domid(const struct qubesd *d, int domid)
+{
+	for (size_t i = 0; i < d->model->n_vms; i++)
+		if (d->model->vms[i]->domid == domid)
+			return d->model->vms[i];
+	return NULL;
+}
+
+void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct blob state)
+{
+	char text[VM_UUID_LEN + 1] = "";
+	bool ended = blob_eq_str(state, "shutdown") || blob_eq_str(state, "crashed");
+	struct vm *vm;
+
+	if (uuid.n == VM_UUID_LEN)
+		memcpy(text, uuid.p, VM_UUID_LEN);
+	vm = model_find_uuid(d->model, text);
+	if (!vm || vm->class == CLASS_ADMIN || blob_eq_str(state, "dying"))
+		return;
+	vm->seen = true;
+	if (vm->job) {
+		if (ended && vm->domid == domid)
+			stop(d, vm);
+		return;
+	}
+	if (vm->power == POWER_HALTED) {
+		/* Started by an earlier qubesd: taken over as it is. */
+		fprintf(stderr, "qubesd: %s: runs as domain %d\n", vm->name, domid);
+		vm->domid = domid;
+		vm->start_time = time(NULL);
+		vm->power = POWER_RUNNING;
+	}
+	if (vm->domid != domid)
+		return;
+	if (ended)
+		stop(d, vm);
+	else
+		vm->power = blob_eq_str(state, "paused") ? POWER_PAUSED : POWER_RUNNING;
+}
+
+void lifecycle_domain_gone(struct qubesd *d, int domid)
+{
+	struct vm *vm = find_domid(d, domid);
+
+	if (vm && vm->class != CLASS_ADMIN && (!vm->job || vm->job->starting))
+		stop(d, vm);
+}
+
+void lifecycle_domains_listed(struct qubesd *d)
+{
+	for (size_t i = 0; i < d->model->n_vms; i++) {
+		struct vm *vm = d->model->vms[i];
+
+		if (vm->class != CLASS_ADMIN && vm->domid >= 0 && !vm->seen && !vm->job)
+			stop(d, vm);
+		vm->seen = false;
+	}
+}

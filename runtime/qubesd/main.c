@@ -1,0 +1,140 @@
+/* qubesd: keeps the qubes of this machine and answers the Admin API. */
+#include <fcntl.h>
+#include <libxml/parser.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/ui/options.h"
+#include "runtime/qubesd/hypervisor.h"
+#include "runtime/qubesd/server.h"
+#include "runtime/qubesd/state.h"
+
+static const char *root = "", *socket_dir, *programs;
+static bool offline;
+
+static const struct option_def options[] = {
+	{"root", 0, OPTION_STRING, &root, "DIR", "directory that stands for / (state, volumes, sockets)"},
+	{"offline", 0, OPTION_FLAG, &offline, NULL, "no hypervisor: qubes are recorded but cannot start"},
+	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR", "where qubesd.sock is made (/var/run below the root)"},
+	{"programs", 0, OPTION_STRING, &programs, "DIR", "take qubesd-xl and the other helpers from there"},
+	{0},
+};
+
+static const struct command_line command = {
+	.program = "qubesd",
+	.operands = "",
+	.summary = "Keep the qubes of this machine and answer the Admin API.",
+	.options = options,
+	.notes = "The state is in /var/lib/qubes/qubes.xml; the version before the last change in qubes.xml.bak.",
+};
+
+int qubesd_save(struct qubesd *d, struct error *err)
+{
+	int r = state_save(d->model, d->state_path, err);
+
+	if (r < 0)
+		error_print("qubesd", err);
+	return r;
+}
+
+const char *qubesd_program(const struct qubesd *d, struct arena *a, const char *installed)
+{
+	if (!d->programs)
+		return installed;
+	return arena_printf(a, "%s/%s", d->programs, strrchr(installed, '/') + 1);
+}
+
+/* A machine without qubes.xml is a new one; a file that cannot be read is never replaced. */
+static int load(struct qubesd *d, struct error *err)
+{
+	int r = mkdir_parents(AT_FDCWD, d->state_path, 0775);
+
+	if (r < 0)
+		return error_errno(err, r, d->state_path, "cannot make its directory");
+	if (access(d->state_path, F_OK) == 0)
+		return state_load(d->state_path, &d->model, err);
+	d->model = model_new();
+	return state_save(d->model, d->state_path, err);
+}
+
+static int serve(struct qubesd *d, const char *socket_path, struct error *err)
+{
+	sigset_t mask;
+	int r;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r = sd_event_default(&d->event);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGINT, NULL, NULL);
+	if (r < 0)
+		return error_errno(err, r, "event loop", "cannot set up");
+	r = server_listen(d, socket_path, err);
+	if (r < 0)
+		return r;
+	if (!d->offline) {
+		r = hypervisor_watch(d);
+		if (r < 0)
+			return error_errno(err, r, "qubesd-xl", "cannot start");
+	}
+	/* Children must not take part in our notifications. */
+	sd_notify(1, "READY=1");
+	r = sd_event_loop(d->event);
+	unlink(socket_path);
+	return r < 0 ? error_errno(err, r, "event loop", "failed") : 0;
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_strv_ struct strv operands = {0};
+	_cleanup_error_ struct error err = {0};
+	enum options_result parsed = options_parse(&command, argc, argv, &operands);
+	struct qubesd d = {0};
+	char *socket_path;
+	int r;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : 2;
+	if (operands.n)
+		return options_wrong(&command, "takes no operand: '%s'", operands.v[0]);
+	d = (struct qubesd){
+		.offline = offline,
+		.root = root,
+		.programs = programs,
+		.state_path = xasprintf("%s/var/lib/qubes/qubes.xml", root),
+		.run_dir = xasprintf("%s/var/run/qubes", root),
+	};
+	socket_path = socket_dir ? xasprintf("%s/qubesd.sock", socket_dir) : xasprintf("%s/var/run/qubesd.sock", root);
+	umask(0007);
+	xmlInitParser();
+	r = mkdir_parents(AT_FDCWD, socket_path, 0755);
+	if (r < 0)
+		error_errno(&err, r, socket_path, "cannot make its directory");
+	if (r == 0)
+		r = load(&d, &err);
+	if (r == 0)
+		r = serve(&d, socket_path, &err);
+	if (r < 0)
+		error_print("qubesd", &err);
+	server_close(&d);
+	state_free(d.model);
+	xmlCleanupParser();
+	sd_event_unref(d.event);
+	free(d.watch);
+	free(d.state_path);
+	free(d.run_dir);
+	free(socket_path);
+	return r < 0;
+}

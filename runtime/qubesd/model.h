@@ -1,0 +1,129 @@
+/*
+ * What qubesd knows: qubes with their properties, features, tags and volumes, labels, pools, global properties.
+ * Values are kept as the text of qubes.xml; property.h gives them types, defaults and inheritance. The XML document
+ * that was loaded stays in memory (state.h), so that elements we do not know survive.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/blob.h"
+#include "common/base/strv.h"
+#include "runtime/qubesd/kv.h"
+
+enum vm_class {
+	CLASS_ADMIN = 1,
+	CLASS_TEMPLATE = 2,
+	CLASS_APP = 4,
+	CLASS_STANDALONE = 8,
+	CLASS_DISP = 16,
+};
+
+/* Halted qubes have no domain; the names are those of ref/runtime.md 7.2. */
+enum vm_power {
+	POWER_HALTED,
+	POWER_TRANSIENT,
+	POWER_RUNNING,
+	POWER_PAUSED,
+	POWER_HALTING,
+	POWER_DYING,
+	POWER_CRASHED,
+};
+
+enum {
+	VM_NAME_MAX = 31,
+	VM_UUID_LEN = 36,
+	VM_QID_MAX = 10000,
+	LABEL_INDEX_STANDARD = 8, /* labels above are the user's own */
+};
+
+/* One volume; its attributes are those of <volume> in qubes.xml. */
+struct volume {
+	char *name;
+	struct kvlist attrs;
+};
+
+struct vm {
+	enum vm_class class;
+	int qid;
+	char *name;
+	char uuid[VM_UUID_LEN + 1];
+	struct kvlist props; /* without name, uuid and qid */
+	struct kvlist features;
+	struct strv tags;
+	struct volume *volumes;
+	size_t n_volumes;
+	void *node; /* xmlNode of <domain>, NULL while never saved */
+
+	enum vm_power power;
+	int domid;	  /* -1: no domain */
+	struct job *job;  /* what is being done to it, or NULL (lifecycle.h) */
+	long start_time;  /* CLOCK_REALTIME seconds, 0 when not running */
+	bool seen;	  /* in the list of domains that is coming in */
+};
+
+struct label {
+	int index;
+	char *name, *color; /* 0xRRGGBB */
+};
+
+struct pool {
+	char *name;
+	struct kvlist config; /* driver, dir_path, ... */
+};
+
+struct model {
+	struct vm **vms; /* by qid; vms[0] is dom0 */
+	size_t n_vms;
+	struct label *labels;
+	size_t n_labels;
+	struct pool *pools;
+	size_t n_pools;
+	struct kvlist props;
+	void *doc; /* xmlDoc, NULL while never saved */
+};
+
+/* An empty installation: dom0, the eight labels, the pools `varlibqubes` and `linux-kernel`. */
+struct model *model_new(void);
+/* Neither labels, pools nor dom0: what a reader fills. */
+struct model *model_empty(void);
+void model_free(struct model *m);
+
+/* By name or `uuid:...`; NULL when there is none. */
+struct vm *model_find(const struct model *m, struct blob name);
+struct vm *model_find_name(const struct model *m, const char *name);
+struct vm *model_find_uuid(const struct model *m, const char *uuid);
+struct vm *model_find_qid(const struct model *m, int qid);
+/*
+ * Adds a qube at its place by qid and takes it over; qid < 0 takes the next free one. -EEXIST: the name, uuid or
+ * qid is used, -ENOSPC: no qid is free.
+ */
+int model_add(struct model *m, struct vm *vm);
+/* Takes it out of the model without freeing it. */
+void model_remove(struct model *m, struct vm *vm);
+
+/* A qube in no model yet, with a new uuid and qid -1. */
+struct vm *vm_new(enum vm_class class, const char *name);
+void vm_free(struct vm *vm);
+struct volume *vm_volume(const struct vm *vm, const char *name);
+/* The volume of that name, made if it is not there. */
+struct volume *vm_volume_add(struct vm *vm, const char *name);
+/* The template by the stored property, NULL for none. */
+struct vm *vm_template(const struct model *m, const struct vm *vm);
+bool vm_tag_remove(struct vm *vm, const char *tag);
+/* A letter first, then letters, digits, `.`, `_`, `-`, at most 31; no `-dm` at the end; not a reserved word. */
+bool vm_name_valid(struct blob name);
+
+const char *vm_class_name(enum vm_class class);
+/* 0 when there is no such class. */
+enum vm_class vm_class_parse(struct blob name);
+const char *vm_power_name(enum vm_power power);
+/* Has a domain, in whatever state. */
+bool vm_has_domain(const struct vm *vm);
+
+const struct label *model_label(const struct model *m, const char *name);
+const struct label *model_label_index(const struct model *m, int index);
+void model_label_add(struct model *m, int index, const char *name, const char *color);
+const struct pool *model_pool(const struct model *m, const char *name);
+struct pool *model_pool_add(struct model *m, const char *name);

@@ -1,0 +1,13 @@
+# qubesd, its helper for Xen, and the tools of the same API (../qvm).
+LIBS += qubesd-parts
+qubesd-parts_SRCS := $(addprefix runtime/qubesd/,kv.c model.c state_read.c state_write.c property.c property_table.c \
+	storage.c storage_file.c request.c)
+qubesd-parts_LIBS := common
+qubesd-parts_PKGS := libxml-2.0
+
+SOCKET_BINS += qubesd
+#XEN_BINS += qubesd qubesd-xl qubesd-block
+qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c lifecycle.c steps.c keys.c \
+	api_vm.c api_property.c api_feature.c api_storage.c api_system.c)
+qubesd_LIBS := qubesd-parts qubesdb-client common
+qubesd_PKGS := libsystemd libxml-2.0

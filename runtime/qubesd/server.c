@@ -1,0 +1,284 @@
+#include "runtime/qubesd/server.h"
+
+#include <grp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qubesd/call.h"
+
+enum {
+	CONNECTIONS_MAX = 512,
+	BACKLOG_MAX = 4 << 20, /* a subscriber that does not read is dropped beyond this */
+};
+
+struct connection {
+	struct qubesd *d;
+	struct connection *next, *prev;
+	int fd;
+	sd_event_source *io;
+	struct strbuf in, out;
+	size_t sent;
+	struct call *pending; /* a call to be answered later */
+	bool subscribed, answered;
+	struct vm *subject;   /* events of this qube only; NULL: all */
+};
+
+static void call_free(struct call *c)
+{
+	strbuf_free(&c->out);
+	arena_free(c->arena);
+	free(c);
+}
+
+static void connection_close(struct connection *c)
+{
+	if (c->pending)
+		c->pending->connection = NULL;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->d->connections = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	sd_event_source_disable_unref(c->io);
+	close(c->fd);
+	strbuf_free(&c->in);
+	strbuf_free(&c->out);
+	free(c);
+}
+
+void server_close(struct qubesd *d)
+{
+	while (d->connections)
+		connection_close(d->connections);
+}
+
+/* Sends what it can; closes when all of an answer is out or the peer is gone. */
+static void connection_flush(struct connection *c)
+{
+	while (c->sent < c->out.n) {
+		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			sd_event_source_set_io_events(c->io, EPOLLOUT);
+			return;
+		}
+		if (n < 0) {
+			connection_close(c);
+			return;
+		}
+		c->sent += (size_t)n;
+	}
+	strbuf_reset(&c->out);
+	c->sent = 0;
+	if (c->answered)
+		connection_close(c);
+	else
+		sd_event_source_set_io_events(c->io, 0); /* only the end of the peer matters */
+}
+
+static void add_answer(struct strbuf *out, const struct call *call)
+{
+	if (!call->exception) {
+		strbuf_add(out, "0\0", 2);
+		strbuf_add(out, call->out.p ? call->out.p : "", call->out.n);
+		return;
+	}
+	strbuf_add(out, "2\0", 2);
+	strbuf_add(out, call->exception, strlen(call->exception) + 1);
+	strbuf_add(out, "", 1); /* no traceback: none of the client's business */
+	/* A `%` would be taken for a place to fill in by the client. */
+	for (const char *p = call->message; *p; p++)
+		strbuf_add_str(out, *p == '%' ? "%%" : (char[]){*p, 0});
+	strbuf_add(out, "", 1);
+}
+
+void call_finish(struct call *call)
+{
+	struct connection *c = call->connection;
+
+	if (c) {
+		add_answer(&c->out, call);
+		c->pending = NULL;
+		c->answered = true;
+	}
+	call_free(call);
+	if (c)
+		connection_flush(c);
+}
+
+/* name NUL value NUL ... after the frame's head. */
+static void add_event(struct strbuf *out, const char *subject, const char *event, va_list args)
+{
+	const char *field;
+
+	strbuf_add(out, "1\0", 2);
+	strbuf_add(out, subject, strlen(subject) + 1);
+	strbuf_add(out, event, strlen(event) + 1);
+	while ((field = va_arg(args, const char *)))
+		strbuf_add(out, field, strlen(field) + 1);
+	strbuf_add(out, "", 1);
+}
+
+void event_send(struct qubesd *d, const struct vm *vm, const char *event, ...)
+{
+	for (struct connection *c = d->connections, *next; c; c = next) {
+		va_list args;
+
+		next = c->next;
+		if (!c->subscribed || (c->subject && c->subject != vm))
+			continue;
+		if (c->out.n > BACKLOG_MAX) {
+			connection_close(c);
+			continue;
+		}
+		va_start(args, event);
+		add_event(&c->out, vm ? vm->name : "", event, args);
+		va_end(args);
+		connection_flush(c);
+	}
+}
+
+void server_forget(struct qubesd *d, const struct vm *vm)
+{
+	for (struct connection *c = d->connections, *next; c; c = next) {
+		next = c->next;
+		if (c->subscribed && c->subject == vm)
+			connection_close(c);
+		else if (c->pending && c->pending->source == vm)
+			c->pending->source = NULL;
+	}
+}
+
+static void subscribe(struct connection *c, struct vm *target)
+{
+	c->subscribed = true;
+	c->subject = target->class == CLASS_ADMIN ? NULL : target;
+	strbuf_add(&c->out, "1\0\0connection-established\0", 27);
+	connection_flush(c);
+}
+
+static void connection_request(struct connection *c)
+{
+	struct call *call = xcalloc(1, sizeof(*call));
+	enum call_result r;
+
+	*call = (struct call){.d = c->d, .connection = c, .arena = arena_new()};
+	if (request_parse(strbuf_blob(&c->in), &call->request) < 0)
+		r = CALL_ABORT;
+	else
+		r = call_dispatch(call);
+	switch (r) {
+	case CALL_DONE:
+		call_finish(call);
+		break;
+	case CALL_LATER:
+		c->pending = call;
+		sd_event_source_set_io_events(c->io, 0);
+		break;
+	case CALL_SUBSCRIBE: {
+		struct vm *target = call->target;
+
+		call_free(call);
+		subscribe(c, target);
+		break;
+	}
+	case CALL_ABORT:
+		call_free(call);
+		connection_close(c);
+		break;
+	}
+}
+
+static int on_io(sd_event_source *s, int fd, uint32_t revents, void *user)
+{
+	struct connection *c = user;
+	ssize_t n;
+
+	(void)s;
+	if (revents & EPOLLOUT) {
+		connection_flush(c);
+		return 0;
+	}
+	if (c->pending || c->subscribed || c->answered) {
+		if (revents & (EPOLLHUP | EPOLLERR))
+			connection_close(c);
+		return 0;
+	}
+	n = recv(fd, strbuf_reserve(&c->in, 8192), 8192, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0 || c->in.n + (size_t)n > REQUEST_MAX) {
+		connection_close(c);
+		return 0;
+	}
+	c->in.n += (size_t)n;
+	if (n == 0)
+		connection_request(c);
+	return 0;
+}
+
+static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *user)
+{
+	struct qubesd *d = user;
+	struct connection *c;
+	size_t count = 0;
+	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)s;
+	(void)revents;
+	if (client < 0)
+		return 0;
+	for (c = d->connections; c; c = c->next)
+		count++;
+	c = xcalloc(1, sizeof(*c));
+	*c = (struct connection){.d = d, .fd = client, .next = d->connections};
+	if (c->next)
+		c->next->prev = c;
+	d->connections = c;
+	if (count >= CONNECTIONS_MAX || sd_event_add_io(d->event, &c->io, client, EPOLLIN, on_io, c) < 0)
+		connection_close(c);
+	return 0;
+}
+
+static bool answers(const struct sockaddr_un *addr)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
+}
+
+int server_listen(struct qubesd *d, const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const struct group *qubes = getgrnam("qubes");
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return error_set(err, -ENAMETOOLONG, path, NULL, "is too long for a socket");
+	strcpy(addr.sun_path, path);
+	if (answers(&addr))
+		return error_set(err, -EADDRINUSE, path, NULL, "another qubesd answers there");
+	unlink(path);
+	mask = umask(0117);
+	r = fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0 ? -errno : 0;
+	umask(mask);
+	if (r < 0)
+		return error_errno(err, r, path, "cannot listen");
+	if (qubes && geteuid() == 0 && chown(path, 0, qubes->gr_gid) < 0)
+		return error_errno(err, -errno, path, "cannot give to group qubes");
+	r = sd_event_add_io(d->event, NULL, fd, EPOLLIN, on_accept, d);
+	if (r < 0)
+		return error_errno(err, r, path, "cannot watch");
+	take_fd(&fd);
+	return 0;
+}

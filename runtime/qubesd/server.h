@@ -1,0 +1,14 @@
+/* The listening socket and its connections: see ref/runtime.md 7.1 for framing. */
+#pragma once
+
+#include "runtime/qubesd/daemon.h"
+
+/*
+ * Listens on `path` (0660, group qubes if there is one). A stale socket is replaced, -EADDRINUSE: another daemon
+ * answers there.
+ */
+int server_listen(struct qubesd *d, const char *path, struct error *err);
+/* Closes every connection. */
+void server_close(struct qubesd *d);
+/* A qube is about to go: nobody keeps a pointer to it. */
+void server_forget(struct qubesd *d, const struct vm *vm);

@@ -1,0 +1,271 @@
+/* The steps of starting and of stopping a qube; see job.h and ref/runtime.md 7.5. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "runtime/qubesd/hypervisor.h"
+#include "runtime/qubesd/job.h"
+#include "runtime/qubesd/keys.h"
+#include "runtime/qubesd/property.h"
+
+enum { DAEMON_TIMEOUT = 60 };
+
+static struct property_ctx context(const struct job *j)
+{
+	return (struct property_ctx){j->d->model, j->vm, j->arena};
+}
+
+/* The end of a step whose child answers by its exit code, with the reason on stdout if it was work of ours. */
+static void on_work(void *user, int status, const char *out)
+{
+	struct job *j = user;
+
+	if (status == 0)
+		job_step_done(j, 0);
+	else
+		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "%s", *out ? out : j->step->name));
+}
+
+static int work_storage_start(const void *arg, struct error *err)
+{
+	return storage_start(arg, err);
+}
+
+static enum step_result step_storage(struct job *j)
+{
+	struct property_ctx ctx = context(j);
+
+	if (storage_plan(j->d->model, j->vm, j->d->root, property_value(&ctx, "kernel"), j->arena, &j->storage,
+			 &j->err) < 0)
+		return STEP_FAILED;
+	j->storage_known = true;
+	return job_child(j, &(struct child_spec){.work = work_storage_start, .arg = &j->storage}, on_work);
+}
+
+/* xl/protocol.h */
+static const char *domain_lines(struct job *j, const char *kernel_dir)
+{
+	struct property_ctx ctx = context(j);
+	const char *maxmem = property_value(&ctx, "maxmem"), *memory = property_value(&ctx, "memory");
+	_cleanup_strbuf_ struct strbuf s = {0};
+
+	strbuf_printf(&s, "name=%s\nuuid=%s\ntype=%s\nmemory=%s\nmaxmem=%s\nvcpus=%s\n", j->vm->name, j->vm->uuid,
+		      property_value(&ctx, "virt_mode"), memory, strcmp(maxmem, "0") != 0 ? maxmem : memory,
+		      property_value(&ctx, "vcpus"));
+	if (*property_value(&ctx, "kernel"))
+		strbuf_printf(&s, "kernel=%s/vmlinuz\nramdisk=%s/initramfs\ncmdline=console=hvc0 %s\n", kernel_dir,
+			      kernel_dir, property_value(&ctx, "kernelopts"));
+	for (size_t i = 0; i < j->storage.n; i++) {
+		const struct storage_volume *v = &j->storage.volumes[i];
+
+		if (v->device)
+			strbuf_printf(&s, "disk=%s %s %s\n", v->device, v->rw ? "rw" : "ro", v->image);
+	}
+	return arena_strdup(j->arena, s.p);
+}
+
+static void on_created(void *user, int status, const char *out)
+{
+	struct job *j = user;
+	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause);
+	uint64_t domid;
+
+	if (answer && blob_to_u64(blob_of(answer), 32751, &domid)) {
+		j->vm->domid = (int)domid;
+		event_send(j->d, j->vm, "domain-spawn", "start_guid", "True", NULL);
+		job_step_done(j, 0);
+		return;
+	}
+	job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
+				   answer ? "no domain id" : cause));
+}
+
+static enum step_result step_create(struct job *j)
+{
+	struct property_ctx ctx = context(j);
+	const char *kernel = property_value(&ctx, "kernel");
+	const struct pool *pool = model_pool(j->d->model, "linux-kernel");
+	const char *dir = pool ? kv_get(&pool->config, "dir_path") : NULL;
+	const char *lines;
+	int r;
+
+	if (!*kernel && !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
+		error_set(&j->err, -ENOENT, j->vm->name, NULL, "has no kernel: set the property kernel or the system's "
+			  "default_kernel");
+		return STEP_FAILED;
+	}
+	lines = domain_lines(j, arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "", kernel));
+	event_send(j->d, j->vm, "domain-pre-spawn", "start_guid", "True", NULL);
+	r = hypervisor_run(j->d, "create", -1, blob_of(lines), on_created, j, &j->child);
+	if (r == 0)
+		return STEP_LATER;
+	error_errno(&j->err, r, "qubesd-xl", "cannot start");
+	return STEP_FAILED;
+}
+
+static void on_operation(void *user, int status, const char *out)
+{
+	struct job *j = user;
+	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause);
+
+	job_step_done(j, answer ? 0 : error_set(&j->err, -EIO, j->vm->name, NULL, "%s: %s", j->step->name, cause));
+}
+
+static enum step_result operation(struct job *j, const char *op)
+{
+	int r = hypervisor_run(j->d, op, j->vm->domid, (struct blob){0}, on_operation, j, &j->child);
+
+	if (r == 0)
+		return STEP_LATER;
+	error_errno(&j->err, r, "qubesd-xl", "cannot start");
+	return STEP_FAILED;
+}
+
+static enum step_result step_unpause(struct job *j)
+{
+	return operation(j, "unpause");
+}
+
+static void on_qubesdb(void *user, int status, const char *out)
+{
+	struct job *j = user;
+
+	(void)out;
+	job_step_done(j, status == 0 ? 0 : error_set(&j->err, -EIO, j->vm->name, NULL,
+						      "its qubesdb-daemon did not start; see /var/log/qubes"));
+}
+
+static enum step_result step_qubesdb(struct job *j)
+{
+	const char *const argv[] = {qubesd_program(j->d, j->arena, "/usr/sbin/qubesdb-daemon"),
+				    arena_printf(j->arena, "%d", j->vm->domid), j->vm->name, NULL};
+
+	return job_child(j, &(struct child_spec){.argv = argv, .timeout = DAEMON_TIMEOUT}, on_qubesdb);
+}
+
+static enum step_result step_keys(struct job *j)
+{
+	struct keys *k = keys_collect(j->d, j->vm, j->arena);
+
+	return job_child(j, &(struct child_spec){.work = keys_write, .arg = k, .timeout = DAEMON_TIMEOUT}, on_work);
+}
+
+static void on_agent(void *user, int status, const char *out)
+{
+	struct job *j = user;
+
+	(void)out;
+	if (status == 0)
+		job_step_done(j, 0);
+	else if (status == 3 || status == -ETIMEDOUT)
+		job_step_done(j, error_set(&j->err, -ETIMEDOUT, j->vm->name, NULL,
+					   "Cannot connect to qrexec agent for its qrexec_timeout, see "
+					   "/var/log/xen/console/guest-%s.log",
+					   j->vm->name));
+	else
+		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL,
+					   "its qrexec-daemon ended with %d; see /var/log/qubes/qrexec.%s.log",
+					   status, j->vm->name));
+}
+
+static enum step_result step_agent(struct job *j)
+{
+	struct property_ctx ctx = context(j);
+	const char *timeout = property_value(&ctx, "qrexec_timeout");
+	const char *qrexec = kv_get(&j->vm->features, "qrexec");
+	const char *const argv[] = {qubesd_program(j->d, j->arena, "/usr/sbin/qrexec-daemon"), "-q", "-u",
+				    j->vm->uuid, "--", arena_printf(j->arena, "%d", j->vm->domid), j->vm->name,
+				    property_value(&ctx, "default_user"), NULL};
+	const char *const env[] = {arena_printf(j->arena, "QREXEC_STARTUP_TIMEOUT=%s", timeout), NULL};
+
+	if (qrexec && !*qrexec)
+		return STEP_DONE; /* switched off on this qube */
+	/* The daemon keeps the limit itself; ours is for one that does not. */
+	return job_child(j,
+			 &(struct child_spec){.argv = argv, .env = env, .timeout = (unsigned)atoi(timeout) + 30},
+			 on_agent);
+}
+
+static enum step_result step_destroy(struct job *j)
+{
+	return j->vm->domid < 0 ? STEP_DONE : operation(j, "destroy");
+}
+
+/* Is the process what we take it for? Pids are used again. */
+static bool is_program(pid_t pid, const char *name)
+{
+	_cleanup_strbuf_ struct strbuf comm = {0};
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	return pid > 1 && read_file(AT_FDCWD, path, 64, &comm) >= 0 &&
+	       blob_eq(blob_trim(strbuf_blob(&comm)), blob_of(name));
+}
+
+static void end_by_pid_file(const char *path, const char *program)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	uint64_t pid;
+
+	if (read_file(AT_FDCWD, path, 64, &text) >= 0 &&
+	    blob_to_u64(blob_trim(strbuf_blob(&text)), INT32_MAX, &pid) && is_program((pid_t)pid, program))
+		kill((pid_t)pid, SIGTERM);
+}
+
+/* The process that listens on a socket. */
+static void end_by_socket(const char *path, const char *program)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct ucred peer = {0};
+	socklen_t n = sizeof(peer);
+
+	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
+		return;
+	strcpy(addr.sun_path, path);
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && is_program(peer.pid, program))
+		kill(peer.pid, SIGTERM);
+}
+
+/* They end by themselves when their domain is gone; this is for those that do not. */
+static enum step_result step_daemons(struct job *j)
+{
+	end_by_pid_file(arena_printf(j->arena, "%s/qubesdb.%s.pid", j->d->run_dir, j->vm->name), "qubesdb-daemon");
+	if (j->vm->domid > 0)
+		end_by_socket(arena_printf(j->arena, "%s/qrexec.%d", j->d->run_dir, j->vm->domid),
+			      "qrexec-daemon");
+	return STEP_DONE;
+}
+
+static int work_storage_stop(const void *arg, struct error *err)
+{
+	return storage_stop(arg, err);
+}
+
+static enum step_result step_storage_stop(struct job *j)
+{
+	if (!j->storage_known &&
+	    storage_plan(j->d->model, j->vm, j->d->root, "", j->arena, &j->storage, &j->err) < 0)
+		return STEP_FAILED;
+	return job_child(j, &(struct child_spec){.work = work_storage_stop, .arg = &j->storage}, on_work);
+}
+
+const struct job_step start_steps[] = {
+	{"storage", step_storage}, {"domain", step_create},   {"qubesdb", step_qubesdb},
+	{"keys", step_keys},	   {"unpause", step_unpause}, {"agent", step_agent},
+	{0},
+};
+
+const struct job_step stop_steps[] = {
+	{"destroy", step_destroy},
+	{"daemons", step_daemons},
+	{"storage", step_storage_stop},
+	{0},
+};
