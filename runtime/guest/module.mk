@@ -1,13 +1,17 @@
 # What runs in a qube between Xen and its distribution: /init of the initramfs, and the set-up at boot.
-LIBS += guest-init-parts
-guest-init-parts_SRCS := runtime/guest/init/gpt.c
-guest-init-parts_LIBS := common-min
+LIBS += guest-parts
+guest-parts_SRCS := runtime/guest/init/gpt.c runtime/guest/device.c \
+	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c)
+guest-parts_LIBS := common-min
 
-XEN_BINS += guest-init
-guest-init_SRCS := $(addprefix runtime/guest/init/,init.c say.c modules.c device.c swap.c switch.c)
-guest-init_LIBS := guest-init-parts common-min
+XEN_BINS += guest-init qubes-guest-setup
+guest-init_SRCS := $(addprefix runtime/guest/init/,init.c say.c modules.c swap.c switch.c)
+guest-init_LIBS := guest-parts common-min
 guest-init_LDFLAGS := -static
+
+qubes-guest-setup_SRCS := runtime/guest/setup/main.c
+qubes-guest-setup_LIBS := guest-parts qubesdb-client common-min
 
 TESTS += test-guest
 test-guest_SRCS := $(wildcard runtime/guest/tests/test_*.c)
-test-guest_LIBS := guest-init-parts common
+test-guest_LIBS := guest-parts common

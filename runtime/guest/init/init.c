@@ -14,6 +14,7 @@
 
 #include "common/base/cleanup.h"
 #include "gpt.h"
+#include "runtime/guest/device.h"
 
 #define NEW_ROOT "/newroot"
 #define ROOT_DISK "xvda"

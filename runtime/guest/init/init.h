@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 /* Opens the kernel log; before that, say() is silent. */
 void say_open(void);
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -22,11 +19,6 @@ _Noreturn void stop(const char *object, const char *fmt, ...) __attribute__((for
  * that fails is complained about; whether it was needed shows later.
  */
 void modules_load(const char *dir);
-
-/* Waits until /dev/`name` exists, at most `seconds`. Returns 0 or -ETIMEDOUT. */
-int device_wait(const char *name, int seconds);
-/* Does Xen offer this qube the disk `name` (xvda to xvdz)? Known before its driver has connected. */
-bool device_offered(const char *name);
 
 /* Swaps on `device` (at most 1 GiB of it) if it is empty or bears a swap signature; else leaves it alone. */
 void swap_enable(const char *device);

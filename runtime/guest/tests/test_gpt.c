@@ -1,6 +1,7 @@
 /* Promise kept here: the root is found in a sound GPT, and a damaged or hostile one is refused, never believed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

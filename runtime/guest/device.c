@@ -1,7 +1,8 @@
-#include "init.h"
+#include "device.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>

@@ -1,0 +1,57 @@
+/*
+ * What a qube sets up at boot, after dom0's wishes in qubesdb (ref/runtime.md 8.3). One program, one process per
+ * systemd unit, no shell. Each part takes the root folder to work on and the values, so that tests run it on a
+ * folder of their own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/strmap.h"
+
+struct setup {
+	int root;	       /* descriptor of "/" */
+	struct strmap values;  /* key -> value (char *) of qubesdb; empty when the part needs none */
+	bool testing;	       /* no owners, no mounts, nothing of the kernel's */
+};
+
+/* The value of a key, or NULL. */
+const char *setup_value(const struct setup *s, const char *key);
+/* Prints `qubes-guest-setup: object: cause` and remembers that something failed. */
+void setup_complain(struct setup *s, const char *object, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* /run/qubes, /run/qubes-service with a file per service that is on, what kind of qube this is, the random seed. */
+int setup_sysinit(struct setup *s);
+
+/* Host name, /etc/hosts, time zone. Files listed in protected-files.d stay as they are. */
+int setup_early_config(struct setup *s);
+/* May a script change this file? `path` begins with '/'. */
+bool setup_file_protected(const struct setup *s, const char *path);
+/* `hosts` with its 127.0.1.1 line naming `name`; allocated. */
+char *setup_hosts(const char *hosts, const char *name);
+
+/*
+ * The private volume: /dev/xvdb gets a file system if it is empty, is checked, mounted on /rw, grown to its disk
+ * and given its folders.
+ */
+int setup_mount_dirs(struct setup *s);
+/* The folders alone, in the mounted /rw. */
+int setup_rw_folders(struct setup *s);
+/* Copies a tree with owners, modes, times and links; `to` appears whole or not at all. */
+int setup_copy_tree(int root, const char *from, const char *to);
+
+enum volume_state {
+	VOLUME_EMPTY, /* all zero where a file system would begin */
+	VOLUME_CLEAN, /* ext4, and nothing asks for a check */
+	VOLUME_DIRTY, /* ext4 that wants fsck */
+	VOLUME_OTHER,
+};
+
+/* What lies on the disk or file; -errno when it cannot be read. */
+int setup_volume_state(int fd);
+
+/* The user's own hooks: /rw/config/rc.local.d/(*).rc, then /rw/config/rc.local. */
+int setup_misc_post(struct setup *s);
+/* What a new /rw/config/rc.local says: one that still says just that is not run. */
+extern const char setup_default_rc_local[];

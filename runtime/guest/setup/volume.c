@@ -1,0 +1,182 @@
+#include "setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/sys/process.h"
+#include "runtime/guest/device.h"
+
+#define DISK "xvdb"
+#define DEVICE "/dev/" DISK
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
+
+enum {
+	DISK_SECONDS = 60,
+	ZERO_BYTES = 10 << 20, /* so much must be zero before a file system is made: there may be foreign data */
+	CHUNK = 1 << 20,
+	/* The ext4 superblock, Linux Documentation/filesystems/ext4/super.rst. */
+	SUPER_AT = 1024,
+	SUPER_BLOCKS_LO = 0x04,
+	SUPER_LOG_BLOCK_SIZE = 0x18,
+	SUPER_MAGIC = 0x38,
+	SUPER_STATE = 0x3a,
+	SUPER_BLOCKS_HI = 0x150,
+	STATE_VALID = 1,
+	STATE_ERROR = 2,
+};
+
+struct superblock {
+	unsigned char b[1024];
+};
+
+static unsigned get16(const struct superblock *sb, size_t at)
+{
+	return sb->b[at] | (unsigned)sb->b[at + 1] << 8;
+}
+
+static uint64_t get32(const struct superblock *sb, size_t at)
+{
+	return get16(sb, at) | (uint64_t)get16(sb, at + 2) << 16;
+}
+
+/* True and *sb filled when there is an ext file system. */
+static bool read_superblock(int fd, struct superblock *sb)
+{
+	return pread(fd, sb->b, sizeof(sb->b), SUPER_AT) == (ssize_t)sizeof(sb->b) &&
+	       get16(sb, SUPER_MAGIC) == 0xef53;
+}
+
+int setup_volume_state(int fd)
+{
+	static const char zero[CHUNK];
+	struct superblock sb;
+
+	if (read_superblock(fd, &sb)) {
+		unsigned state = get16(&sb, SUPER_STATE);
+
+		return (state & STATE_VALID) && !(state & STATE_ERROR) ? VOLUME_CLEAN : VOLUME_DIRTY;
+	}
+
+	_cleanup_free_ char *chunk = xmalloc(CHUNK);
+	for (off_t at = 0; at < ZERO_BYTES; at += CHUNK) {
+		ssize_t n = pread(fd, chunk, CHUNK, at);
+
+		if (n < 0)
+			return -errno;
+		if (memcmp(chunk, zero, (size_t)n))
+			return VOLUME_OTHER;
+		if (n < CHUNK)
+			break;
+	}
+	return VOLUME_EMPTY;
+}
+
+static int run(struct setup *s, const char *const *argv)
+{
+	_cleanup_error_ struct error err = {0};
+	int r = process_check(argv, &err);
+
+	if (r < 0)
+		setup_complain(s, err.object ? err.object : argv[0], "%s", err.cause ? err.cause : strerror(-r));
+	return r;
+}
+
+static int make_file_system(struct setup *s)
+{
+	/* A disposable's volume is thrown away: a journal would only cost. */
+	bool disposable = faccessat(s->root, "run/qubes/persistent-none", F_OK, 0) == 0;
+	const char *const argv[] = {"mkfs.ext4", "-q", "-F", "-m", "0", "-E", "nodiscard", "-O",
+				    disposable ? "^has_journal" : "has_journal", DEVICE, NULL};
+
+	return run(s, argv);
+}
+
+/* Exit code 1 means that all errors were corrected. */
+static int check_file_system(struct setup *s)
+{
+	const char *const argv[] = {"fsck.ext4", "-p", DEVICE, NULL};
+	struct process p = {.argv = argv};
+	int r = process_run(&p);
+
+	if (r == 0 || r == 1)
+		return 0;
+	setup_complain(s, DEVICE, "fsck -p could not repair it (exit code %d); run fsck.ext4 by hand", r);
+	return -EUCLEAN;
+}
+
+/* The volume may have been made larger while the qube was off. The kernel does it on the mounted file system. */
+static void grow(struct setup *s, int fd)
+{
+	struct superblock sb;
+	uint64_t bytes = 0;
+
+	if (!read_superblock(fd, &sb) || ioctl(fd, BLKGETSIZE64, &bytes) < 0 ||
+	    get32(&sb, SUPER_LOG_BLOCK_SIZE) > 6)
+		return;
+
+	uint64_t blocks = bytes >> (10 + get32(&sb, SUPER_LOG_BLOCK_SIZE));
+	uint64_t now = get32(&sb, SUPER_BLOCKS_LO) | get32(&sb, SUPER_BLOCKS_HI) << 32;
+	_cleanup_close_ int mounted = openat(s->root, "rw", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (blocks > now && mounted >= 0 && ioctl(mounted, EXT4_IOC_RESIZE_FS, &blocks) < 0)
+		setup_complain(s, DEVICE, "cannot grow the file system: %s", strerror(errno));
+}
+
+static int mount_volume(struct setup *s)
+{
+	struct stat rw, root;
+
+	mkdirat(s->root, "rw", 0755);
+	if (fstatat(s->root, "rw", &rw, 0) == 0 && fstat(s->root, &root) == 0 && rw.st_dev != root.st_dev)
+		return 0; /* is mounted already */
+	if (mount(DEVICE, "/rw", "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "discard") == 0)
+		return 0;
+	int r = -errno;
+	setup_complain(s, DEVICE, "cannot mount the private volume on /rw: %s", strerror(-r));
+	return r;
+}
+
+int setup_mount_dirs(struct setup *s)
+{
+	int r = 0;
+
+	if (!device_offered(DISK))
+		return 0;
+	if (device_wait(DISK, DISK_SECONDS) < 0) {
+		setup_complain(s, DEVICE, "the private volume did not appear within %d s", DISK_SECONDS);
+		return -ETIMEDOUT;
+	}
+	_cleanup_close_ int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
+	int state = fd < 0 ? -errno : setup_volume_state(fd);
+
+	if (state < 0) {
+		setup_complain(s, DEVICE, "cannot read the private volume: %s", strerror(-state));
+		return state;
+	}
+	if (state == VOLUME_OTHER) {
+		setup_complain(s, DEVICE, "holds data that are no ext4 file system; it is left alone, and /rw is not mounted");
+		return -EUCLEAN;
+	}
+	if (state == VOLUME_EMPTY)
+		r = make_file_system(s);
+	else if (state == VOLUME_DIRTY)
+		r = check_file_system(s);
+	if (!r)
+		r = mount_volume(s);
+	if (!r) {
+		grow(s, fd);
+		r = setup_rw_folders(s);
+	}
+	return r;
+}
