@@ -13,7 +13,7 @@ static const char program[] = "bulkhead";
 
 struct request {
 	struct strv mirrors, operands;
-	const char *keyring, *output, *cache;
+	const char *keyring, *output, *cache, *apt_root;
 	long timeout;
 	bool allow_expired, quiet;
 };
@@ -55,6 +55,7 @@ static int lock_image(const struct request *q, struct error *err)
 	struct lock_options o = {.source_root = root,
 				 .version = version,
 				 .keyring = q->keyring,
+				 .apt_root = q->apt_root,
 				 .fetch = {.cache = q->cache,
 					   .mirrors = &mirrors,
 					   .quiet = q->quiet,
@@ -86,6 +87,7 @@ int cmd_lock(int argc, char **argv)
 		{"mirror", 0, OPTION_LIST, &q.mirrors, "URI", "mirror to use; may be repeated, file:// too"},
 		{"keyring", 0, OPTION_STRING, &q.keyring, "FILE", "keys instead of those in builder/keyrings"},
 		{"output", 'o', OPTION_STRING, &q.output, "FILE", "the lock (default: beside the definition)"},
+		{"apt-root", 0, OPTION_STRING, &q.apt_root, "DIR", "root of the tools image, whose apt is to solve"},
 		{"cache", 0, OPTION_STRING, &q.cache, "DIR", "downloads (default: $BULKHEAD_CACHE)"},
 		{"timeout", 0, OPTION_NUMBER, &q.timeout, "SECONDS", "give a silent mirror up after (default: 30)"},
 		{"allow-expired", 0, OPTION_FLAG, &q.allow_expired, NULL, "take indexes past their Valid-Until"},
