@@ -13,7 +13,8 @@ static bool next_line(struct blob *rest, struct blob *line)
 {
 	if (!blob_token(rest, '\n', line))
 		return false;
-	while (line->n && (line->p[line->n - 1] == ' ' || line->p[line->n - 1] == '\t' || line->p[line->n - 1] == '\r'))
+	while (line->n && (line->p[line->n - 1] == ' ' || line->p[line->n - 1] == '\t' ||
+			   line->p[line->n - 1] == '\r'))
 		line->n--;
 	return true;
 }
@@ -64,8 +65,8 @@ static const char *split(struct blob rest, struct strbuf *text, struct strbuf *s
 	return blob_trim(rest).n ? "something follows its signature" : NULL;
 }
 
-int deb_clearsign_split(const char *name, struct blob in, struct strbuf *text, struct strbuf *signature,
-			struct error *err)
+int deb_clearsign_split(const char *name, struct blob in, struct strbuf *text,
+			struct strbuf *signature, struct error *err)
 {
 	const char *cause;
 

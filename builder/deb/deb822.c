@@ -36,7 +36,8 @@ static int add_field(struct deb822 *d, struct deb822_stanza *s, struct blob line
 	if (!is_field_name(name))
 		return wrong(d, "wrong field name");
 	for (size_t i = 0; i < s->n; i++)
-		if (s->fields[i].name.n == name.n && !strncasecmp(s->fields[i].name.p, name.p, name.n))
+		if (s->fields[i].name.n == name.n &&
+		    !strncasecmp(s->fields[i].name.p, name.p, name.n))
 			return wrong(d, "a field stands twice in its stanza");
 	if (s->n == DEB822_MAX_FIELDS)
 		return wrong(d, "too many fields in a stanza");
@@ -67,7 +68,8 @@ int deb822_next(struct deb822 *d, struct deb822_stanza *s)
 
 			if (!value)
 				return wrong(d, "a continuation line before any field");
-			/* Lines of one stanza follow each other in the text: a value ends where its last line ends. */
+			/* Lines of one stanza follow each other in the text: a value ends where its
+			 * last line ends. */
 			value->n = (size_t)(line.p + line.n - value->p);
 		} else {
 			int r = add_field(d, s, line);

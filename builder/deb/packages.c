@@ -32,7 +32,8 @@ static const char *fill(struct deb_package *p, const struct deb822_stanza *s)
 	return NULL;
 }
 
-int deb_packages_each(const char *name, struct blob text, deb_package_fn *fn, void *arg, struct error *err)
+int deb_packages_each(const char *name, struct blob text, deb_package_fn *fn, void *arg,
+		      struct error *err)
 {
 	struct deb822 d = {.rest = text};
 	struct deb822_stanza s;

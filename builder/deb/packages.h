@@ -7,7 +7,8 @@
 #include "common/base/blob.h"
 #include "common/base/error.h"
 
-/* What the lock needs of a package; the strings point into the text and have passed builder/lock/words.h. */
+/* What the lock needs of a package; the strings point into the text and have passed
+ * builder/lock/words.h. */
 struct deb_package {
 	struct blob name, version, arch, path, sha256;
 	uint64_t size;
@@ -18,4 +19,5 @@ struct deb_package {
 typedef int deb_package_fn(const struct deb_package *p, void *arg);
 
 /* Calls fn for each package, in the file's order. -EBADMSG: err names `name`:line. */
-int deb_packages_each(const char *name, struct blob text, deb_package_fn *fn, void *arg, struct error *err);
+int deb_packages_each(const char *name, struct blob text, deb_package_fn *fn, void *arg,
+		      struct error *err);

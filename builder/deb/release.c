@@ -37,13 +37,15 @@ int deb_parse_date(struct blob text, int64_t *out)
 	uint64_t y;
 
 	text = blob_trim(text);
-	if (!blob_word(&text, &weekday) || !two_digits((blob_word(&text, &more), &more), ' ', 31, &tm.tm_mday) ||
+	if (!blob_word(&text, &weekday) ||
+	    !two_digits((blob_word(&text, &more), &more), ' ', 31, &tm.tm_mday) ||
 	    !blob_word(&text, &month) || !blob_word(&text, &year) || !blob_word(&text, &clock) ||
 	    !blob_word(&text, &zone) || blob_word(&text, &more))
 		return -EBADMSG;
 	tm.tm_mon = month_of(month);
-	if (tm.tm_mon < 0 || !blob_to_u64(year, 9999, &y) || y < 1970 || !two_digits(&clock, ':', 23, &tm.tm_hour) ||
-	    !two_digits(&clock, ':', 59, &tm.tm_min) || !two_digits(&clock, ':', 60, &tm.tm_sec) || clock.n)
+	if (tm.tm_mon < 0 || !blob_to_u64(year, 9999, &y) || y < 1970 ||
+	    !two_digits(&clock, ':', 23, &tm.tm_hour) || !two_digits(&clock, ':', 59, &tm.tm_min) ||
+	    !two_digits(&clock, ':', 60, &tm.tm_sec) || clock.n)
 		return -EBADMSG;
 	if (!blob_eq_str(zone, "UTC") && !blob_eq_str(zone, "GMT") && !blob_eq_str(zone, "+0000"))
 		return -EBADMSG;
@@ -52,7 +54,8 @@ int deb_parse_date(struct blob text, int64_t *out)
 	return 0;
 }
 
-int deb_release_parse(const char *name, struct blob text, struct deb_release *out, struct error *err)
+int deb_release_parse(const char *name, struct blob text, struct deb_release *out,
+		      struct error *err)
 {
 	struct deb822 d = {.rest = text};
 	struct deb822_stanza s, more;
@@ -63,7 +66,8 @@ int deb_release_parse(const char *name, struct blob text, struct deb_release *ou
 	if (r == 1 && deb822_next(&d, &more))
 		return error_set(err, -EBADMSG, name, NULL, "more than one stanza");
 	if (r != 1)
-		return error_set(err, -EBADMSG, name, NULL, "line %u: %s", d.line, r < 0 ? d.error : "nothing in it");
+		return error_set(err, -EBADMSG, name, NULL, "line %u: %s", d.line,
+				 r < 0 ? d.error : "nothing in it");
 	out->suite = deb822_get(&s, "Suite");
 	out->codename = deb822_get(&s, "Codename");
 	out->files = deb822_get(&s, "SHA256");
@@ -85,7 +89,8 @@ int deb_release_find(const struct deb_release *r, const char *path, struct deb_r
 	while (blob_token(&rest, '\n', &line)) {
 		struct blob hash, size, file;
 
-		if (!blob_word(&line, &hash) || !blob_word(&line, &size) || !blob_word(&line, &file))
+		if (!blob_word(&line, &hash) || !blob_word(&line, &size) ||
+		    !blob_word(&line, &file))
 			continue;
 		if (!blob_eq_str(file, path))
 			continue;

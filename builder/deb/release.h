@@ -1,4 +1,5 @@
-/* Release files (https://wiki.debian.org/DebianRepository/Format): only read after their signature was verified. */
+/* Release files (https://wiki.debian.org/DebianRepository/Format): only read after their signature
+ * was verified. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,10 +22,13 @@ struct deb_release_file {
 };
 
 /* `name` stands for the file in messages. -EBADMSG when it is wrong. The text must outlive *out. */
-int deb_release_parse(const char *name, struct blob text, struct deb_release *out, struct error *err);
-/* Size and digest of an index ("main/binary-amd64/Packages.xz"); -ENOENT when the Release does not list it. */
+int deb_release_parse(const char *name, struct blob text, struct deb_release *out,
+		      struct error *err);
+/* Size and digest of an index ("main/binary-amd64/Packages.xz"); -ENOENT when the Release does not
+ * list it. */
 int deb_release_find(const struct deb_release *r, const char *path, struct deb_release_file *out);
 /* "Sat, 12 Sep 2026 07:55:41 UTC" as seconds since 1970; -EBADMSG. */
 int deb_parse_date(struct blob text, int64_t *out);
-/* Does the Release call itself `suite`, by suite or code name? "trixie-security" may be "stable-security". */
+/* Does the Release call itself `suite`, by suite or code name? "trixie-security" may be
+ * "stable-security". */
 bool deb_release_is(const struct deb_release *r, const char *suite);

@@ -63,7 +63,8 @@ struct verdict {
 	char *unknown_key;
 };
 
-/* gpgv's --status-fd lines (GnuPG doc/DETAILS): GOODSIG and VALIDSIG come together for each good one. */
+/* gpgv's --status-fd lines (GnuPG doc/DETAILS): GOODSIG and VALIDSIG come together for each good
+ * one. */
 static void read_status(struct blob rest, struct verdict *v)
 {
 	bool good = false;
@@ -72,7 +73,8 @@ static void read_status(struct blob rest, struct verdict *v)
 	while (blob_token(&rest, '\n', &line)) {
 		struct blob word, hash = {0};
 
-		if (!blob_word(&line, &word) || !blob_eq_str(word, "[GNUPG:]") || !blob_word(&line, &word))
+		if (!blob_word(&line, &word) || !blob_eq_str(word, "[GNUPG:]") ||
+		    !blob_word(&line, &word))
 			continue;
 		if (blob_eq_str(word, "NEWSIG")) {
 			good = false;
@@ -80,13 +82,15 @@ static void read_status(struct blob rest, struct verdict *v)
 			good = true;
 		} else if (blob_eq_str(word, "BADSIG")) {
 			v->bad = true;
-		} else if (blob_eq_str(word, "NO_PUBKEY") && !v->unknown_key && blob_word(&line, &word)) {
+		} else if (blob_eq_str(word, "NO_PUBKEY") && !v->unknown_key &&
+			   blob_word(&line, &word)) {
 			v->unknown_key = blob_dup(word);
 		} else if (blob_eq_str(word, "VALIDSIG")) {
 			for (int i = 0; i < 8 && blob_word(&line, &word); i++)
 				hash = word;
 			/* RFC 9580 9.5: SHA-256, SHA-384, SHA-512 */
-			if (good && (blob_eq_str(hash, "8") || blob_eq_str(hash, "9") || blob_eq_str(hash, "10")))
+			if (good && (blob_eq_str(hash, "8") || blob_eq_str(hash, "9") ||
+				     blob_eq_str(hash, "10")))
 				v->good++;
 			good = false;
 		}
@@ -98,7 +102,8 @@ static int capture(const char *const *argv, struct strbuf *out)
 {
 	_cleanup_close_ int pipe_fd = memfd_create("status", MFD_CLOEXEC);
 	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct process p = {.argv = argv, .stdout_fd = pipe_fd, .stderr_fd = null_fd, .null_stdin = 1};
+	struct process p = {
+		.argv = argv, .stdout_fd = pipe_fd, .stderr_fd = null_fd, .null_stdin = 1};
 	int r, code;
 
 	if (pipe_fd < 0 || null_fd < 0)
@@ -114,7 +119,8 @@ static int capture(const char *const *argv, struct strbuf *out)
 
 static int ask_verifier(const char *dir, struct verdict *v, struct error *err)
 {
-	_cleanup_free_ char *keys = xasprintf("%s/keys.gpg", dir), *sig = xasprintf("%s/signature", dir);
+	_cleanup_free_ char *keys = xasprintf("%s/keys.gpg", dir),
+			    *sig = xasprintf("%s/signature", dir);
 	_cleanup_free_ char *text = xasprintf("%s/text", dir);
 	const char *gpgv[] = {"gpgv", "--status-fd", "1", "--keyring", keys, sig, text, NULL};
 	const char *sqv[] = {"sqv", "--keyring", keys, sig, text, NULL};
@@ -148,7 +154,8 @@ static int verify_in(const char *dir, const char *name, struct blob keys, const 
 	_cleanup_free_ char *unknown = NULL;
 	int r;
 
-	if ((r = put(dir, "keys.gpg", keys)) < 0 || (r = put(dir, "signature", strbuf_blob(signature))) < 0 ||
+	if ((r = put(dir, "keys.gpg", keys)) < 0 ||
+	    (r = put(dir, "signature", strbuf_blob(signature))) < 0 ||
 	    (r = put(dir, "text", strbuf_blob(text))) < 0)
 		return error_errno(err, r, dir, "cannot write");
 	r = ask_verifier(dir, &v, err);
@@ -159,7 +166,8 @@ static int verify_in(const char *dir, const char *name, struct blob keys, const 
 		return error_set(err, -EKEYREJECTED, name, "use another mirror",
 				 "its signature does not fit its text: one of them was changed");
 	if (!v.good && unknown)
-		return error_set(err, -EKEYREJECTED, name, "use another mirror, or --keyring FILE if you trust that key",
+		return error_set(err, -EKEYREJECTED, name,
+				 "use another mirror, or --keyring FILE if you trust that key",
 				 "it is signed by key %s, which is not in the keyring", unknown);
 	if (!v.good)
 		return error_set(err, -EKEYREJECTED, name, "use another mirror, or --keyring FILE",
@@ -167,11 +175,13 @@ static int verify_in(const char *dir, const char *name, struct blob keys, const 
 	return 0;
 }
 
-int deb_signature_verify(const char *name, struct blob in, struct blob keys, struct strbuf *text, struct error *err)
+int deb_signature_verify(const char *name, struct blob in, struct blob keys, struct strbuf *text,
+			 struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf signature = {0};
 	const char *tmp = getenv("TMPDIR");
-	_cleanup_free_ char *dir = xasprintf("%s/bulkhead-verify.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	_cleanup_free_ char *dir =
+		xasprintf("%s/bulkhead-verify.XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	int r = deb_clearsign_split(name, in, text, &signature, err);
 
 	if (r < 0)

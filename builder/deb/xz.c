@@ -5,7 +5,8 @@
 
 static const uint64_t max_memory = 128 << 20;
 
-int deb_xz_decode(const char *name, struct blob in, size_t size, struct strbuf *out, struct error *err)
+int deb_xz_decode(const char *name, struct blob in, size_t size, struct strbuf *out,
+		  struct error *err)
 {
 	lzma_stream s = LZMA_STREAM_INIT;
 	lzma_ret r = lzma_stream_decoder(&s, max_memory, LZMA_CONCATENATED);
@@ -22,7 +23,8 @@ int deb_xz_decode(const char *name, struct blob in, size_t size, struct strbuf *
 	got = size + 1 - s.avail_out;
 	lzma_end(&s);
 	if (r != LZMA_STREAM_END && got <= size)
-		return error_set(err, -EBADMSG, name, "use another mirror", "its xz data is damaged (%d)", (int)r);
+		return error_set(err, -EBADMSG, name, "use another mirror",
+				 "its xz data is damaged (%d)", (int)r);
 	if (got != size)
 		return error_set(err, -EBADMSG, name, "use another mirror",
 				 "unpacked it has not the %zu bytes that the Release names", size);

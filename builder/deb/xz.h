@@ -6,4 +6,5 @@
 #include "common/base/strbuf.h"
 
 /* Appends the content to *out: exactly `size` bytes, or -EBADMSG. Needs at most 128 MiB. */
-int deb_xz_decode(const char *name, struct blob in, size_t size, struct strbuf *out, struct error *err);
+int deb_xz_decode(const char *name, struct blob in, size_t size, struct strbuf *out,
+		  struct error *err);

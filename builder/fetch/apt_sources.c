@@ -1,4 +1,5 @@
-/* Mirrors of Debian in apt's configuration: sources.list(5), both its forms, and mirror+file: lists. */
+/* Mirrors of Debian in apt's configuration: sources.list(5), both its forms, and mirror+file:
+ * lists. */
 #include <fcntl.h>
 #include <glob.h>
 #include <string.h>
@@ -17,8 +18,8 @@ static bool is_timestamp(struct blob b)
 }
 
 /*
- * Others keep archives for Debian below a folder "debian" as well; what makes it Debian's own is decided by the
- * signature later, this only sorts out what cannot be meant.
+ * Others keep archives for Debian below a folder "debian" as well; what makes it Debian's own is
+ * decided by the signature later, this only sorts out what cannot be meant.
  */
 static bool is_archive(struct blob uri, const char *name)
 {
@@ -57,11 +58,13 @@ static void add_base(struct fetch_mirrors *m, const char *root, struct blob uri)
 			return;
 		rest = strbuf_blob(&text);
 		while (blob_token(&rest, '\n', &line))
-			if (blob_word(&line, &word) && word.p[0] != '#' && !blob_has_prefix(word, list))
+			if (blob_word(&line, &word) && word.p[0] != '#' &&
+			    !blob_has_prefix(word, list))
 				add_base(m, root, word);
 		return;
 	}
-	if (!blob_has_prefix(uri, "http://") && !blob_has_prefix(uri, "https://") && !blob_has_prefix(uri, "file:///"))
+	if (!blob_has_prefix(uri, "http://") && !blob_has_prefix(uri, "https://") &&
+	    !blob_has_prefix(uri, "file:///"))
 		return;
 	if (is_archive(uri, "debian-security"))
 		push_base(&m->security, uri);
@@ -87,7 +90,8 @@ static void add_deb822(struct fetch_mirrors *m, const char *root, struct blob te
 	while (deb822_next(&d, &s) == 1) {
 		struct blob uris = deb822_get(&s, "URIs"), uri;
 
-		if (!has_word(deb822_get(&s, "Types"), "deb") || !has_word(deb822_get(&s, "Components"), "main") ||
+		if (!has_word(deb822_get(&s, "Types"), "deb") ||
+		    !has_word(deb822_get(&s, "Components"), "main") ||
 		    has_word(deb822_get(&s, "Enabled"), "no"))
 			continue;
 		while (blob_word(&uris, &uri))
@@ -142,7 +146,8 @@ static void cleanup_glob(glob_t *g)
 
 int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error *err)
 {
-	static const char *const patterns[] = {"sources.list", "sources.list.d/*.list", "sources.list.d/*.sources"};
+	static const char *const patterns[] = {"sources.list", "sources.list.d/*.list",
+					       "sources.list.d/*.sources"};
 
 	(void)err;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
@@ -163,7 +168,8 @@ int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error
 
 bool fetch_apt_takes_expired(void)
 {
-	static const char *const argv[] = {"apt-config", "dump", "--format", "%v%n", "Acquire::Check-Valid-Until", NULL};
+	static const char *const argv[] = {
+		"apt-config", "dump", "--format", "%v%n", "Acquire::Check-Valid-Until", NULL};
 	_cleanup_strbuf_ struct strbuf out = {0};
 	struct blob value;
 

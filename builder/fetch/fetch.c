@@ -139,7 +139,8 @@ static int run(struct fetcher *f, struct error *err)
 }
 
 /* Those that the cache lacks, or has with wrong bytes (which then go), become transfers. */
-static int want_missing(struct fetcher *f, const struct fetch_item *items, size_t n, struct error *err)
+static int want_missing(struct fetcher *f, const struct fetch_item *items, size_t n,
+			struct error *err)
 {
 	const struct fetch_options *o = f->options;
 	uint64_t bytes = 0;
@@ -147,7 +148,8 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 	f->transfers = xcalloc(n ? n : 1, sizeof(*f->transfers));
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_free_ char *path = fetch_cache_path(o->cache, items[i].sha256);
-		int fd = fetch_cache_open(o->cache, items[i].sha256, items[i].size, items[i].label, err);
+		int fd = fetch_cache_open(o->cache, items[i].sha256, items[i].size, items[i].label,
+					  err);
 
 		if (fd >= 0) {
 			close(fd);
@@ -158,7 +160,8 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 		if (fd != -ENOENT && fd != -EBADMSG)
 			return fd;
 		if (fd == -EBADMSG && unlink(path) < 0)
-			return error_errno(err, -errno, path, "cannot delete from the cache what is wrong there");
+			return error_errno(err, -errno, path,
+					   "cannot delete from the cache what is wrong there");
 		error_free(err);
 		f->transfers[f->n++] = (struct transfer){.options = o, .item = &items[i], .fd = -1};
 		bytes += items[i].size;
@@ -167,7 +170,8 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 	return 0;
 }
 
-int fetch_items(const struct fetch_options *o, const struct fetch_item *items, size_t n, struct error *err)
+int fetch_items(const struct fetch_options *o, const struct fetch_item *items, size_t n,
+		struct error *err)
 {
 	_cleanup_(fetcher_end) struct fetcher f = {.options = o};
 	_cleanup_error_ struct error unused = {0};
@@ -193,7 +197,8 @@ int fetch_items(const struct fetch_options *o, const struct fetch_item *items, s
 
 int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error *err)
 {
-	_cleanup_free_ struct fetch_item *items = xcalloc(l->n_packages ? l->n_packages : 1, sizeof(*items));
+	_cleanup_free_ struct fetch_item *items =
+		xcalloc(l->n_packages ? l->n_packages : 1, sizeof(*items));
 	_cleanup_free_ char *remedy = NULL;
 	int r;
 
@@ -209,7 +214,8 @@ int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error
 	r = fetch_items(o, items, l->n_packages, err);
 	if (r == -ENOENT && err) {
 		free(err->remedy);
-		err->remedy = xstrdup("it may have left the mirrors: resolve anew with --relock, or use another mirror");
+		err->remedy = xstrdup("it may have left the mirrors: resolve anew with --relock, "
+				      "or use another mirror");
 	}
 	if (r < 0)
 		error_prefix(err, l->image);
@@ -237,8 +243,8 @@ static size_t receive_text(char *data, size_t size, size_t count, void *arg)
 	return n;
 }
 
-int fetch_text(const struct fetch_options *o, const char *base, const char *path, size_t max, struct strbuf *out,
-	       struct error *err)
+int fetch_text(const struct fetch_options *o, const char *base, const char *path, size_t max,
+	       struct strbuf *out, struct error *err)
 {
 	_cleanup_free_ char *uri = xasprintf("%s/%s", base, path), *host = fetch_uri_host(base);
 	struct text t = {.out = out, .max = max};
@@ -254,7 +260,8 @@ int fetch_text(const struct fetch_options *o, const char *base, const char *path
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
 	result = curl_easy_perform(c);
 	if (t.too_large)
-		r = error_set(err, -EFBIG, path, "use another mirror", "mirror %s sends more than %zu bytes", host, max);
+		r = error_set(err, -EFBIG, path, "use another mirror",
+			      "mirror %s sends more than %zu bytes", host, max);
 	else if (result != CURLE_OK)
 		r = transfer_error(c, result, o, path, host, err);
 	curl_easy_cleanup(c);

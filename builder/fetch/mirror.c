@@ -44,7 +44,8 @@ static int add_uri(struct fetch_mirrors *m, struct blob text, struct error *err)
 	_cleanup_free_ char *sibling = xasprintf("%s-security", uri);
 
 	if (!is_uri(uri))
-		return error_set(err, -EINVAL, uri, NULL, "a mirror is an http://, https:// or file:/// URI");
+		return error_set(err, -EINVAL, uri, NULL,
+				 "a mirror is an http://, https:// or file:/// URI");
 	if (!blob_has_suffix(blob_of(uri), "-security")) {
 		push_once(&m->main, uri);
 		push_once(&m->security, sibling);

@@ -38,7 +38,8 @@ void fetch_progress_show(struct fetch_progress *p, size_t files, uint64_t bytes)
 
 void fetch_progress_end(struct fetch_progress *p, bool ok)
 {
-	_cleanup_free_ char *files = xasprintf("%zu", p->files), *bytes = xasprintf("%ju", (uintmax_t)p->bytes);
+	_cleanup_free_ char *files = xasprintf("%zu", p->files),
+			    *bytes = xasprintf("%ju", (uintmax_t)p->bytes);
 
 	if (!p->quiet && p->terminal)
 		fputs("\r\033[K", stderr);
@@ -46,6 +47,6 @@ void fetch_progress_end(struct fetch_progress *p, bool ok)
 		return;
 	event_emit("fetch.done", "files", files, "bytes", bytes, NULL);
 	if (!p->quiet)
-		fprintf(stderr, "fetched %zu files, %.1f MB in %.1f s\n", p->files, (double)p->bytes / 1e6,
-			(double)(now_ms() - p->started) / 1e3);
+		fprintf(stderr, "fetched %zu files, %.1f MB in %.1f s\n", p->files,
+			(double)p->bytes / 1e6, (double)(now_ms() - p->started) / 1e3);
 }

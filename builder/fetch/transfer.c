@@ -33,8 +33,8 @@ CURL *transfer_handle(const struct fetch_options *o)
 	return c;
 }
 
-int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, const char *label, const char *host,
-		   struct error *err)
+int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, const char *label,
+		   const char *host, struct error *err)
 {
 	long status = 0;
 
@@ -43,24 +43,31 @@ int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, c
 	case CURLE_HTTP_RETURNED_ERROR:
 		if (status == 404 || status == 410)
 			break;
-		return error_set(err, -EIO, label, other_mirror, "mirror %s answers %ld", host, status);
+		return error_set(err, -EIO, label, other_mirror, "mirror %s answers %ld", host,
+				 status);
 	case CURLE_FILE_COULDNT_READ_FILE:
 	case CURLE_REMOTE_FILE_NOT_FOUND:
 		status = 0;
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
-		return error_set(err, -ETIMEDOUT, label, other_mirror, "mirror %s sent nothing for %u s", host,
+		return error_set(err, -ETIMEDOUT, label, other_mirror,
+				 "mirror %s sent nothing for %u s", host,
 				 o->timeout ? o->timeout : DEFAULT_TIMEOUT);
 	case CURLE_TOO_MANY_REDIRECTS:
-		return error_set(err, -ELOOP, label, other_mirror, "mirror %s redirects in a loop", host);
+		return error_set(err, -ELOOP, label, other_mirror, "mirror %s redirects in a loop",
+				 host);
 	case CURLE_PARTIAL_FILE:
-		return error_set(err, -EBADMSG, label, other_mirror, "mirror %s ended before the last byte", host);
+		return error_set(err, -EBADMSG, label, other_mirror,
+				 "mirror %s ended before the last byte", host);
 	default:
-		return error_set(err, -EIO, label, other_mirror, "mirror %s: %s", host, curl_easy_strerror(result));
+		return error_set(err, -EIO, label, other_mirror, "mirror %s: %s", host,
+				 curl_easy_strerror(result));
 	}
 	if (status)
-		return error_set(err, -ENOENT, label, other_mirror, "mirror %s answers %ld", host, status);
-	return error_set(err, -ENOENT, label, other_mirror, "the mirror on %s does not have it", host);
+		return error_set(err, -ENOENT, label, other_mirror, "mirror %s answers %ld", host,
+				 status);
+	return error_set(err, -ENOENT, label, other_mirror, "the mirror on %s does not have it",
+			 host);
 }
 
 static size_t receive(char *data, size_t size, size_t count, void *arg)
@@ -172,11 +179,13 @@ static int keep(struct transfer *t, struct error *err)
 
 	if (t->got < t->item->size)
 		return error_set(err, -EBADMSG, label, other_mirror,
-				 "mirror %s sent %" PRIu64 " bytes instead of %" PRIu64, t->host, t->got, t->item->size);
+				 "mirror %s sent %" PRIu64 " bytes instead of %" PRIu64, t->host,
+				 t->got, t->item->size);
 	sha256_end_hex(take_ptr(t->digest), found);
 	if (strcmp(found, t->item->sha256) != 0)
 		return error_set(err, -EBADMSG, label, other_mirror,
-				 "what mirror %s sent has another sha256 than it must have", t->host);
+				 "what mirror %s sent has another sha256 than it must have",
+				 t->host);
 	if (fchmod(t->fd, 0644) < 0 || rename(t->tmp, file) < 0)
 		return error_errno(err, -errno, file, "cannot write to the cache");
 	free(take_ptr(t->tmp));
@@ -187,8 +196,8 @@ static int judge(struct transfer *t, CURLcode result, struct error *err)
 {
 	if (t->write_error == -EFBIG)
 		return error_set(err, -EBADMSG, t->item->label, other_mirror,
-				 "mirror %s sends more than the %" PRIu64 " bytes it must have", t->host,
-				 t->item->size);
+				 "mirror %s sends more than the %" PRIu64 " bytes it must have",
+				 t->host, t->item->size);
 	if (t->write_error < 0)
 		return error_errno(err, t->write_error, t->tmp, "cannot write to the cache");
 	if (result != CURLE_OK)

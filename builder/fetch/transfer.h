@@ -10,9 +10,10 @@ struct transfer {
 	const struct fetch_options *options;
 	const struct fetch_item *item;
 	CURL *curl;
-	/* Where it is in the list of places to ask: each mirror, by hash first where the item has such a path. */
+	/* Where it is in the list of places to ask: each mirror, by hash first where the item has
+	 * such a path. */
 	size_t place;
-	size_t first; /* mirror to begin with */
+	size_t first;	  /* mirror to begin with */
 	unsigned retries; /* at this place */
 	/* This attempt */
 	char *host;
@@ -29,12 +30,13 @@ struct transfer {
 /* A handle with our limits: protocols, redirects, timeouts. `seconds`: without a byte. */
 CURL *transfer_handle(const struct fetch_options *o);
 /* Turns curl's result into -errno, with the cause in err ("mirror HOST answers 404"). */
-int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, const char *label, const char *host,
-		   struct error *err);
+int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, const char *label,
+		   const char *host, struct error *err);
 
 /* Prepares the attempt at t->place. -ENOENT: no place is left. */
 int transfer_prepare(struct transfer *t, struct error *err);
-/* After curl has ended: 0, the file is in the cache; 1, prepare again; -errno, t->why holds the cause. */
+/* After curl has ended: 0, the file is in the cache; 1, prepare again; -errno, t->why holds the
+ * cause. */
 int transfer_finish(struct transfer *t, CURLcode result);
 /* Index of the mirror that t->place stands for. */
 size_t transfer_mirror(const struct transfer *t);

@@ -27,29 +27,37 @@ static int put(const char *dir, const char *name, struct blob data, struct error
 }
 
 /*
- * apt reads this file before all others (APT_CONFIG), so that nothing of the configuration of the place it runs in
- * counts. The indexes were verified outside: what apt would check again by clock or key is off.
+ * apt reads this file before all others (APT_CONFIG), so that nothing of the configuration of the
+ * place it runs in counts. The indexes were verified outside: what apt would check again by clock
+ * or key is off.
  */
-static int put_config(const char *dir, const char *seen, const struct apt_query *q, struct error *err)
+static int put_config(const char *dir, const char *seen, const struct apt_query *q,
+		      struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf s = {0};
 
 	strbuf_printf(&s, "Dir \"%s\";\n", seen);
 	strbuf_printf(&s, "Dir::State::status \"%s/status\";\n", seen);
-	strbuf_add_str(&s, "Dir::State \"state\";\nDir::Cache \"cache\";\nDir::Etc \"etc\";\nDir::Log \"log\";\n"
-			   "Dir::Bin::methods \"/usr/lib/apt/methods\";\nDir::Bin::dpkg \"/usr/bin/dpkg\";\n");
-	strbuf_printf(&s, "APT::Architecture \"%s\";\nAPT::Architectures { \"%s\"; };\n", q->arch, q->arch);
-	strbuf_add_str(&s, "APT::Sandbox::User \"root\";\nAPT::Install-Recommends \"false\";\n"
-			   "APT::Install-Suggests \"false\";\nAcquire::Languages \"none\";\n"
-			   "Acquire::By-Hash \"no\";\nAcquire::Check-Valid-Until \"false\";\n"
-			   "Acquire::Check-Date \"false\";\nAcquire::AllowReleaseInfoChange \"true\";\n"
-			   "Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n"
-			   /* apt would count itself among the essential packages. */
-			   "pkgCacheGen::ForceEssential \",\";\n");
+	strbuf_add_str(
+		&s,
+		"Dir::State \"state\";\nDir::Cache \"cache\";\nDir::Etc \"etc\";\nDir::Log "
+		"\"log\";\n"
+		"Dir::Bin::methods \"/usr/lib/apt/methods\";\nDir::Bin::dpkg \"/usr/bin/dpkg\";\n");
+	strbuf_printf(&s, "APT::Architecture \"%s\";\nAPT::Architectures { \"%s\"; };\n", q->arch,
+		      q->arch);
+	strbuf_add_str(&s,
+		       "APT::Sandbox::User \"root\";\nAPT::Install-Recommends \"false\";\n"
+		       "APT::Install-Suggests \"false\";\nAcquire::Languages \"none\";\n"
+		       "Acquire::By-Hash \"no\";\nAcquire::Check-Valid-Until \"false\";\n"
+		       "Acquire::Check-Date \"false\";\nAcquire::AllowReleaseInfoChange \"true\";\n"
+		       "Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n"
+		       /* apt would count itself among the essential packages. */
+		       "pkgCacheGen::ForceEssential \",\";\n");
 	return put(dir, "apt.conf", strbuf_blob(&s), err);
 }
 
-/* The suite's own Release, so that pins on its fields hold, but listing only the files that are here. */
+/* The suite's own Release, so that pins on its fields hold, but listing only the files that are
+ * here. */
 static void format_release(const struct lock_suite *s, struct strbuf *out)
 {
 	static const char *const digests[] = {"MD5Sum", "SHA1", "SHA256", "SHA512"};
@@ -77,8 +85,8 @@ static void format_release(const struct lock_suite *s, struct strbuf *out)
 	}
 }
 
-static int put_suite(const char *dir, const char *seen, const struct lock_suite *s, struct strbuf *list,
-		     struct error *err)
+static int put_suite(const char *dir, const char *seen, const struct lock_suite *s,
+		     struct strbuf *list, struct error *err)
 {
 	_cleanup_free_ char *release = xasprintf("archive/%s/dists/%s/Release", s->name, s->name);
 	_cleanup_strbuf_ struct strbuf text = {0};
@@ -89,7 +97,8 @@ static int put_suite(const char *dir, const char *seen, const struct lock_suite 
 	strbuf_printf(list, "deb [trusted=yes] file://%s/archive/%s %s", seen, s->name, s->name);
 	for (size_t i = 0; i < s->n_packages && r == 0; i++) {
 		const struct lock_suite_packages *p = &s->packages[i];
-		_cleanup_free_ char *path = xasprintf("archive/%s/dists/%s/%s", s->name, s->name, p->path);
+		_cleanup_free_ char *path =
+			xasprintf("archive/%s/dists/%s/%s", s->name, s->name, p->path);
 
 		strbuf_printf(list, " %s", p->component);
 		r = put(dir, path, strbuf_blob(&p->text), err);
@@ -98,10 +107,15 @@ static int put_suite(const char *dir, const char *seen, const struct lock_suite 
 	return r;
 }
 
-static int make_root(const char *dir, const char *seen, const struct apt_query *q, struct error *err)
+static int make_root(const char *dir, const char *seen, const struct apt_query *q,
+		     struct error *err)
 {
-	static const char *const folders[] = {"etc/apt.conf.d", "etc/preferences.d", "etc/sources.list.d",
-					      "etc/trusted.gpg.d", "state/lists/partial", "cache/archives/partial",
+	static const char *const folders[] = {"etc/apt.conf.d",
+					      "etc/preferences.d",
+					      "etc/sources.list.d",
+					      "etc/trusted.gpg.d",
+					      "state/lists/partial",
+					      "cache/archives/partial",
 					      "log"};
 	_cleanup_strbuf_ struct strbuf list = {0};
 	int r = 0;
@@ -127,28 +141,34 @@ static int make_root(const char *dir, const char *seen, const struct apt_query *
 }
 
 /* Runs apt-get of the host, what it says in *out. Returns its exit code. */
-static int run_on_host(const char *dir, const char *const *argv, struct strbuf *out, struct error *err)
+static int run_on_host(const char *dir, const char *const *argv, struct strbuf *out,
+		       struct error *err)
 {
-	_cleanup_free_ char *log = xasprintf("%s/answer", dir), *config = xasprintf("APT_CONFIG=%s/apt.conf", dir);
+	_cleanup_free_ char *log = xasprintf("%s/answer", dir),
+			    *config = xasprintf("APT_CONFIG=%s/apt.conf", dir);
 	_cleanup_close_ int fd = open(log, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C.UTF-8", zone[] = "TZ=UTC";
+	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C.UTF-8",
+	     zone[] = "TZ=UTC";
 	char *env[] = {config, path, locale, zone, NULL};
-	struct process p = {.argv = argv, .env = env, .stdout_fd = fd, .stderr_fd = fd, .null_stdin = 1};
+	struct process p = {
+		.argv = argv, .env = env, .stdout_fd = fd, .stderr_fd = fd, .null_stdin = 1};
 	int r, code;
 
 	if (fd < 0)
 		return error_errno(err, -errno, log, "cannot open");
 	code = process_run(&p);
 	if (code < 0)
-		return error_set(err, code, argv[0], "install the package apt", "cannot start it: %s", strerror(-code));
+		return error_set(err, code, argv[0], "install the package apt",
+				 "cannot start it: %s", strerror(-code));
 	r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : read_fd(fd, MAX_ANSWER, out);
 	return r < 0 ? error_errno(err, r, log, "cannot read") : code;
 }
 
-static int run_inside(const char *dir, const char *apt_root, const char *const *argv, struct strbuf *out,
-		      struct error *err)
+static int run_inside(const char *dir, const char *apt_root, const char *const *argv,
+		      struct strbuf *out, struct error *err)
 {
-	_cleanup_free_ char *log = xasprintf("%s/answer", dir), *config = xasprintf("APT_CONFIG=%s/apt.conf", inside);
+	_cleanup_free_ char *log = xasprintf("%s/answer", dir),
+			    *config = xasprintf("APT_CONFIG=%s/apt.conf", inside);
 	_cleanup_close_ int fd = open(log, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	const char *const env[] = {config, NULL};
 	const struct sandbox_bind bind = {.source = dir, .target = inside, .writable = true};
@@ -172,11 +192,12 @@ static int run_inside(const char *dir, const char *apt_root, const char *const *
 	return r < 0 ? error_errno(err, r, log, "cannot read") : status;
 }
 
-static int run(const char *dir, const struct apt_query *q, const char *const *argv, struct strbuf *out,
-	       struct error *err)
+static int run(const char *dir, const struct apt_query *q, const char *const *argv,
+	       struct strbuf *out, struct error *err)
 {
 	strbuf_reset(out);
-	return q->apt_root ? run_inside(dir, q->apt_root, argv, out, err) : run_on_host(dir, argv, out, err);
+	return q->apt_root ? run_inside(dir, q->apt_root, argv, out, err)
+			   : run_on_host(dir, argv, out, err);
 }
 
 /* apt's reasons are the lines after "unmet dependencies", or those that begin with "E: ". */
@@ -191,8 +212,8 @@ static int no_answer(struct blob said, struct error *err)
 		    blob_has_prefix(line, "Depends: "))
 			strbuf_printf(&why, "%s%.*s", why.n ? " | " : "", BLOB_ARG(line));
 	}
-	return error_set(err, -ENOPKG, "apt", "correct the definition's packages", "finds no solution: %s",
-			 why.n ? why.p : "it gave no reason");
+	return error_set(err, -ENOPKG, "apt", "correct the definition's packages",
+			 "finds no solution: %s", why.n ? why.p : "it gave no reason");
 }
 
 static int ask(const char *dir, const struct apt_query *q, struct strv *chosen, struct error *err)
@@ -205,7 +226,8 @@ static int ask(const char *dir, const struct apt_query *q, struct strv *chosen, 
 	if (r < 0)
 		return r;
 	r = run(dir, q, update, &out, err);
-	/* apt warns about an index that it does not take and goes on without: nothing may be left out here. */
+	/* apt warns about an index that it does not take and goes on without: nothing may be left
+	 * out here. */
 	if (r >= 0 && (r > 0 || (out.n && (strstr(out.p, "\nW: ") || strstr(out.p, "\nE: ")))))
 		return no_answer(strbuf_blob(&out), err);
 	if (r < 0)
@@ -227,7 +249,8 @@ static int ask(const char *dir, const struct apt_query *q, struct strv *chosen, 
 int apt_solve(const struct apt_query *q, struct strv *chosen, struct error *err)
 {
 	const char *tmp = getenv("TMPDIR");
-	_cleanup_free_ char *dir = xasprintf("%s/bulkhead-apt.XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
+	_cleanup_free_ char *dir =
+		xasprintf("%s/bulkhead-apt.XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
 	int r;
 
 	if (!mkdtemp(dir))
@@ -237,11 +260,13 @@ int apt_solve(const struct apt_query *q, struct strv *chosen, struct error *err)
 	return r;
 }
 
-/* Inst NAME[:ARCH] (VERSION ORIGIN:SUITE [ARCH]) ... ; several "ORIGIN:SUITE" are separated by commas. */
+/* Inst NAME[:ARCH] (VERSION ORIGIN:SUITE [ARCH]) ... ; several "ORIGIN:SUITE" are separated by
+ * commas. */
 static bool read_inst(struct blob line, struct strv *chosen)
 {
 	struct blob name, qualifier = {0}, version, arch = {0};
-	const char *open = memchr(line.p, '(', line.n), *close = open ? memchr(open, ')', line.n - (size_t)(open - line.p)) : NULL;
+	const char *open = memchr(line.p, '(', line.n),
+		   *close = open ? memchr(open, ')', line.n - (size_t)(open - line.p)) : NULL;
 	struct blob rest = {open ? open + 1 : NULL, close ? (size_t)(close - open - 1) : 0}, word;
 
 	if (!close || !blob_word(&line, &name) || !blob_word(&rest, &version))
@@ -267,15 +292,16 @@ int apt_read_answer(struct blob text, struct strv *chosen, struct error *err)
 		struct blob rest = line;
 
 		if (blob_has_prefix(line, "Remv "))
-			return error_set(err, -EBADMSG, "apt", NULL, "it would remove a package from an empty root: %.*s",
+			return error_set(err, -EBADMSG, "apt", NULL,
+					 "it would remove a package from an empty root: %.*s",
 					 BLOB_ARG(line));
 		if (!blob_has_prefix(line, "Inst "))
 			continue;
 		rest.p += strlen("Inst ");
 		rest.n -= strlen("Inst ");
 		if (!read_inst(rest, chosen))
-			return error_set(err, -EBADMSG, "apt", NULL, "its answer is not understood: %.*s",
-					 BLOB_ARG(line));
+			return error_set(err, -EBADMSG, "apt", NULL,
+					 "its answer is not understood: %.*s", BLOB_ARG(line));
 	}
 	return chosen->n ? 0 : error_set(err, -EBADMSG, "apt", NULL, "it would install nothing");
 }

@@ -1,6 +1,7 @@
 /*
- * Asking apt: a private root in which apt knows nothing but verified indexes, an empty dpkg database and our own
- * packages, and in which it only simulates. Its options follow what apt.conf(5) documents.
+ * Asking apt: a private root in which apt knows nothing but verified indexes, an empty dpkg
+ * database and our own packages, and in which it only simulates. Its options follow what
+ * apt.conf(5) documents.
  */
 #pragma once
 
@@ -17,9 +18,10 @@ struct apt_query {
 };
 
 /*
- * "NAME VERSION ARCH" for each package that apt would install, in its order, pushed to *chosen. -ENOPKG: no
- * solution, err holds what apt said.
+ * "NAME VERSION ARCH" for each package that apt would install, in its order, pushed to *chosen.
+ * -ENOPKG: no solution, err holds what apt said.
  */
 int apt_solve(const struct apt_query *q, struct strv *chosen, struct error *err);
-/* Reads what `apt-get -s install` printed; split off for tests and fuzzing. -EBADMSG: a line is not understood. */
+/* Reads what `apt-get -s install` printed; split off for tests and fuzzing. -EBADMSG: a line is not
+ * understood. */
 int apt_read_answer(struct blob text, struct strv *chosen, struct error *err);

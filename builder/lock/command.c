@@ -42,13 +42,14 @@ static void say(const struct lock *old, const struct lock *new, const char *path
 	if (old)
 		c = lock_diff_print(stdout, old, new);
 	text = lock_changes_text(&c);
-	printf("%s: %zu packages, %.1f MB%s%s\n", path, new->n_packages, (double)lock_total_size(new) / 1e6,
-	       old ? "; " : "", old ? text : "");
+	printf("%s: %zu packages, %.1f MB%s%s\n", path, new->n_packages,
+	       (double)lock_total_size(new) / 1e6, old ? "; " : "", old ? text : "");
 }
 
 static int lock_image(const struct request *q, struct error *err)
 {
-	_cleanup_free_ char *root = source_root(), *version = source_version(root), *found = NULL, *path = NULL;
+	_cleanup_free_ char *root = source_root(), *version = source_version(root), *found = NULL,
+			    *path = NULL;
 	_cleanup_definition_ struct definition *d = NULL;
 	_cleanup_lock_ struct lock *old = NULL, *new = NULL;
 	_cleanup_mirrors_ struct fetch_mirrors mirrors = {0};
@@ -66,10 +67,15 @@ static int lock_image(const struct request *q, struct error *err)
 	    (r = definition_read(found, &d, err)) < 0)
 		return r;
 	path = q->output ? xstrdup(q->output) : lock_path_of(d);
-	if ((r = read_previous(path, &old, err)) < 0 || (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0)
+	if ((r = read_previous(path, &old, err)) < 0 ||
+	    (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0)
 		return r;
 	o.previous = old;
-	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one. */
+	if (!o.apt_root && strncmp(d->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX)) != 0)
+		fprintf(stderr, "note: this machine's apt solves; --apt-root names the root of a "
+				"tools image\n");
+	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one.
+	 */
 	o.allow_expired = q->allow_expired || (mirrors.of_host && fetch_apt_takes_expired());
 	r = lock_resolve(d, &o, &new, err);
 	if (r == 0)
@@ -84,13 +90,20 @@ int cmd_lock(int argc, char **argv)
 	_cleanup_(request_end) struct request q = {0};
 	_cleanup_error_ struct error err = {0};
 	const struct option_def options[] = {
-		{"mirror", 0, OPTION_LIST, &q.mirrors, "URI", "mirror to use; may be repeated, file:// too"},
-		{"keyring", 0, OPTION_STRING, &q.keyring, "FILE", "keys instead of those in builder/keyrings"},
-		{"output", 'o', OPTION_STRING, &q.output, "FILE", "the lock (default: beside the definition)"},
-		{"apt-root", 0, OPTION_STRING, &q.apt_root, "DIR", "root of the tools image, whose apt is to solve"},
-		{"cache", 0, OPTION_STRING, &q.cache, "DIR", "downloads (default: $BULKHEAD_CACHE)"},
-		{"timeout", 0, OPTION_NUMBER, &q.timeout, "SECONDS", "give a silent mirror up after (default: 30)"},
-		{"allow-expired", 0, OPTION_FLAG, &q.allow_expired, NULL, "take indexes past their Valid-Until"},
+		{"mirror", 0, OPTION_LIST, &q.mirrors, "URI",
+		 "mirror to use; may be repeated, file:// too"},
+		{"keyring", 0, OPTION_STRING, &q.keyring, "FILE",
+		 "keys instead of those in builder/keyrings"},
+		{"output", 'o', OPTION_STRING, &q.output, "FILE",
+		 "the lock (default: beside the definition)"},
+		{"apt-root", 0, OPTION_STRING, &q.apt_root, "DIR",
+		 "root of the tools image, whose apt is to solve"},
+		{"cache", 0, OPTION_STRING, &q.cache, "DIR",
+		 "downloads (default: $BULKHEAD_CACHE)"},
+		{"timeout", 0, OPTION_NUMBER, &q.timeout, "SECONDS",
+		 "give a silent mirror up after (default: 30)"},
+		{"allow-expired", 0, OPTION_FLAG, &q.allow_expired, NULL,
+		 "take indexes past their Valid-Until"},
 		{"quiet", 'q', OPTION_FLAG, &q.quiet, NULL, "no progress"},
 		{0},
 	};
@@ -98,9 +111,11 @@ int cmd_lock(int argc, char **argv)
 		.program = "bulkhead lock",
 		.operands = "IMAGE",
 		.summary = "Resolve an image's packages on verified indexes and write its lock.",
-		.notes = "IMAGE is a name or the path of a definition. Mirrors come from --mirror, else from the\n"
+		.notes = "IMAGE is a name or the path of a definition. Mirrors come from --mirror, "
+			 "else from the\n"
 			 "environment's MIRROR, else from this machine's apt configuration.\n"
-			 "Exit codes: 0 done, 1 failed (one line on stderr says what), 2 wrong usage.",
+			 "Exit codes: 0 done, 1 failed (one line on stderr says what), 2 wrong "
+			 "usage.",
 		.options = options,
 	};
 

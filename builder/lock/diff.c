@@ -40,7 +40,8 @@ struct lock_changes lock_diff_print(FILE *to, const struct lock *old, const stru
 			c.added++;
 			if (to)
 				fprintf(to, "+ %s %s\n", b->name, b->version);
-		} else if (strcmp(a->version, b->version) != 0 || strcmp(a->sha256, b->sha256) != 0) {
+		} else if (strcmp(a->version, b->version) != 0 ||
+			   strcmp(a->sha256, b->sha256) != 0) {
 			c.changed++;
 			print_changed(to, a, b);
 		}

@@ -12,8 +12,8 @@ struct lock_changes {
 
 /*
  * Prints a line per difference to `to`, sorted by name, as "+ name version", "- name version",
- * "~ name old -> new" and "! name version: same version, other bytes"; nothing when they are equal. `to` may be NULL:
- * only counted. Both locks were read or formatted.
+ * "~ name old -> new" and "! name version: same version, other bytes"; nothing when they are equal.
+ * `to` may be NULL: only counted. Both locks were read or formatted.
  */
 struct lock_changes lock_diff_print(FILE *to, const struct lock *old, const struct lock *new);
 /* "2 added, 1 removed, 3 changed"; the caller frees. */

@@ -100,16 +100,17 @@ void lock_format(struct lock *l, struct strbuf *out)
 
 		if (gmtime_r(&date, &tm))
 			strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		strbuf_printf(out, "index %s %s %s %s %s %s\n", lock_archive_name(x->archive), x->suite,
-			      x->component, text, x->release_sha256, x->packages_sha256);
+		strbuf_printf(out, "index %s %s %s %s %s %s\n", lock_archive_name(x->archive),
+			      x->suite, x->component, text, x->release_sha256, x->packages_sha256);
 	}
 	for (size_t i = 0; i < l->n_locals; i++)
 		strbuf_printf(out, "local %s\n", l->locals[i]);
 	for (size_t i = 0; i < l->n_packages; i++) {
 		const struct lock_package *p = &l->packages[i];
 
-		strbuf_printf(out, "package %s %s %s %s %" PRIu64 " %s %s\n", lock_archive_name(p->archive),
-			      p->name, p->version, p->arch, p->size, p->sha256, p->path);
+		strbuf_printf(out, "package %s %s %s %s %" PRIu64 " %s %s\n",
+			      lock_archive_name(p->archive), p->name, p->version, p->arch, p->size,
+			      p->sha256, p->path);
 	}
 }
 
@@ -136,7 +137,8 @@ static int wrong(const struct reader *r, const char *what)
 {
 	_cleanup_free_ char *where = xasprintf("%s:%u", r->file, r->line);
 
-	return error_set(r->err, -EBADMSG, where, "make the lock anew with `bulkhead lock`", "%s", what);
+	return error_set(r->err, -EBADMSG, where, "make the lock anew with `bulkhead lock`", "%s",
+			 what);
 }
 
 static bool take_word(struct reader *r, struct blob *rest, word_check check, const char **out)
@@ -195,7 +197,8 @@ static int read_index(struct reader *r, struct blob rest)
 	if (!take_archive(&rest, &x.archive) || !take_word(r, &rest, word_is_suite, &x.suite) ||
 	    !take_word(r, &rest, word_is_suite, &x.component) || !take_date(&rest, &x.date) ||
 	    !take_hash(&rest, x.release_sha256) || !take_hash(&rest, x.packages_sha256) || rest.n)
-		return wrong(r, "wrong index line: expected `index ARCHIVE SUITE COMPONENT DATE SHA256 SHA256`");
+		return wrong(r, "wrong index line: expected `index ARCHIVE SUITE COMPONENT DATE "
+				"SHA256 SHA256`");
 	if (lock_find_index(r->lock, x.archive, x.suite, x.component))
 		return wrong(r, "this index stands here twice");
 	lock_add_index(r->lock, &x);
@@ -223,9 +226,10 @@ static int read_package(struct reader *r, struct blob rest)
 	bool ok;
 
 	ok = take_archive(&rest, &p.archive) && take_word(r, &rest, word_is_package, &p.name) &&
-	     take_word(r, &rest, word_is_version, &p.version) && take_word(r, &rest, word_is_arch, &p.arch) &&
-	     blob_token(&rest, ' ', &size) && blob_to_u64(size, LOCK_MAX_PACKAGE_SIZE, &p.size) &&
-	     take_hash(&rest, p.sha256) && take_word(r, &rest, word_is_path, &p.path);
+	     take_word(r, &rest, word_is_version, &p.version) &&
+	     take_word(r, &rest, word_is_arch, &p.arch) && blob_token(&rest, ' ', &size) &&
+	     blob_to_u64(size, LOCK_MAX_PACKAGE_SIZE, &p.size) && take_hash(&rest, p.sha256) &&
+	     take_word(r, &rest, word_is_path, &p.path);
 	if (!ok || rest.n || !p.size)
 		return wrong(r, "wrong package line: expected "
 				"`package ARCHIVE NAME VERSION ARCHITECTURE SIZE SHA256 PATH`");
@@ -248,18 +252,20 @@ static int read_line(struct reader *r, struct blob line)
 	blob_token(&line, ' ', &word);
 	if (!r->lock->image) {
 		r->lock->image = "";
-		return blob_eq_str(word, "bulkhead-lock") && blob_eq_str(line, "1") ?
-			       0 :
-			       wrong(r, "not a lock of this version: expected `bulkhead-lock 1`");
+		return blob_eq_str(word, "bulkhead-lock") && blob_eq_str(line, "1")
+			       ? 0
+			       : wrong(r, "not a lock of this version: expected `bulkhead-lock 1`");
 	}
 	if (!*r->lock->image)
-		return blob_eq_str(word, "image") && take_word(r, &line, word_is_suite, &r->lock->image) ?
-			       0 :
-			       wrong(r, "expected `image NAME`");
+		return blob_eq_str(word, "image") &&
+				       take_word(r, &line, word_is_suite, &r->lock->image)
+			       ? 0
+			       : wrong(r, "expected `image NAME`");
 	if (!r->lock->arch)
-		return blob_eq_str(word, "architecture") && take_word(r, &line, word_is_arch, &r->lock->arch) ?
-			       0 :
-			       wrong(r, "expected `architecture NAME`");
+		return blob_eq_str(word, "architecture") &&
+				       take_word(r, &line, word_is_arch, &r->lock->arch)
+			       ? 0
+			       : wrong(r, "expected `architecture NAME`");
 	if (blob_eq_str(word, "index"))
 		return read_index(r, line);
 	if (blob_eq_str(word, "local"))
@@ -310,21 +316,25 @@ const struct lock_package *lock_find_package(const struct lock *l, const char *n
 {
 	struct lock_package key = {.name = name};
 
-	return l->n_packages ? bsearch(&key, l->packages, l->n_packages, sizeof(key), compare_packages) : NULL;
+	return l->n_packages
+		       ? bsearch(&key, l->packages, l->n_packages, sizeof(key), compare_packages)
+		       : NULL;
 }
 
 bool lock_has_local(const struct lock *l, const char *name)
 {
-	return l->n_locals && bsearch(&name, l->locals, l->n_locals, sizeof(*l->locals), compare_names);
+	return l->n_locals &&
+	       bsearch(&name, l->locals, l->n_locals, sizeof(*l->locals), compare_names);
 }
 
-const struct lock_index *lock_find_index(const struct lock *l, enum lock_archive archive, const char *suite,
-					 const char *component)
+const struct lock_index *lock_find_index(const struct lock *l, enum lock_archive archive,
+					 const char *suite, const char *component)
 {
 	for (size_t i = 0; i < l->n_indexes; i++) {
 		const struct lock_index *x = &l->indexes[i];
 
-		if (x->archive == archive && !strcmp(x->suite, suite) && !strcmp(x->component, component))
+		if (x->archive == archive && !strcmp(x->suite, suite) &&
+		    !strcmp(x->component, component))
 			return x;
 	}
 	return NULL;

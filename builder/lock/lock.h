@@ -1,6 +1,7 @@
 /*
- * The lock of an image: which packages it is made of, to the byte (DESIGN 3). Text, one line a thing, committed
- * beside the definition; the build needs nothing else to fetch and verify its packages.
+ * The lock of an image: which packages it is made of, to the byte. Text, one line a
+ * thing, committed beside the definition; the build needs nothing else to fetch and verify its
+ * packages.
  *
  *     bulkhead-lock 1
  *     image debian-13-minimal
@@ -9,10 +10,11 @@
  *     local bulkhead-guest
  *     package main apt 3.0.3 amd64 1440000 SHA256 pool/main/a/apt/apt_3.0.3_amd64.deb
  *
- * `index ARCHIVE SUITE COMPONENT DATE ...`: where the answer came from: sha256 of InRelease and of the
- * Packages file as it was downloaded, one line for each component of each suite, in the definition's order.
- * `package ARCHIVE NAME VERSION ARCHITECTURE SIZE SHA256 PATH`, sorted by name; PATH is relative to the archive's
- * base. `local NAME`: a package of ours, made by this build. Lines that begin with # and empty lines are skipped.
+ * `index ARCHIVE SUITE COMPONENT DATE ...`: where the answer came from: sha256 of InRelease and of
+ * the Packages file as it was downloaded, one line for each component of each suite, in the
+ * definition's order. `package ARCHIVE NAME VERSION ARCHITECTURE SIZE SHA256 PATH`, sorted by name;
+ * PATH is relative to the archive's base. `local NAME`: a package of ours, made by this build.
+ * Lines that begin with # and empty lines are skipped.
  */
 #pragma once
 
@@ -43,7 +45,7 @@ struct lock_index {
 struct lock_package {
 	enum lock_archive archive;
 	const char *name, *version, *arch; /* arch: the package's own, "amd64" or "all" */
-	const char *path;		   /* in the archive: relative, no "..", safe characters only */
+	const char *path; /* in the archive: relative, no "..", safe characters only */
 	uint64_t size;
 	char sha256[LOCK_SHA256_HEX + 1];
 };
@@ -70,12 +72,14 @@ static inline void cleanup_lock(struct lock **l)
 }
 #define _cleanup_lock_ _cleanup_(cleanup_lock)
 
-/* Reads the file (relative to dirfd). -ENOENT when there is none, -EBADMSG when it is wrong: err names file:line. */
+/* Reads the file (relative to dirfd). -ENOENT when there is none, -EBADMSG when it is wrong: err
+ * names file:line. */
 int lock_read(int dirfd, const char *path, struct lock **out, struct error *err);
 /* As lock_read(), from text; `name` stands for the file in messages. */
 int lock_parse(const char *name, struct blob text, struct lock **out, struct error *err);
 
-/* The file's text: the same for the same lock, whatever order its parts were added in. Sorts packages and locals. */
+/* The file's text: the same for the same lock, whatever order its parts were added in. Sorts
+ * packages and locals. */
 void lock_format(struct lock *l, struct strbuf *out);
 /* Replaces the file as a whole. */
 int lock_write(struct lock *l, int dirfd, const char *path, struct error *err);
@@ -89,9 +93,10 @@ void lock_add_local(struct lock *l, const char *name);
 const struct lock_package *lock_find_package(const struct lock *l, const char *name);
 bool lock_has_local(const struct lock *l, const char *name);
 /* The index of that suite and component, or NULL. */
-const struct lock_index *lock_find_index(const struct lock *l, enum lock_archive archive, const char *suite,
-					 const char *component);
-/* The date of the newest index: the clock (SOURCE_DATE_EPOCH) of everything built from this lock. 0 without one. */
+const struct lock_index *lock_find_index(const struct lock *l, enum lock_archive archive,
+					 const char *suite, const char *component);
+/* The date of the newest index: the clock (SOURCE_DATE_EPOCH) of everything built from this lock. 0
+ * without one. */
 int64_t lock_epoch(const struct lock *l);
 /* Bytes of all packages. */
 uint64_t lock_total_size(const struct lock *l);

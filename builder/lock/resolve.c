@@ -69,7 +69,8 @@ static int fetch_suites(struct resolver *r, struct error *err)
 		int e;
 
 		if (!word_is_suite(blob_of(q.suite)))
-			return error_set(err, -EINVAL, r->d->path, NULL, "'%s' is no name of a suite", q.suite);
+			return error_set(err, -EINVAL, r->d->path, NULL,
+					 "'%s' is no name of a suite", q.suite);
 		e = lock_suite_fetch(&q, &r->suites[r->n_suites++], err);
 		if (e < 0)
 			return e;
@@ -77,7 +78,8 @@ static int fetch_suites(struct resolver *r, struct error *err)
 	return 0;
 }
 
-typedef int each_fn(struct resolver *r, const struct lock_suite *s, const struct deb_package *p, struct error *err);
+typedef int each_fn(struct resolver *r, const struct lock_suite *s, const struct deb_package *p,
+		    struct error *err);
 
 struct each {
 	struct resolver *r;
@@ -100,9 +102,11 @@ static int walk(struct resolver *r, each_fn *fn, struct error *err)
 		const struct lock_suite *s = &r->suites[i];
 
 		for (size_t k = 0; k < s->n_packages; k++) {
-			_cleanup_free_ char *name = xasprintf("dists/%s/%s", s->name, s->packages[k].path);
+			_cleanup_free_ char *name =
+				xasprintf("dists/%s/%s", s->name, s->packages[k].path);
 			struct each e = {.r = r, .suite = s, .fn = fn, .err = err};
-			int x = deb_packages_each(name, strbuf_blob(&s->packages[k].text), each_package, &e, err);
+			int x = deb_packages_each(name, strbuf_blob(&s->packages[k].text),
+						  each_package, &e, err);
 
 			if (x < 0)
 				return x;
@@ -117,8 +121,8 @@ static void install_once(struct resolver *r, const char *name)
 		strv_push(&r->install, name);
 }
 
-static int take_essential(struct resolver *r, const struct lock_suite *s, const struct deb_package *p,
-			  struct error *err)
+static int take_essential(struct resolver *r, const struct lock_suite *s,
+			  const struct deb_package *p, struct error *err)
 {
 	_cleanup_free_ char *name = p->essential ? blob_dup(p->name) : NULL;
 
@@ -138,8 +142,8 @@ static int list_install(struct resolver *r, struct error *err)
 		return e;
 	for (size_t i = 0; r->d->packages[i]; i++) {
 		if (!word_is_package(blob_of(r->d->packages[i])))
-			return error_set(err, -EINVAL, r->d->path, NULL, "'%s' is no name of a package",
-					 r->d->packages[i]);
+			return error_set(err, -EINVAL, r->d->path, NULL,
+					 "'%s' is no name of a package", r->d->packages[i]);
 		install_once(r, r->d->packages[i]);
 	}
 	for (size_t i = 0; r->d->runtime[i]; i++)
@@ -156,7 +160,8 @@ static const struct package *own_package(const struct resolver *r, const char *n
 	return NULL;
 }
 
-/* The control data of our packages as an index. A definition without `runtime` does not see them. */
+/* The control data of our packages as an index. A definition without `runtime` does not see them.
+ */
 static int list_own(struct resolver *r, struct strbuf *index, struct error *err)
 {
 	int dirfd = -1, e;
@@ -166,17 +171,19 @@ static int list_own(struct resolver *r, struct strbuf *index, struct error *err)
 	dirfd = open(r->o->source_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return error_errno(err, -errno, r->o->source_root, "cannot open");
-	e = package_read_folder(dirfd, "runtime/packages", r->o->version, &r->ours, &r->n_ours, err);
+	e = package_read_folder(dirfd, "runtime/packages", r->o->version, &r->ours, &r->n_ours,
+				err);
 	close(dirfd);
 	if (e < 0)
 		return e;
 	for (size_t i = 0; r->d->runtime[i]; i++)
 		if (!own_package(r, r->d->runtime[i]))
-			return error_set(err, -ENOENT, r->d->path, NULL, "there is no runtime/packages/%s.yaml",
-					 r->d->runtime[i]);
+			return error_set(err, -ENOENT, r->d->path, NULL,
+					 "there is no runtime/packages/%s.yaml", r->d->runtime[i]);
 	for (size_t i = 0; i < r->n_ours; i++) {
 		package_control_text(r->ours[i], index);
-		strbuf_printf(index, "Filename: ./%s.deb\nSize: 1\nSHA256: %064d\n\n", r->ours[i]->name, 0);
+		strbuf_printf(index, "Filename: ./%s.deb\nSize: 1\nSHA256: %064d\n\n",
+			      r->ours[i]->name, 0);
 	}
 	return 0;
 }
@@ -184,8 +191,8 @@ static int list_own(struct resolver *r, struct strbuf *index, struct error *err)
 static int take_wanted(struct resolver *r, const struct lock_suite *s, const struct deb_package *p,
 		       struct error *err)
 {
-	_cleanup_free_ char *key = xasprintf("%.*s %.*s %.*s", BLOB_ARG(p->name), BLOB_ARG(p->version),
-					     BLOB_ARG(p->arch));
+	_cleanup_free_ char *key = xasprintf("%.*s %.*s %.*s", BLOB_ARG(p->name),
+					     BLOB_ARG(p->version), BLOB_ARG(p->arch));
 	_cleanup_free_ char *name = NULL, *version = NULL, *package_arch = NULL, *path = NULL;
 	struct lock_package l = {.archive = s->archive, .size = p->size};
 	const struct lock_package *same;
@@ -194,7 +201,8 @@ static int take_wanted(struct resolver *r, const struct lock_suite *s, const str
 		return 0;
 	same = strmap_get(&r->found, key);
 	if (same && memcmp(same->sha256, p->sha256.p, LOCK_SHA256_HEX) != 0)
-		return error_set(err, -EBADMSG, key, NULL, "two indexes name different bytes for it");
+		return error_set(err, -EBADMSG, key, NULL,
+				 "two indexes name different bytes for it");
 	if (same)
 		return 0;
 	name = blob_dup(p->name);
@@ -263,8 +271,8 @@ static int resolve(struct resolver *r, struct error *err)
 	struct apt_query q = {.arch = arch, .install = &r->install, .apt_root = r->o->apt_root};
 	int e;
 
-	if ((e = load_keys(r, err)) < 0 || (e = list_own(r, &own, err)) < 0 || (e = fetch_suites(r, err)) < 0 ||
-	    (e = list_install(r, err)) < 0)
+	if ((e = load_keys(r, err)) < 0 || (e = list_own(r, &own, err)) < 0 ||
+	    (e = fetch_suites(r, err)) < 0 || (e = list_install(r, err)) < 0)
 		return e;
 	q.suites = r->suites;
 	q.n_suites = r->n_suites;
@@ -277,20 +285,23 @@ static int resolve(struct resolver *r, struct error *err)
 	return look_up(r, &chosen, err);
 }
 
-int lock_resolve(const struct definition *d, const struct lock_options *o, struct lock **out, struct error *err)
+int lock_resolve(const struct definition *d, const struct lock_options *o, struct lock **out,
+		 struct error *err)
 {
 	_cleanup_(resolver_end) struct resolver r = {.d = d, .o = o};
 	_cleanup_strbuf_ struct strbuf sorted = {0};
 	int e;
 
 	if (d->family != DEFINITION_DEB)
-		return error_set(err, -EINVAL, d->path, NULL, "images of this family have no packages to lock");
+		return error_set(err, -EINVAL, d->path, NULL,
+				 "images of this family have no packages to lock");
 	e = resolve(&r, err);
 	if (e < 0) {
 		error_prefix(err, d->name);
 		return e;
 	}
-	lock_format(r.lock, &sorted); /* sorts: lookups work on the result as on one that was read */
+	lock_format(r.lock,
+		    &sorted); /* sorts: lookups work on the result as on one that was read */
 	*out = take_ptr(r.lock);
 	return 0;
 }

@@ -57,27 +57,30 @@ static int64_t previous_date(const struct lock_suite_request *q)
 	return newest;
 }
 
-static int check_dates(const struct lock_suite_request *q, const struct lock_suite *s, const char *name,
-		       struct error *err)
+static int check_dates(const struct lock_suite_request *q, const struct lock_suite *s,
+		       const char *name, struct error *err)
 {
 	int64_t now = time(NULL), before = previous_date(q);
 	char date[32], other[32];
 
 	if (s->release.date > now + CLOCK_TOLERANCE)
-		return error_set(err, -ESTALE, name, "set this machine's clock", "it is of %s, which is yet to come",
-				 day(s->release.date, date));
+		return error_set(err, -ESTALE, name, "set this machine's clock",
+				 "it is of %s, which is yet to come", day(s->release.date, date));
 	if (s->release.date < before)
 		return error_set(err, -ESTALE, name, "use another mirror",
-				 "it is of %s, older than the %s of the last lock: replayed, or the mirror lags",
+				 "it is of %s, older than the %s of the last lock: replayed, or "
+				 "the mirror lags",
 				 day(s->release.date, date), day(before, other));
 	if (!s->release.valid_until || s->release.valid_until >= now)
 		return 0;
 	if (!q->allow_expired)
-		return error_set(err, -ESTALE, name, "use another mirror, or --allow-expired for a frozen one",
+		return error_set(err, -ESTALE, name,
+				 "use another mirror, or --allow-expired for a frozen one",
 				 "it was valid until %s", day(s->release.valid_until, date));
 	if (!q->fetch->quiet)
-		fprintf(stderr, "warning: %s was valid until %s; taken as expired indexes are allowed\n", name,
-			day(s->release.valid_until, date));
+		fprintf(stderr,
+			"warning: %s was valid until %s; taken as expired indexes are allowed\n",
+			name, day(s->release.valid_until, date));
 	return 0;
 }
 
@@ -97,20 +100,25 @@ static int fetch_release(const struct lock_suite_request *q, const char *base, s
 	if (r < 0)
 		return r;
 	if (!deb_release_is(&s->release, q->suite))
-		return error_set(err, -EBADMSG, path, "use another mirror", "it is the index of another suite, %.*s",
+		return error_set(err, -EBADMSG, path, "use another mirror",
+				 "it is the index of another suite, %.*s",
 				 BLOB_ARG(s->release.codename));
 	return check_dates(q, s, path, err);
 }
 
 /* Brings the file into the cache, from any of the mirrors, and appends its content to *out. */
-static int fetch_index(const struct lock_suite_request *q, const struct lock_suite *s, const char *name,
-		       const struct deb_release_file *f, struct strbuf *out, struct error *err)
+static int fetch_index(const struct lock_suite_request *q, const struct lock_suite *s,
+		       const char *name, const struct deb_release_file *f, struct strbuf *out,
+		       struct error *err)
 {
 	_cleanup_free_ char *path = xasprintf("dists/%s/%s", q->suite, name), *by_hash = NULL;
 	const char *slash = strrchr(path, '/');
 	struct fetch_options quiet = *q->fetch;
-	struct fetch_item item = {
-		.archive = s->archive, .path = path, .label = path, .size = f->size, .sha256 = f->sha256};
+	struct fetch_item item = {.archive = s->archive,
+				  .path = path,
+				  .label = path,
+				  .size = f->size,
+				  .sha256 = f->sha256};
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -138,7 +146,8 @@ static int fetch_packages(const struct lock_suite_request *q, const struct lock_
 	int r = deb_release_find(&s->release, p->path, &plain);
 
 	if (r < 0 || plain.size > MAX_PACKAGES)
-		return error_set(err, -EBADMSG, q->suite, NULL, "its Release lists no usable %s", p->path);
+		return error_set(err, -EBADMSG, q->suite, NULL, "its Release lists no usable %s",
+				 p->path);
 	if (deb_release_find(&s->release, xz, &f) < 0) {
 		memcpy(p->sha256, plain.sha256, sizeof(p->sha256));
 		return fetch_index(q, s, p->path, &plain, &p->text, err);
@@ -156,7 +165,8 @@ static int fetch_packages(const struct lock_suite_request *q, const struct lock_
 	return 0;
 }
 
-static int fetch_from(const struct lock_suite_request *q, const char *base, struct lock_suite *s, struct error *err)
+static int fetch_from(const struct lock_suite_request *q, const char *base, struct lock_suite *s,
+		      struct error *err)
 {
 	size_t n = 0;
 	int r = fetch_release(q, base, s, err);
@@ -177,13 +187,16 @@ static int fetch_from(const struct lock_suite_request *q, const char *base, stru
 int lock_suite_fetch(const struct lock_suite_request *q, struct lock_suite *out, struct error *err)
 {
 	enum lock_archive archive = lock_suite_archive(q->suite);
-	const struct strv *mirrors = archive == LOCK_SECURITY ? &q->fetch->mirrors->security : &q->fetch->mirrors->main;
+	const struct strv *mirrors =
+		archive == LOCK_SECURITY ? &q->fetch->mirrors->security : &q->fetch->mirrors->main;
 	int code = -ENOENT;
 
 	*out = (struct lock_suite){0};
 	if (q->fetch->offline)
-		return error_set(err, -ENOTCONN, q->suite, "lock without --offline", "indexes are not kept in the cache");
-	error_set(err, code, q->suite, "name one with --mirror URI or MIRROR=URI", "there is no mirror for its archive");
+		return error_set(err, -ENOTCONN, q->suite, "lock without --offline",
+				 "indexes are not kept in the cache");
+	error_set(err, code, q->suite, "name one with --mirror URI or MIRROR=URI",
+		  "there is no mirror for its archive");
 	for (size_t i = 0; i < mirrors->n; i++) {
 		_cleanup_error_ struct error why = {0};
 		_cleanup_free_ char *host = fetch_uri_host(mirrors->v[i]);

@@ -1,4 +1,5 @@
-/* The verified indexes of one suite: its Release text and its Packages files, as they will be given to the solver. */
+/* The verified indexes of one suite: its Release text and its Packages files, as they will be given
+ * to the solver. */
 #pragma once
 
 #include "builder/deb/release.h"
@@ -8,7 +9,7 @@
 struct lock_suite_packages {
 	const char *component;
 	char sha256[LOCK_SHA256_HEX + 1]; /* of the file as downloaded */
-	char *path;			  /* below dists/SUITE/, uncompressed: "main/binary-amd64/Packages" */
+	char *path; /* below dists/SUITE/, uncompressed: "main/binary-amd64/Packages" */
 	struct strbuf text;
 };
 
@@ -34,8 +35,8 @@ struct lock_suite_request {
 /* Suites of security updates ("trixie-security") lie in the security archive. */
 enum lock_archive lock_suite_archive(const char *suite);
 /*
- * Fetches and verifies, from the first mirror whose indexes pass: signature, name, dates, digests. The strings of the
- * request must outlive *out. Errors as lock_resolve().
+ * Fetches and verifies, from the first mirror whose indexes pass: signature, name, dates, digests.
+ * The strings of the request must outlive *out. Errors as lock_resolve().
  */
 int lock_suite_fetch(const struct lock_suite_request *q, struct lock_suite *out, struct error *err);
 void lock_suite_free(struct lock_suite *s);

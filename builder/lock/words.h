@@ -1,6 +1,6 @@
 /*
- * What a word in a lock, a Packages file or an answer of apt may look like. Everything that comes from an archive
- * passes here before it becomes part of a path, a URI or a line of ours.
+ * What a word in a lock, a Packages file or an answer of apt may look like. Everything that comes
+ * from an archive passes here before it becomes part of a path, a URI or a line of ours.
  */
 #pragma once
 
@@ -17,6 +17,7 @@ bool word_is_version(struct blob w);
 bool word_is_arch(struct blob w);
 /* Suite, component or image name: letters, digits, . _ - + */
 bool word_is_suite(struct blob w);
-/* Path below an archive's base: relative, no empty, "." or ".." part, no character that a URI or a line minds. */
+/* Path below an archive's base: relative, no empty, "." or ".." part, no character that a URI or a
+ * line minds. */
 bool word_is_path(struct blob w);
 bool word_is_sha256(struct blob w);

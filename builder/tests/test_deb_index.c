@@ -1,4 +1,5 @@
-/* Promise: control data, Release files, armour and apt's answers are read as documented, and bounded. */
+/* Promise: control data, Release files, armour and apt's answers are read as documented, and
+ * bounded. */
 #include <string.h>
 
 #include "builder/deb/deb822.h"
@@ -21,7 +22,8 @@ static bool is(struct blob b, const char *s)
 
 TEST(deb822_stanzas)
 {
-	struct deb822 d = {.rest = BLOB("\n# c\nPackage: a\nDescription: one\n two\n .\n three\n\n\nPACKAGE:b\nX:\n")};
+	struct deb822 d = {.rest = BLOB("\n# c\nPackage: a\nDescription: one\n two\n .\n "
+					"three\n\n\nPACKAGE:b\nX:\n")};
 	struct deb822_stanza s;
 
 	CHECK_INT(deb822_next(&d, &s), 1);
@@ -41,8 +43,12 @@ TEST(deb822_refuses)
 		struct blob text;
 		unsigned line;
 	} cases[] = {
-		{BLOB(" a\n"), 1},	     {BLOB("A: 1\nnothing\n"), 2}, {BLOB("A: 1\na: 2\n"), 2},
-		{BLOB(": x\n"), 1},	     {BLOB("A b: x\n"), 1},	   {BLOB("A: \0\n"), 1},
+		{BLOB(" a\n"), 1},
+		{BLOB("A: 1\nnothing\n"), 2},
+		{BLOB("A: 1\na: 2\n"), 2},
+		{BLOB(": x\n"), 1},
+		{BLOB("A b: x\n"), 1},
+		{BLOB("A: \0\n"), 1},
 		{BLOB("A: 1\n\n\n-b: 2"), 4},
 	};
 
@@ -60,9 +66,10 @@ TEST(deb822_refuses)
 
 TEST(release_fields)
 {
-	static const char text[] = "Suite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\n"
-				   "Valid-Until: Sat, 19 Sep 2026 07:55:41 UTC\nAcquire-By-Hash: yes\nSHA256:\n " HASH
-				   "  12 main/binary-amd64/Packages\n " HASH " 7 main/binary-amd64/Packages.xz\n";
+	static const char text[] =
+		"Suite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\n"
+		"Valid-Until: Sat, 19 Sep 2026 07:55:41 UTC\nAcquire-By-Hash: yes\nSHA256:\n " HASH
+		"  12 main/binary-amd64/Packages\n " HASH " 7 main/binary-amd64/Packages.xz\n";
 	_cleanup_error_ struct error err = {0};
 	struct deb_release_file f;
 	struct deb_release r;
@@ -71,7 +78,8 @@ TEST(release_fields)
 		return;
 	CHECK_INT(r.date, 1789199741);
 	CHECK_INT(r.valid_until - r.date, 7 * 86400);
-	CHECK(r.by_hash && deb_release_is(&r, "trixie") && deb_release_is(&r, "stable") && !deb_release_is(&r, "sid"));
+	CHECK(r.by_hash && deb_release_is(&r, "trixie") && deb_release_is(&r, "stable") &&
+	      !deb_release_is(&r, "sid"));
 	CHECK_INT(deb_release_find(&r, "main/binary-amd64/Packages.xz", &f), 0);
 	CHECK_INT(f.size, 7);
 	CHECK_STR(f.sha256, HASH);
@@ -102,19 +110,23 @@ static int count(const struct deb_package *p, void *arg)
 	return 0;
 }
 
-#define STANZA(name, file) \
-	"Package: " name "\nVersion: 1\nArchitecture: all\nFilename: " file "\nSize: 3\nSHA256: " HASH "\n"
+#define STANZA(name, file)                                                                         \
+	"Package: " name "\nVersion: 1\nArchitecture: all\nFilename: " file                        \
+	"\nSize: 3\nSHA256: " HASH "\n"
 
 TEST(packages_walk)
 {
 	_cleanup_error_ struct error err = {0};
 	unsigned n = 0;
 
-	CHECK_INT(deb_packages_each("P", BLOB(STANZA("a", "./a.deb") "\n" STANZA("b", "b.deb") "Essential: yes\n"),
-				    count, &n, &err),
+	CHECK_INT(deb_packages_each(
+			  "P",
+			  BLOB(STANZA("a", "./a.deb") "\n" STANZA("b", "b.deb") "Essential: yes\n"),
+			  count, &n, &err),
 		  0);
 	CHECK_INT(n, 101);
-	CHECK_INT(deb_packages_each("P", BLOB(STANZA("a", "a.deb") "\n" STANZA("b", "../b.deb")), count, &n, &err),
+	CHECK_INT(deb_packages_each("P", BLOB(STANZA("a", "a.deb") "\n" STANZA("b", "../b.deb")),
+				    count, &n, &err),
 		  -EBADMSG);
 	CHECK_STR(err.object, "P:8");
 	CHECK_STR(err.cause, "wrong file name");
@@ -122,12 +134,22 @@ TEST(packages_walk)
 
 TEST(clearsigned_text)
 {
-	static const char signature[] = "-----BEGIN PGP SIGNATURE-----\n\nxx\n-----END PGP SIGNATURE-----\n";
-	_cleanup_free_ char *good = xasprintf("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nA: 1 \n- -b\r\n\n%s", signature);
+	static const char signature[] =
+		"-----BEGIN PGP SIGNATURE-----\n\nxx\n-----END PGP SIGNATURE-----\n";
+	_cleanup_free_ char *good =
+		xasprintf("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nA: 1 \n- -b\r\n\n%s",
+			  signature);
 	_cleanup_free_ char *before = xasprintf("x\n%s", good), *after = xasprintf("%sx\n", good);
-	_cleanup_free_ char *bare = xasprintf("-----BEGIN PGP SIGNED MESSAGE-----\n\n-b\n%s", signature);
-	_cleanup_free_ char *header = xasprintf("-----BEGIN PGP SIGNED MESSAGE-----\nA: 1\n\nb\n%s", signature);
-	const char *const wrong[] = {"", "A: 1\n", before, after, bare, header,
+	_cleanup_free_ char *bare =
+		xasprintf("-----BEGIN PGP SIGNED MESSAGE-----\n\n-b\n%s", signature);
+	_cleanup_free_ char *header =
+		xasprintf("-----BEGIN PGP SIGNED MESSAGE-----\nA: 1\n\nb\n%s", signature);
+	const char *const wrong[] = {"",
+				     "A: 1\n",
+				     before,
+				     after,
+				     bare,
+				     header,
 				     "-----BEGIN PGP SIGNED MESSAGE-----\n\nA: 1\n"};
 	_cleanup_strbuf_ struct strbuf text = {0}, sig = {0};
 
@@ -143,9 +165,11 @@ TEST(clearsigned_text)
 
 TEST(armour)
 {
-	static const char head[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", tail[] = "-----END PGP PUBLIC KEY BLOCK-----\n";
+	static const char head[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+			  tail[] = "-----END PGP PUBLIC KEY BLOCK-----\n";
 	_cleanup_free_ char *good = xasprintf("%sVersion: 1\n\nTWFu\nTWE=\n=abcd\n%s", head, tail);
-	_cleanup_free_ char *bad = xasprintf("%s\nTW*u\n%s", head, tail), *cut = xasprintf("%s\nTWFu\n", head);
+	_cleanup_free_ char *bad = xasprintf("%s\nTW*u\n%s", head, tail),
+			    *cut = xasprintf("%s\nTWFu\n", head);
 	_cleanup_strbuf_ struct strbuf out = {0}, rest = {0};
 
 	CHECK_INT(deb_dearmor(blob_of(good), &out), 0);
@@ -157,10 +181,12 @@ TEST(armour)
 
 TEST(apt_answer)
 {
-	static const char text[] = "Reading package lists...\nNOTE: This is only a simulation!\n"
-				   "Inst gcc-14-base (14.2.0-19 Debian:13.7/stable [amd64])\n"
-				   "Inst libc6 (2.41-12 Debian:13.7/stable, Debian-Security:13/stable-security [amd64]) []\n"
-				   "Inst own:amd64 (0.1 localhost [all])\nConf libc6 (2.41-12 Debian [amd64])\n";
+	static const char text[] =
+		"Reading package lists...\nNOTE: This is only a simulation!\n"
+		"Inst gcc-14-base (14.2.0-19 Debian:13.7/stable [amd64])\n"
+		"Inst libc6 (2.41-12 Debian:13.7/stable, Debian-Security:13/stable-security "
+		"[amd64]) []\n"
+		"Inst own:amd64 (0.1 localhost [all])\nConf libc6 (2.41-12 Debian [amd64])\n";
 	_cleanup_strv_ struct strv got = {0}, none = {0};
 
 	CHECK_INT(apt_read_answer(blob_of(text), &got, NULL), 0);

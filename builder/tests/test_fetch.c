@@ -1,6 +1,7 @@
 /*
- * Promise: whatever a mirror does, only the right bytes get into the cache, the next mirror is asked, and the message
- * names the file, the mirror and a remedy. The mirror is a thread here that misbehaves by the path it is asked for.
+ * Promise: whatever a mirror does, only the right bytes get into the cache, the next mirror is
+ * asked, and the message names the file, the mirror and a remedy. The mirror is a thread here that
+ * misbehaves by the path it is asked for.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -18,7 +19,8 @@ static const char good[] = "these are the right bytes\n";
 
 static void reply(int fd, const char *status, const char *headers, const char *body)
 {
-	_cleanup_free_ char *text = xasprintf("HTTP/1.1 %s\r\nConnection: close\r\n%s\r\n%s", status, headers, body);
+	_cleanup_free_ char *text =
+		xasprintf("HTTP/1.1 %s\r\nConnection: close\r\n%s\r\n%s", status, headers, body);
 
 	write_all(fd, text, strlen(text));
 }
@@ -94,7 +96,8 @@ static const char *server(void)
 	if (*uri)
 		return uri;
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, n) || listen(fd, 16) || getsockname(fd, (struct sockaddr *)&a, &n) ||
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, n) || listen(fd, 16) ||
+	    getsockname(fd, (struct sockaddr *)&a, &n) ||
 	    pthread_create(&t, NULL, listen_thread, (void *)(intptr_t)fd))
 		abort();
 	pthread_detach(t);
@@ -119,7 +122,8 @@ static void lab_open(struct lab *l, const char *path)
 	l->options = (struct fetch_options){
 		.cache = test_dir(), .mirrors = &l->mirrors, .quiet = true, .timeout = 1};
 	sha256_hex(good, strlen(good), l->hash);
-	l->item = (struct fetch_item){.path = path, .label = "x_1_all.deb", .size = strlen(good), .sha256 = l->hash};
+	l->item = (struct fetch_item){
+		.path = path, .label = "x_1_all.deb", .size = strlen(good), .sha256 = l->hash};
 }
 
 static void lab_close(struct lab *l)
@@ -179,7 +183,9 @@ TEST(fetch_refuses)
 		CHECK(!cached(&l));
 		CHECK_STR(l.err.object, "x_1_all.deb");
 		CHECK(l.err.remedy);
-		said = l.err.cause && (strstr(cause, "PORT") ? strstr(l.err.cause, "mirror 127.0.0.1:") : strstr(l.err.cause, cause));
+		said = l.err.cause &&
+		       (strstr(cause, "PORT") ? strstr(l.err.cause, "mirror 127.0.0.1:")
+					      : strstr(l.err.cause, cause));
 		if (!CHECK(said))
 			error_print(cases[i].path, &l.err);
 	}
@@ -221,13 +227,16 @@ TEST(fetch_many_at_once)
 	free(l.mirrors.main.v[0]);
 	l.mirrors.main.v[0] = xasprintf("file://%s", l.options.cache);
 	for (size_t i = 0; i < 20; i++) {
-		_cleanup_free_ char *path = xasprintf("%s/f", l.options.cache), *text = xasprintf("file %zu", i);
+		_cleanup_free_ char *path = xasprintf("%s/f", l.options.cache),
+				    *text = xasprintf("file %zu", i);
 		_cleanup_free_ char *file = xasprintf("%s%zu", path, i);
 
 		write_file(AT_FDCWD, file, text, strlen(text), 0644);
 		sha256_hex(text, strlen(text), hashes[i]);
-		items[i] = (struct fetch_item){
-			.path = xasprintf("f%zu", i), .label = "f", .size = strlen(text), .sha256 = hashes[i]};
+		items[i] = (struct fetch_item){.path = xasprintf("f%zu", i),
+					       .label = "f",
+					       .size = strlen(text),
+					       .sha256 = hashes[i]};
 	}
 	CHECK_INT(fetch_items(&l.options, items, 20, &l.err), 0);
 	l.options.offline = true;
@@ -282,17 +291,20 @@ TEST(mirrors_of_apt)
 	_cleanup_free_ char *list = xasprintf("%s/etc/apt/sources.list", root);
 	_cleanup_free_ char *sources = xasprintf("%s/etc/apt/sources.list.d/d.sources", root);
 	_cleanup_free_ char *mirrors = xasprintf("%s/etc/apt/mirrors.list", root);
-	static const char one_line[] = "# deb http://c.example/debian trixie main\n"
-				       "deb [arch=amd64 signed-by=/k] http://a.example/debian/ trixie main # x\n"
-				       "deb-src http://src.example/debian trixie main\n"
-				       "deb https://docker.example/linux/debian trixie stable\n"
-				       "deb https://u.example/ubuntu noble main\n"
-				       "deb http://s.example/archive/debian/20260101T000000Z/ trixie main\n";
-	static const char deb822[] = "Types: deb deb-src\nURIs: http://a.example/debian http://b.example/debian\n"
-				     "Suites: trixie\nComponents: main contrib\n\n"
-				     "Types: deb\nURIs: http://off.example/debian\nSuites: trixie\nComponents: main\n"
-				     "Enabled: no\n\n"
-				     "Types: deb\nURIs: mirror+file:/etc/apt/mirrors.list\nSuites: t\nComponents: main\n";
+	static const char one_line[] =
+		"# deb http://c.example/debian trixie main\n"
+		"deb [arch=amd64 signed-by=/k] http://a.example/debian/ trixie main # x\n"
+		"deb-src http://src.example/debian trixie main\n"
+		"deb https://docker.example/linux/debian trixie stable\n"
+		"deb https://u.example/ubuntu noble main\n"
+		"deb http://s.example/archive/debian/20260101T000000Z/ trixie main\n";
+	static const char deb822[] =
+		"Types: deb deb-src\nURIs: http://a.example/debian http://b.example/debian\n"
+		"Suites: trixie\nComponents: main contrib\n\n"
+		"Types: deb\nURIs: http://off.example/debian\nSuites: trixie\nComponents: main\n"
+		"Enabled: no\n\n"
+		"Types: deb\nURIs: mirror+file:/etc/apt/mirrors.list\nSuites: t\nComponents: "
+		"main\n";
 	struct fetch_mirrors m = {0};
 
 	mkdir_parents(AT_FDCWD, sources, 0755);
@@ -312,7 +324,8 @@ TEST(mirrors_of_apt)
 
 TEST(host_of_a_mirror)
 {
-	_cleanup_free_ char *a = fetch_uri_host("http://user:secret@m.example:80/debian"), *b = fetch_uri_host("file:///x");
+	_cleanup_free_ char *a = fetch_uri_host("http://user:secret@m.example:80/debian"),
+			    *b = fetch_uri_host("file:///x");
 
 	CHECK_STR(a, "m.example:80");
 	CHECK_STR(b, "this machine");

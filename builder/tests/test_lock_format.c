@@ -1,4 +1,5 @@
-/* Promise: a lock reads back as it was written, one that is wrong is refused with its line, and differences show. */
+/* Promise: a lock reads back as it was written, one that is wrong is refused with its line, and
+ * differences show. */
 #include <fcntl.h>
 #include <string.h>
 
@@ -10,8 +11,9 @@
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEAD "bulkhead-lock 1\nimage tiny\narchitecture amd64\n"
 #define INDEX "index main trixie main 2026-09-12T07:55:41Z " HASH " " HASH "\n"
-#define PACKAGE(name, version) \
-	"package main " name " " version " all 10 " HASH " pool/main/" name "_" version "_all.deb\n"
+#define PACKAGE(name, version)                                                                     \
+	"package main " name " " version " all 10 " HASH " pool/main/" name "_" version "_all."    \
+											"deb\n"
 
 static struct lock *parse(const char *text)
 {
@@ -25,7 +27,8 @@ static struct lock *parse(const char *text)
 
 TEST(lock_round_trip)
 {
-	static const char text[] = HEAD INDEX "local bulkhead-guest\n" PACKAGE("apt", "3.0.4") PACKAGE("bash", "1:5~rc1+b2");
+	static const char text[] = HEAD INDEX "local bulkhead-guest\n" PACKAGE("apt", "3.0.4")
+		PACKAGE("bash", "1:5~rc1+b2");
 	_cleanup_lock_ struct lock *l = parse(text);
 	_cleanup_strbuf_ struct strbuf out = {0};
 
@@ -41,12 +44,14 @@ TEST(lock_round_trip)
 	CHECK(!lock_find_index(l, LOCK_SECURITY, "trixie", "main"));
 	CHECK(!lock_find_package(l, "zsh"));
 	if (CHECK(lock_find_package(l, "bash")))
-		CHECK_STR(lock_package_file(lock_find_package(l, "bash")), "bash_1:5~rc1+b2_all.deb");
+		CHECK_STR(lock_package_file(lock_find_package(l, "bash")),
+			  "bash_1:5~rc1+b2_all.deb");
 }
 
 TEST(lock_is_sorted_whatever_the_order)
 {
-	_cleanup_lock_ struct lock *a = parse(HEAD PACKAGE("apt", "1") PACKAGE("bash", "2")), *b = lock_new("tiny", "amd64");
+	_cleanup_lock_ struct lock *a = parse(HEAD PACKAGE("apt", "1") PACKAGE("bash", "2")),
+				   *b = lock_new("tiny", "amd64");
 	_cleanup_strbuf_ struct strbuf x = {0}, y = {0};
 
 	if (!a)
@@ -71,15 +76,18 @@ TEST(lock_refuses_what_is_wrong)
 		{HEAD "local x\nlocal a\n", "x.lock:5", "not sorted"},
 		{HEAD PACKAGE("b", "1") PACKAGE("a", "1"), "x.lock:5", "not sorted"},
 		{HEAD PACKAGE("a", "1") PACKAGE("a", "1"), "x.lock:5", "not sorted"},
-		{HEAD "package main a 1 arm64 10 " HASH " p/a.deb\n", "x.lock:4", "another architecture"},
+		{HEAD "package main a 1 arm64 10 " HASH " p/a.deb\n", "x.lock:4",
+		 "another architecture"},
 		{HEAD "package main a 1 all 10 " HASH " ../a.deb\n", "x.lock:4", "package line"},
 		{HEAD "package main a 1 all 10 " HASH " /p/a.deb\n", "x.lock:4", "package line"},
 		{HEAD "package main a 1 all 10 " HASH " p//a.deb\n", "x.lock:4", "package line"},
 		{HEAD "package main a 1 all 0 " HASH " p/a.deb\n", "x.lock:4", "package line"},
-		{HEAD "package main a 1 all 99999999999999999999 " HASH " p/a.deb\n", "x.lock:4", "package line"},
+		{HEAD "package main a 1 all 99999999999999999999 " HASH " p/a.deb\n", "x.lock:4",
+		 "package line"},
 		{HEAD "package main a 1 all 10 123 p/a.deb\n", "x.lock:4", "package line"},
 		{HEAD "package other a 1 all 10 " HASH " p/a.deb\n", "x.lock:4", "package line"},
-		{HEAD "package main a 1 all 10 " HASH " p/a.deb more\n", "x.lock:4", "package line"},
+		{HEAD "package main a 1 all 10 " HASH " p/a.deb more\n", "x.lock:4",
+		 "package line"},
 		{HEAD "package main A 1 all 10 " HASH " p/a.deb\n", "x.lock:4", "package line"},
 		{HEAD "pakcage\n", "x.lock:4", "unknown word"},
 		{HEAD "local x \n", "x.lock:4", "blank"},
@@ -110,8 +118,10 @@ TEST(lock_file)
 
 TEST(lock_differences)
 {
-	_cleanup_lock_ struct lock *a = parse(HEAD PACKAGE("a", "1") PACKAGE("b", "1") PACKAGE("d", "1"));
-	_cleanup_lock_ struct lock *b = parse(HEAD PACKAGE("b", "2") PACKAGE("c", "1") PACKAGE("d", "1"));
+	_cleanup_lock_ struct lock *a =
+		parse(HEAD PACKAGE("a", "1") PACKAGE("b", "1") PACKAGE("d", "1"));
+	_cleanup_lock_ struct lock *b =
+		parse(HEAD PACKAGE("b", "2") PACKAGE("c", "1") PACKAGE("d", "1"));
 	_cleanup_free_ char *text = NULL, *said = NULL;
 	struct lock_changes c;
 	size_t n;

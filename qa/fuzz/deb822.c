@@ -1,4 +1,5 @@
-/* builder/deb: control data, Release files, Packages files, cleartext signatures and armour from any bytes. */
+/* builder/deb: control data, Release files, Packages files, cleartext signatures and armour from
+ * any bytes. */
 #include "builder/deb/packages.h"
 #include "builder/deb/release.h"
 #include "builder/deb/signature.h"

@@ -1,4 +1,5 @@
-/* builder/lock/lock.c: any text is a lock or an error; a lock that was read is written as it was read. */
+/* builder/lock/lock.c: any text is a lock or an error; a lock that was read is written as it was
+ * read. */
 #include "builder/lock/lock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
