@@ -1,5 +1,6 @@
-builder_SRCS += $(addprefix builder/image/,outputs.c derive.c gpt.c)
+builder_SRCS += $(addprefix builder/image/,outputs.c derive.c gpt.c tool.c root_tar.c erofs.c ext4.c \
+	file.c kernel.c initramfs.c)
 
 TESTS += test-image
-test-image_SRCS := builder/tests/test_gpt.c
+test-image_SRCS := builder/tests/test_gpt.c builder/tests/test_writers.c
 test-image_LIBS := builder

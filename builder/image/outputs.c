@@ -6,12 +6,12 @@
 static const struct output_class classes[OUTPUT_KINDS] = {
 	[OUTPUT_TAR] = {.needs = {.root_tar = true}},
 	[OUTPUT_DIR] = {.needs = {.root_dir = true}},
-	[OUTPUT_EROFS] = {.needs = {.root_tar = true, .tools = true}},
-	[OUTPUT_EXT4] = {.needs = {.root_tar = true, .tools = true}},
-	[OUTPUT_TEMPLATE_DISK] = {.needs = {.root_tar = true, .tools = true}},
-	[OUTPUT_FILE] = {.needs = {.root_tar = true}},
-	[OUTPUT_DRACUT] = {.needs = {.root_dir = true}},
-	[OUTPUT_GUEST_INITRAMFS] = {.needs = {.root_dir = true}},
+	[OUTPUT_EROFS] = {output_erofs_write, {.root_tar = true, .tools = true}},
+	[OUTPUT_EXT4] = {output_ext4_write, {.root_tar = true, .tools = true}},
+	[OUTPUT_TEMPLATE_DISK] = {output_template_disk_write, {.root_tar = true, .tools = true}},
+	[OUTPUT_FILE] = {output_file_write, {.root_tar = true}},
+	[OUTPUT_DRACUT] = {output_dracut_write, {.root_dir = true, .tools = true}},
+	[OUTPUT_GUEST_INITRAMFS] = {output_guest_initramfs_write, {.root_dir = true, .tools = true}},
 	[OUTPUT_ISO] = {.needs = {.tools = true}},
 };
 
@@ -31,6 +31,10 @@ void output_files(struct arena *a, const struct definition_output *o, const char
 
 		names[n++] = arena_printf(a, "%.*s.verity", (int)stem, o->name);
 		names[n++] = arena_printf(a, "%.*s.roothash", (int)stem, o->name);
+	}
+	if (o->kind == OUTPUT_TEMPLATE_DISK) {
+		names[n++] = arena_printf(a, "%s.zst", o->name);
+		names[n++] = arena_printf(a, "%s.manifest", o->name);
 	}
 	names[n] = NULL;
 }

@@ -1,5 +1,5 @@
-/* Our own packages: what runtime/packages/NAME.yaml says, as a value, and the control data made
- * from it.
+/*
+ * Our own packages: what runtime/packages/NAME.yaml says, as a value, and the control data made from it.
  *
  *     name: bulkhead-guest
  *     architecture: amd64                  # or all; default amd64
@@ -11,12 +11,13 @@
  *       /usr/lib/x.conf: {source: runtime/guest/x.conf, mode: 0600}
  *       /usr/bin/qvm-ls: {link: qvm}                         # symbolic link
  *       /var/lib/qubes: {dir: yes, mode: 0750, group: qubes} # empty directory
- *     enable: [qubes-db.service]           # units of this package; where to is read from their
- * [Install] groups: [qubes]                      # by a sysusers.d snippet; "qubes:98" fixes the id
+ *     enable: [qubes-db.service]           # units of this package; where to is read from their [Install]
+ *     groups: [qubes]                      # by a sysusers.d snippet; "qubes:98" fixes the id
  *
  * The version is not in the file: all our packages carry that of the source tree (VERSION).
- * Files below /etc become conffiles, except links and directories. A package with groups, or with a
- * file below /usr/lib/sysusers.d, gets a postinst that runs systemd-sysusers and depends on it. */
+ * Files below /etc become conffiles, except links and directories. A package with groups, or with a file below
+ * /usr/lib/sysusers.d, gets a postinst that runs systemd-sysusers and depends on it.
+ */
 #pragma once
 
 #include <stdbool.h>

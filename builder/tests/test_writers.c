@@ -1,0 +1,235 @@
+/*
+ * Promise: the writers of artefacts give the same bytes from the same root, bytes that the tools of the file system
+ * accept and that hold what the root holds; and they name what is missing.
+ *
+ * They need a root of tools-image: BULKHEAD_TOOLS_ROOT. Without it these tests are not asked for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "builder/archive/tar_write.h"
+#include "builder/image/output.h"
+#include "builder/sandbox.h"
+#include "common/base/alloc.h"
+#include "common/base/strbuf.h"
+#include "common/sys/file.h"
+#include "common/sys/hash.h"
+#include "common/sys/process.h"
+#include "common/tests/test.h"
+
+static const uint64_t epoch = 1750000000;
+static const char *root_dir, *root_tar;
+
+static const char *tools(void)
+{
+	return getenv("BULKHEAD_TOOLS_ROOT");
+}
+
+static void put(int fd, const char *path, const char *text, mode_t mode)
+{
+	CHECK_INT(mkdir_parents(fd, path, 0755), 0);
+	CHECK_INT(write_file(fd, path, text, strlen(text), mode), 0);
+}
+
+/* A root with what writers look at, made once. */
+static void make_root(void)
+{
+	static const char m[] = "usr/lib/modules/6.1/";
+	int fd _cleanup_close_ = -1, tar _cleanup_close_ = -1;
+	struct strbuf big _cleanup_strbuf_ = {0};
+	struct error err _cleanup_error_ = {0};
+
+	if (root_dir)
+		return;
+	root_dir = test_dir();
+	root_tar = xasprintf("%s/root.tar", test_dir());
+	fd = open(root_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 50000; i++)
+		strbuf_printf(&big, "line %d\n", i);
+	put(fd, "etc/big", big.p, 0644);
+	put(fd, "boot/vmlinuz-6.1", "kernel", 0644);
+	put(fd, "usr/bin/tool", "program", 04755);
+	CHECK_INT(symlinkat("bin/tool", fd, "usr/link"), 0);
+	CHECK_INT(linkat(fd, "usr/bin/tool", fd, "usr/bin/same", 0), 0);
+	put(fd, "usr/lib/init", "init!", 0755);
+	for (const char *const *f = (const char *const[]){"a", "b_c", "d", "e_generic", NULL}; *f; f++) {
+		char *name _cleanup_free_ = xasprintf("%skernel/%s.ko", m, *f);
+
+		put(fd, name, *f, 0644);
+	}
+	put(fd, "usr/lib/modules/6.1/modules.dep",
+	    "kernel/a.ko: kernel/b_c.ko kernel/d.ko\nkernel/b_c.ko: kernel/d.ko\nkernel/d.ko:\nkernel/e_generic.ko:\n",
+	    0644);
+	put(fd, "usr/lib/modules/6.1/modules.builtin", "kernel/fs/in-kernel.ko\n", 0644);
+	put(fd, "usr/lib/modules/6.1/modules.softdep", "# x\nsoftdep b_c pre: e post: a\n", 0644);
+	tar = open(root_tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	CHECK_INT(tar_write_tree(fd, tar, epoch, &err), 0);
+}
+
+/* Runs the writer of o->kind into a new folder, whose path is returned; -errno goes to *r. */
+static char *write_output(const struct definition_output *o, int *r, struct error *err)
+{
+	static const struct definition definition = {.name = "test"};
+	struct output_job job = {
+		.definition = &definition,
+		.output = o,
+		.version = "1",
+		.tools_root = tools(),
+		.epoch = epoch,
+		.out_dir = test_dir(),
+		.tmp_dir = test_dir(),
+	};
+
+	make_root();
+	job.root_dir = root_dir;
+	job.root_tar = root_tar;
+	*r = output_class(o->kind)->write(&job, err);
+	return xstrdup(job.out_dir);
+}
+
+/* The digests of all files of two runs are the same. Returns the folder of the first. */
+static char *write_twice(const struct definition_output *o)
+{
+	struct arena *a _cleanup_arena_ = arena_new();
+	struct error err _cleanup_error_ = {0};
+	const char *names[5];
+	int r, again;
+	char *one = write_output(o, &r, &err), *two _cleanup_free_ = write_output(o, &again, &err);
+
+	CHECK_INT(r, 0);
+	CHECK_INT(again, 0);
+	CHECK_STR(err.cause, NULL);
+	output_files(a, o, names);
+	for (size_t i = 0; names[i]; i++) {
+		char first[SHA256_HEX] = "1", second[SHA256_HEX] = "2";
+
+		CHECK_INT(sha256_file(AT_FDCWD, arena_printf(a, "%s/%s", one, names[i]), first, NULL), 0);
+		CHECK_INT(sha256_file(AT_FDCWD, arena_printf(a, "%s/%s", two, names[i]), second, NULL), 0);
+		CHECK_STR(first, second);
+	}
+	return one;
+}
+
+/* What a shell command prints in the tools image, with `dir` as /run/out. */
+static void expect(const char *dir, const char *command, const char *want)
+{
+	const char *const argv[] = {"sh", "-c", command, NULL};
+	struct sandbox_bind bind = {.source = dir, .target = "/run/out", .writable = true};
+	struct sandbox sb = {.root = tools(), .argv = argv, .binds = &bind, .n_binds = 1, .epoch = epoch};
+	struct strbuf log _cleanup_strbuf_ = {0};
+	struct error err _cleanup_error_ = {0};
+
+	CHECK_INT(sandbox_check(&sb, "sh", &log, 1 << 20, &err), 0);
+	CHECK_STR(err.cause, NULL);
+	CHECK_STR(strbuf_blob(&log).p, want);
+}
+
+static const char *const none[] = {NULL};
+
+TEST(erofs_holds_the_root)
+{
+	struct definition_output o = {.name = "root.erofs", .kind = OUTPUT_EROFS, .verity = true};
+	char *dir _cleanup_free_ = NULL;
+
+	if (!tools())
+		return;
+	dir = write_twice(&o);
+	expect(dir,
+	       "fsck.erofs --extract=/tmp/x /run/out/root.erofs >/dev/null && cd /tmp/x && find . | sort && "
+	       "cat usr/bin/same usr/link usr/lib/init && echo && tail -1 etc/big && stat -c '%a %Y' usr/bin/tool && "
+	       "veritysetup verify /run/out/root.erofs /run/out/root.verity $(cat /run/out/root.roothash)",
+	       ".\n./boot\n./boot/vmlinuz-6.1\n./etc\n./etc/big\n./usr\n./usr/bin\n./usr/bin/same\n./usr/bin/tool\n"
+	       "./usr/lib\n./usr/lib/init\n./usr/lib/modules\n./usr/lib/modules/6.1\n./usr/lib/modules/6.1/kernel\n"
+	       "./usr/lib/modules/6.1/kernel/a.ko\n./usr/lib/modules/6.1/kernel/b_c.ko\n"
+	       "./usr/lib/modules/6.1/kernel/d.ko\n./usr/lib/modules/6.1/kernel/e_generic.ko\n"
+	       "./usr/lib/modules/6.1/modules.builtin\n./usr/lib/modules/6.1/modules.dep\n"
+	       "./usr/lib/modules/6.1/modules.softdep\n./usr/link\n"
+	       "programprograminit!\nline 49999\n4755 1750000000\n");
+}
+
+TEST(erofs_of_a_folder)
+{
+	struct definition_output o = {.name = "m.erofs", .kind = OUTPUT_EROFS, .path = "/usr/bin"};
+	struct error err _cleanup_error_ = {0};
+	char *dir _cleanup_free_ = NULL, *missing _cleanup_free_ = NULL;
+	int r;
+
+	if (!tools())
+		return;
+	dir = write_twice(&o);
+	expect(dir, "fsck.erofs --extract=/tmp/x /run/out/m.erofs >/dev/null && cd /tmp/x && find . | sort && stat -c %h same",
+	       ".\n./same\n./tool\n2\n");
+	o.path = "/usr/nowhere";
+	missing = write_output(&o, &r, &err);
+	CHECK_INT(r, -ENOENT);
+	CHECK_STR(err.object, "/usr/nowhere");
+}
+
+TEST(template_disk_holds_the_root)
+{
+	struct definition_output o = {.name = "root.img", .kind = OUTPUT_TEMPLATE_DISK, .size = 256 << 20};
+	char *dir _cleanup_free_ = NULL;
+
+	if (!tools())
+		return;
+	dir = write_twice(&o);
+	expect(dir,
+	       "cd /run/out && sha256sum --quiet -c root.img.manifest && sfdisk -V root.img | sed -n 2p && "
+	       "zstd -dqc root.img.zst | cmp - root.img && sfdisk -l -o Name root.img | tail -1 && "
+	       "dd if=root.img of=part bs=1M skip=1 count=254 status=none conv=sparse && e2fsck -fn part 2>&1 | tail -1 | cut -d, -f1 && "
+	       "debugfs -R 'cat /usr/link' part 2>/dev/null; debugfs -R 'stat /usr/bin/same' part 2>/dev/null | grep -o 'Links: 2'; "
+	       "dumpe2fs -h part 2>/dev/null | grep created; rm part",
+	       "No errors detected.\nRoot filesystem\npart: 31/16256 files (0.0% non-contiguous)\nLinks: 2\n"
+	       "Filesystem created:       Sun Jun 15 15:06:40 2025\n");
+}
+
+TEST(file_matches_once)
+{
+	struct definition_output o = {.name = "vmlinuz", .kind = OUTPUT_FILE, .path = "/boot/vmlinuz-*"};
+	struct error err _cleanup_error_ = {0};
+	char *dir _cleanup_free_ = write_twice(&o), *bad _cleanup_free_ = NULL, *worse _cleanup_free_ = NULL;
+	char *path _cleanup_free_ = xasprintf("%s/vmlinuz", dir);
+	struct strbuf text _cleanup_strbuf_ = {0};
+	int r;
+
+	CHECK_INT(read_file(AT_FDCWD, path, 100, &text), 0);
+	CHECK_STR(text.p, "kernel");
+	o.path = "/boot/xen*";
+	bad = write_output(&o, &r, &err);
+	CHECK_INT(r, -ENOENT);
+	CHECK_STR(err.object, "/boot/xen*");
+	o.path = "/usr/lib/modules/*/modules.*";
+	worse = write_output(&o, &r, &err);
+	CHECK_INT(r, -EINVAL);
+	CHECK_STR(err.cause, "matches /usr/lib/modules/6.1/modules.builtin and /usr/lib/modules/6.1/modules.dep");
+}
+
+TEST(guest_initramfs_orders_modules)
+{
+	static const char *const wanted[] = {"b-c", "in-kernel", "a", NULL}, *const absent[] = {"zz", NULL};
+	struct definition_output o = {
+		.name = "initramfs", .kind = OUTPUT_GUEST_INITRAMFS, .init = "/usr/lib/init", .modules = wanted, .args = none};
+	struct error err _cleanup_error_ = {0};
+	char *dir _cleanup_free_ = write_twice(&o), *bad _cleanup_free_ = NULL, *worse _cleanup_free_ = NULL;
+	char *command _cleanup_free_ = xasprintf("cd %s && cpio -idmu --quiet <initramfs && cat modules/order init && "
+						 "echo && cat modules/*.ko && ls -l dev/console | cut -c1-10",
+						 dir);
+	const char *const argv[] = {"sh", "-c", command, NULL};
+	struct strbuf text _cleanup_strbuf_ = {0};
+	int r;
+
+	CHECK_INT(process_capture(argv, 10000, &text), 0);
+	CHECK_STR(text.p, "00-d.ko\n01-e_generic.ko\n02-b_c.ko\n03-a.ko\ninit!\nde_genericb_cacrw-------\n");
+	o.modules = absent;
+	bad = write_output(&o, &r, &err);
+	CHECK_INT(r, -ENOENT);
+	CHECK_STR(err.object, "zz");
+	o.modules = wanted;
+	o.init = "/usr/lib/absent";
+	worse = write_output(&o, &r, &err);
+	CHECK_INT(r, -ENOENT);
+	CHECK_STR(err.object, "/usr/lib/absent");
+}
