@@ -15,3 +15,7 @@ qubes-guest-setup_LIBS := guest-parts qubesdb-client common-min
 TESTS += test-guest
 test-guest_SRCS := $(wildcard runtime/guest/tests/test_*.c)
 test-guest_LIBS := guest-parts common
+
+FUZZ += fuzz-gpt
+fuzz-gpt_SRCS := qa/fuzz/gpt.c
+fuzz-gpt_LIBS := common-min

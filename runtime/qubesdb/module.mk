@@ -23,3 +23,7 @@ test-qubesdb_SRCS := runtime/qubesdb/tests/test_engine.c
 test-qubesdb_LIBS := qubesdb-engine common
 
 CHECK_FAST += runtime/qubesdb/tests/run
+
+FUZZ += fuzz-qubesdb
+fuzz-qubesdb_SRCS := qa/fuzz/qubesdb.c
+fuzz-qubesdb_LIBS := qubesdb-engine
