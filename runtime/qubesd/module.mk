@@ -6,8 +6,15 @@ qubesd-parts_LIBS := common
 qubesd-parts_PKGS := libxml-2.0
 
 SOCKET_BINS += qubesd
-#XEN_BINS += qubesd qubesd-xl qubesd-block
+XEN_BINS += qubesd qubesd-xl qubesd-block
 qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c lifecycle.c steps.c keys.c \
 	api_vm.c api_property.c api_feature.c api_storage.c api_system.c)
 qubesd_LIBS := qubesd-parts qubesdb-client common
 qubesd_PKGS := libsystemd libxml-2.0
+
+qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c watch.c)
+qubesd-xl_LIBS := common-min
+qubesd-xl_PKGS := xenlight xenstore xentoollog
+qubesd-block_SRCS := runtime/qubesd/xl/block.c
+qubesd-block_LIBS := common-min
+qubesd-block_PKGS := xenstore
