@@ -9,3 +9,8 @@ BINS += bulkhead-installer
 XEN_BINS += bulkhead-installer
 bulkhead-installer_SRCS := installer/main.c
 bulkhead-installer_LIBS := installer
+
+TESTS += test-installer
+test-installer_SRCS := $(wildcard installer/tests/*.c)
+test-installer_LIBS := installer
+CHECK_FAST += installer/tests/run-cases

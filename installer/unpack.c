@@ -65,7 +65,8 @@ static int unpack_piece(struct unpacker *u, size_t n, size_t *rest)
 		u->filled = out.pos;
 		if (full && (r = flush_block(u)) < 0)
 			return r;
-		if (in.pos == in.size && !full)
+		/* A full block may hide more output; but not behind the end of a frame. */
+		if (in.pos == in.size && (!full || !hint))
 			return 0;
 	}
 }

@@ -1,0 +1,151 @@
+/* Promises: disks are described from sysfs alone, wherever the serial is kept; machine files come out as they must. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/tests/test.h"
+#include "installer/config.h"
+#include "installer/facts/facts.h"
+
+static void put(int dir, const char *path, const char *text)
+{
+	mkdir_parents(dir, path, 0755);
+	write_file(dir, path, text, strlen(text), 0644);
+}
+
+/* An ATA disk with two partitions, an empty card reader, a USB stick that is the medium, a loop device. */
+static void make_machine(int dir)
+{
+	static const char page[] = "\0\x80\0\x0c  S6Z1NX0R01";
+
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/size", "41943040\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/dev", "8:0\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/ro", "0\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/device/model", "Fast \x1b[31m Disk   \n");
+	mkdir_p(dir, "sys/devices/pci0/ata1/host0/block/sda/device", 0755);
+	write_file(dir, "sys/devices/pci0/ata1/host0/block/sda/device/vpd_pg80", page, sizeof(page) - 1, 0644);
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/device/wwid", "naa.5002538\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/queue/physical_block_size", "4096\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda2/partition", "2\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda2/start", "4096\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda2/size", "8192\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda2/dev", "8:2\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda2/holders/dm-3/dm/name", "home\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda1/partition", "1\n");
+	put(dir, "sys/devices/pci0/ata1/host0/block/sda/sda1/size", "2048\n");
+	put(dir, "sys/devices/pci0/usb1/1-1/idVendor", "abcd\n");
+	put(dir, "sys/devices/pci0/usb1/1-1/serial", "STICK7\n");
+	put(dir, "sys/devices/pci0/usb1/1-1/host6/block/sdb/size", "8388608\n");
+	put(dir, "sys/devices/pci0/usb1/1-1/host6/block/sdb/dev", "8:16\n");
+	put(dir, "sys/devices/pci0/usb1/1-1/host6/block/sdb/removable", "1\n");
+	CHECK(!symlinkat("../..", dir, "sys/devices/pci0/usb1/1-1/host6/block/sdb/device"));
+	put(dir, "sys/devices/sdc/size", "0\n");
+	put(dir, "sys/devices/loop0/size", "100\n");
+	mkdir_p(dir, "sys/block", 0755);
+	CHECK(!symlinkat("../devices/pci0/ata1/host0/block/sda", dir, "sys/block/sda"));
+	CHECK(!symlinkat("../devices/pci0/usb1/1-1/host6/block/sdb", dir, "sys/block/sdb"));
+	CHECK(!symlinkat("../devices/sdc", dir, "sys/block/sdc"));
+	CHECK(!symlinkat("../devices/loop0", dir, "sys/block/loop0"));
+	put(dir, "sys/firmware/efi/fw_platform_size", "64\n");
+	put(dir, "sys/hypervisor/type", "xen\n");
+	put(dir, "proc/meminfo", "MemTotal:        8000000 kB\nMemFree: 1 kB\n");
+	put(dir, "proc/self/mountinfo", "30 1 8:16 / /run/bulkhead/medium ro - iso9660 /dev/sdb ro\n");
+	put(dir, "medium/templates/debian-13-minimal/manifest", "");
+	put(dir, "medium/templates/.hidden/manifest", "");
+	put(dir, "medium/guest-kernel/6.12.1/vmlinuz", "");
+}
+
+TEST(facts_from_sysfs)
+{
+	const char *root = test_dir();
+	_cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
+	_cleanup_free_ char *proc = xasprintf("%s/proc", root);
+	_cleanup_free_ char *dev = xasprintf("%s/dev", root);
+	struct facts_source from = {sys, proc, dev, "/run/bulkhead/medium"};
+	_cleanup_facts_ struct facts facts = {0};
+	_cleanup_error_ struct error err = {0};
+	const struct disk *sda, *sdb;
+
+	make_machine(dir);
+	if (!CHECK_INT(facts_gather(&from, &facts, &err), 0))
+		return;
+	CHECK_INT(facts.firmware, FIRMWARE_UEFI);
+	CHECK(facts.xen);
+	CHECK_INT(facts.memory, 8000000LL << 10);
+	sda = facts.disks;
+	sdb = sda ? sda->next : NULL;
+	if (!CHECK(sda && sdb && !sdb->next))
+		return;
+	CHECK_STR(sda->name, "sda");
+	CHECK_STR(sda->model, "Fast ?[31m Disk"); /* nothing that a terminal would obey */
+	CHECK_STR(sda->serial, "S6Z1NX0R01");
+	CHECK_STR(sda->id, "naa.5002538");
+	CHECK_STR(sda->transport, "ata");
+	CHECK_INT(sda->size, 20LL << 30);
+	CHECK_INT(sda->physical, 4096);
+	CHECK_STR(sda->in_use, "sda2 is held by home");
+	CHECK(sda->partitions && sda->partitions->number == 1 && sda->partitions->next->start == 4096 * 512);
+	CHECK_STR(sdb->serial, "STICK7");
+	CHECK_STR(sdb->transport, "usb");
+	CHECK(sdb->removable && sdb->medium && !sda->medium);
+	CHECK_STR(sdb->in_use, "sdb is mounted on /run/bulkhead/medium");
+}
+
+TEST(facts_contents_of_the_medium)
+{
+	const char *root = test_dir();
+	_cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
+	_cleanup_free_ char *medium = xasprintf("%s/medium", root);
+	struct facts_source from = {sys, "/nowhere", "/nowhere", medium};
+	_cleanup_facts_ struct facts facts = {0};
+
+	make_machine(dir);
+	CHECK_INT(facts_gather(&from, &facts, NULL), 0);
+	CHECK(facts.templates && !facts.templates[1]);
+	CHECK_STR(facts.templates[0], "debian-13-minimal");
+	CHECK_STR(facts.guest_kernels[0], "6.12.1");
+}
+
+TEST(partition_names)
+{
+	_cleanup_free_ char *a = disk_partition_device("/dev/sda", 3);
+	_cleanup_free_ char *b = disk_partition_device("/dev/nvme0n1", 3);
+
+	CHECK_STR(a, "/dev/sda3");
+	CHECK_STR(b, "/dev/nvme0n1p3");
+}
+
+static struct install example(const struct plan *plan)
+{
+	struct install in = {.plan = plan};
+
+	snprintf(in.luks_uuid, UUID_TEXT, "L-1");
+	snprintf(in.root_uuid, UUID_TEXT, "R-2");
+	snprintf(in.boot_uuid, UUID_TEXT, "B-3");
+	snprintf(in.esp_uuid, UUID_TEXT, "E-4");
+	return in;
+}
+
+TEST(config_texts)
+{
+	const struct plan plan = {.dom0_memory = 2048};
+	const struct install in = example(&plan);
+	_cleanup_strbuf_ struct strbuf fstab = {0};
+	_cleanup_strbuf_ struct strbuf grub = {0};
+	_cleanup_error_ struct error err = {0};
+
+	config_fstab(&in, &fstab);
+	CHECK(strstr(fstab.p, "UUID=R-2 / btrfs subvol=@,noatime 0 0\n") != NULL);
+	CHECK(strstr(fstab.p, "UUID=R-2 /var/lib/qubes btrfs subvol=@qubes,noatime 0 0\n") != NULL);
+	CHECK(strstr(fstab.p, "UUID=B-3 /boot ext4") != NULL);
+	CHECK_INT(config_grub(&in, "t", BLOB("a @BOOT_UUID@ subvol=@ x@DOM0_MEM@M @ROOT_UUID@@LUKS_UUID@\n"), &grub,
+			      &err),
+		  0);
+	CHECK_STR(grub.p, "a B-3 subvol=@ x2048M R-2L-1\n");
+	CHECK_INT(config_grub(&in, "t", BLOB("one\ntwo @WHAT@\n"), &grub, &err), -EINVAL);
+	CHECK_STR(err.cause, "line 2: unknown word @WHAT@");
+}
