@@ -34,5 +34,13 @@ struct lock_options {
 int lock_resolve(const struct definition *d, const struct lock_options *o, struct lock **out,
 		 struct error *err);
 
+/*
+ * Whether the lock still fits the definition: it has every package that the definition, and what our
+ * own packages depend on, name. -ESTALE: err names the first that is missing. Of the options only
+ * source_root and version are used.
+ */
+int lock_check(const struct definition *d, const struct lock_options *o, const struct lock *l,
+	       struct error *err);
+
 /* "templates/debian-13-minimal.lock" of "templates/debian-13-minimal.yaml"; the caller frees. */
 char *lock_path_of(const struct definition *d);
