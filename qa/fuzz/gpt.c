@@ -1,6 +1,6 @@
 /*
- * runtime/guest/init/gpt.c: header and table from anywhere. The checksums are also made right, or the parts behind
- * them would never be reached.
+ * runtime/guest/init/gpt.c: header and table from anywhere. The checksums are also made right, or
+ * the parts behind them would never be reached.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,8 @@ static void try_one(const uint8_t *sector, const uint8_t *table, size_t n)
 	if ((uint64_t)header.entries * header.entry_size > GPT_TABLE_MAX)
 		abort();
 	if (gpt_table_find(table, n, &header, "Root filesystem", &partition) == 0 &&
-	    (!partition.number || partition.number > header.entries || partition.first_lba > partition.last_lba))
+	    (!partition.number || partition.number > header.entries ||
+	     partition.first_lba > partition.last_lba))
 		abort();
 }
 

@@ -1,6 +1,6 @@
 /*
- * runtime/qubesdb/engine.c: a peer sends any bytes, cut anywhere; the first byte says which kind of peer it is. The
- * store keeps its order and its bounds, and other peers are still served.
+ * runtime/qubesdb/engine.c: a peer sends any bytes, cut anywhere; the first byte says which kind of
+ * peer it is. The store keeps its order and its bounds, and other peers are still served.
  */
 #include <stdlib.h>
 #include <string.h>

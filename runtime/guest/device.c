@@ -19,7 +19,8 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The kernel makes device nodes itself (devtmpfs), so their appearance in /dev is the event to wait for. */
+/* The kernel makes device nodes itself (devtmpfs), so their appearance in /dev is the event to wait
+ * for. */
 int device_wait(const char *name, int seconds)
 {
 	int64_t end = now_ms() + (int64_t)seconds * 1000, left;
@@ -42,11 +43,13 @@ int device_wait(const char *name, int seconds)
 	return 0;
 }
 
-/* Xen's number of an xvd disk is major 202, minor 16 times the letter's place (Xen docs/man/xen-vbd-interface.7). */
+/* Xen's number of an xvd disk is major 202, minor 16 times the letter's place (Xen
+ * docs/man/xen-vbd-interface.7). */
 bool device_offered(const char *name)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/bus/xen/devices/vbd-%d", 202 << 8 | (name[3] - 'a') << 4);
+	snprintf(path, sizeof(path), "/sys/bus/xen/devices/vbd-%d",
+		 202 << 8 | (name[3] - 'a') << 4);
 	return access(path, F_OK) == 0;
 }

@@ -17,8 +17,9 @@
 #include "protocol.h"
 
 /*
- * Watches have a connection of their own, so that qdb_watch_fd() is readable exactly when there is an event and
- * never because of an answer; events that arrive while a watch is set are kept in `events`.
+ * Watches have a connection of their own, so that qdb_watch_fd() is readable exactly when there is
+ * an event and never because of an answer; events that arrive while a watch is set are kept in
+ * `events`.
  */
 struct qdb_handle {
 	char *path;
@@ -130,11 +131,13 @@ static int result_of(const struct qdb_header *header, enum qdb_type wanted)
 {
 	if (header->type == wanted)
 		return 0;
-	return header->type == QDB_RESP_ERROR_NOENT ? -ENOENT : header->type == QDB_RESP_ERROR ? -EINVAL : -EPROTO;
+	return header->type == QDB_RESP_ERROR_NOENT ? -ENOENT
+	       : header->type == QDB_RESP_ERROR	    ? -EINVAL
+						    : -EPROTO;
 }
 
-static int request(int fd, enum qdb_type type, const char *path, struct blob data, enum qdb_type wanted,
-		   struct qdb_header *header, char **value)
+static int request(int fd, enum qdb_type type, const char *path, struct blob data,
+		   enum qdb_type wanted, struct qdb_header *header, char **value)
 {
 	int r = send_request(fd, type, path, data);
 
@@ -170,8 +173,10 @@ static void lengths_add(unsigned int **lengths, size_t n, unsigned int length)
 	(*lengths)[n] = length;
 }
 
-/* Collects an answer of many messages: paths, and values with their lengths when `lengths` is given. */
-static int enumerate(qdb_handle_t h, enum qdb_type type, const char *path, struct strv *out, unsigned int **lengths)
+/* Collects an answer of many messages: paths, and values with their lengths when `lengths` is
+ * given. */
+static int enumerate(qdb_handle_t h, enum qdb_type type, const char *path, struct strv *out,
+		     unsigned int **lengths)
 {
 	enum qdb_type wanted = type == QDB_LIST ? QDB_RESP_LIST : QDB_RESP_MULTIREAD;
 	int r = send_request(h->fd, type, path, BLOB(""));
@@ -216,7 +221,8 @@ char **qdb_list(qdb_handle_t h, const char *path, unsigned int *list_len)
 	return take_list(&list, 1);
 }
 
-char **qdb_multiread(qdb_handle_t h, const char *path, unsigned int **values_len, unsigned int *list_len)
+char **qdb_multiread(qdb_handle_t h, const char *path, unsigned int **values_len,
+		     unsigned int *list_len)
 {
 	_cleanup_strv_ struct strv list = {0};
 	_cleanup_free_ unsigned int *lengths = NULL;
@@ -234,7 +240,8 @@ int qdb_write(qdb_handle_t h, const char *path, const char *value, unsigned int 
 {
 	struct qdb_header header;
 
-	return succeeded(request(h->fd, QDB_WRITE, path, (struct blob){value, value_len}, QDB_RESP_OK, &header, NULL));
+	return succeeded(request(h->fd, QDB_WRITE, path, (struct blob){value, value_len},
+				 QDB_RESP_OK, &header, NULL));
 }
 
 int qdb_rm(qdb_handle_t h, const char *path)

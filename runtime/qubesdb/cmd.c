@@ -1,6 +1,6 @@
 /*
- * qubesdb-read, -write, -rm, -list, -multiread, -watch, and qubesdb-cmd, which is told by -c which of them to be.
- * Exit codes: 0 done, 1 error, 2 no such key.
+ * qubesdb-read, -write, -rm, -list, -multiread, -watch, and qubesdb-cmd, which is told by -c which
+ * of them to be. Exit codes: 0 done, 1 error, 2 no such key.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,20 +14,26 @@
 
 enum { DONE, FAILED, NOT_FOUND };
 
-static const char *command_name, *qube, *default_value, *count_text = "1", *socket_dir = "/var/run/qubes";
+static const char *command_name, *qube, *default_value, *count_text = "1",
+							*socket_dir = "/var/run/qubes";
 static bool full_path, raw, quiet, wait_for_key, remove_after;
 
 static const struct option_def options[] = {
-	{"command", 'c', OPTION_STRING, &command_name, "COMMAND", "read, write, rm, list, multiread or watch"},
-	{"domain", 'd', OPTION_STRING, &qube, "QUBE", "whose data (in dom0); otherwise the own ones"},
+	{"command", 'c', OPTION_STRING, &command_name, "COMMAND",
+	 "read, write, rm, list, multiread or watch"},
+	{"domain", 'd', OPTION_STRING, &qube, "QUBE",
+	 "whose data (in dom0); otherwise the own ones"},
 	{"full-path", 'f', OPTION_FLAG, &full_path, NULL, "print whole paths"},
 	{"raw", 'r', OPTION_FLAG, &raw, NULL, "print values as they are, not escaped as \\xNN"},
 	{"quiet", 'q', OPTION_FLAG, &quiet, NULL, "no error messages"},
 	{"wait", 'w', OPTION_FLAG, &wait_for_key, NULL, "read: wait until the key exists"},
 	{"remove", 'x', OPTION_FLAG, &remove_after, NULL, "read: remove the key afterwards"},
-	{"default", 'e', OPTION_STRING, &default_value, "VALUE", "read: print this when the key does not exist"},
-	{"count", 'n', OPTION_STRING, &count_text, "COUNT", "watch: end after so many events (1); negative: never"},
-	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR", "where the daemon's socket is (/var/run/qubes)"},
+	{"default", 'e', OPTION_STRING, &default_value, "VALUE",
+	 "read: print this when the key does not exist"},
+	{"count", 'n', OPTION_STRING, &count_text, "COUNT",
+	 "watch: end after so many events (1); negative: never"},
+	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR",
+	 "where the daemon's socket is (/var/run/qubes)"},
 	{0},
 };
 
@@ -35,7 +41,8 @@ static struct command_line usage = {
 	.program = "qubesdb-cmd",
 	.operands = "[PATH [VALUE]]...",
 	.summary = "Read and change the key-value store of a qube.",
-	.notes = "read PATH..., write PATH VALUE..., rm PATH..., list PREFIX, multiread PREFIX..., watch PATH...\n"
+	.notes = "read PATH..., write PATH VALUE..., rm PATH..., list PREFIX, multiread PREFIX..., "
+		 "watch PATH...\n"
 		 "Exit codes: 0 done, 1 error, 2 no such key.",
 	.options = options,
 };
@@ -226,8 +233,8 @@ int main(int argc, char **argv)
 	qdb_handle_t h = qdb_open_dir(socket_dir, qube);
 	if (!h) {
 		if (!quiet)
-			fprintf(stderr, "%s: cannot connect to the daemon of %s: %s\n", usage.program,
-				qube ? qube : "this qube", strerror(errno));
+			fprintf(stderr, "%s: cannot connect to the daemon of %s: %s\n",
+				usage.program, qube ? qube : "this qube", strerror(errno));
 		return FAILED;
 	}
 	int r = run(h, &args);

@@ -1,6 +1,7 @@
 /*
- * qubesdb-daemon REMOTE-DOMID [REMOTE-NAME]: the key-value store of one qube. In dom0 one runs for each qube (domain
- * id and name) and one for dom0 itself (0 dom0); in a qube one runs with the domain id 0 of dom0 and no name.
+ * qubesdb-daemon REMOTE-DOMID [REMOTE-NAME]: the key-value store of one qube. In dom0 one runs for
+ * each qube (domain id and name) and one for dom0 itself (0 dom0); in a qube one runs with the
+ * domain id 0 of dom0 and no name.
  */
 #include "daemon.h"
 
@@ -21,21 +22,26 @@
 #include "common/sys/file.h"
 #include "common/ui/options.h"
 
-static const char *socket_dir = "/var/run/qubes", *log_dir = "/var/log/qubes", *permissions = "0666";
+static const char *socket_dir = "/var/run/qubes", *log_dir = "/var/log/qubes",
+		  *permissions = "0666";
 static bool foreground;
 
 static const struct option_def options[] = {
-	{"rw-socket-perms", 0, OPTION_STRING, &permissions, "MODE", "permissions of the socket that may write (0666)"},
-	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR", "where the sockets are made (/var/run/qubes)"},
+	{"rw-socket-perms", 0, OPTION_STRING, &permissions, "MODE",
+	 "permissions of the socket that may write (0666)"},
+	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR",
+	 "where the sockets are made (/var/run/qubes)"},
 	{"log-dir", 0, OPTION_STRING, &log_dir, "DIR", "where the log is written (/var/log/qubes)"},
-	{"foreground", 'f', OPTION_FLAG, &foreground, NULL, "stay, and log to stderr; implied under systemd"},
+	{"foreground", 'f', OPTION_FLAG, &foreground, NULL,
+	 "stay, and log to stderr; implied under systemd"},
 	{0},
 };
 
 static const struct command_line command = {
 	.program = "qubesdb-daemon",
 	.operands = "REMOTE-DOMID [REMOTE-NAME]",
-	.summary = "Keep the key-value store of one qube; without --foreground return when it is ready.",
+	.summary = "Keep the key-value store of one qube; without --foreground return when it is "
+		   "ready.",
 	.options = options,
 };
 
@@ -57,7 +63,8 @@ void daemon_log(const struct daemon *d, const char *fmt, ...)
 /* Until now messages went to the starter's stderr, where somebody reads them. */
 static void log_to_file(void)
 {
-	_cleanup_close_ int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0660);
+	_cleanup_close_ int fd =
+		open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0660);
 
 	if (fd < 0)
 		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -196,8 +203,10 @@ int main(int argc, char **argv)
 		return options_wrong(&command, "domain %s needs its name", operands.v[0]);
 	d.remote = (int)domid;
 
-	log_path = xasprintf("%s/qubesdb%s%s.log", log_dir, d.name ? "." : "", d.name ? d.name : "");
-	char *pid_path = xasprintf("%s/qubesdb%s%s.pid", socket_dir, d.name ? "." : "", d.name ? d.name : "");
+	log_path =
+		xasprintf("%s/qubesdb%s%s.log", log_dir, d.name ? "." : "", d.name ? d.name : "");
+	char *pid_path = xasprintf("%s/qubesdb%s%s.pid", socket_dir, d.name ? "." : "",
+				   d.name ? d.name : "");
 	int r = foreground || getenv("NOTIFY_SOCKET") ? 0 : into_background();
 	if (!r) {
 		make_socket_dir();

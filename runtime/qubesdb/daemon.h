@@ -1,4 +1,5 @@
-/* The QubesDB daemon's parts: local clients (server.c), the vchan to the other end (link.c), and main() in daemon.c. */
+/* The QubesDB daemon's parts: local clients (server.c), the vchan to the other end (link.c), and
+ * main() in daemon.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,8 +29,8 @@ void daemon_flush(struct daemon *d);
 void daemon_log(const struct daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Binds `dir`/qubesdb[.NAME].sock with the permissions `mode`, and the read-only one beside it. Clients may connect
- * at once and are served after server_start(). 0 or -errno.
+ * Binds `dir`/qubesdb[.NAME].sock with the permissions `mode`, and the read-only one beside it.
+ * Clients may connect at once and are served after server_start(). 0 or -errno.
  */
 int server_open(struct daemon *d, const char *dir, mode_t mode);
 void server_start(struct daemon *d);

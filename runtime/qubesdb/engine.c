@@ -17,7 +17,8 @@ static void give_up(struct qdb_peer *peer, const char *why)
 	peer->broken = true;
 }
 
-static void send_message(struct qdb_peer *peer, enum qdb_type type, const char *path, struct blob data)
+static void send_message(struct qdb_peer *peer, enum qdb_type type, const char *path,
+			 struct blob data)
 {
 	struct qdb_header header = qdb_header_make(type, path, data.n);
 
@@ -86,7 +87,8 @@ void qdb_engine_free(struct qdb_engine *engine)
 	qdb_store_free(&engine->store);
 }
 
-/* A watch on "P/" fires for all below, one on "P" for P; also for the client that made the change. */
+/* A watch on "P/" fires for all below, one on "P" for P; also for the client that made the change.
+ */
 static void fire_watches(struct qdb_engine *engine, const char *path)
 {
 	for (struct qdb_peer *peer = engine->peers; peer; peer = peer->next) {
@@ -94,15 +96,17 @@ static void fire_watches(struct qdb_engine *engine, const char *path)
 			const char *watch = peer->watches.v[i];
 			size_t n = strlen(watch);
 
-			if (n && watch[n - 1] == '/' ? !strncmp(path, watch, n) : !strcmp(path, watch))
+			if (n && watch[n - 1] == '/' ? !strncmp(path, watch, n)
+						     : !strcmp(path, watch))
 				send_plain(peer, QDB_RESP_WATCH, path);
 		}
 	}
 }
 
-/* A change made by a local client goes to the other end as well, once that has the state it applies to. */
-static void forward(struct qdb_engine *engine, const struct qdb_peer *from, enum qdb_type type, const char *path,
-		    struct blob data)
+/* A change made by a local client goes to the other end as well, once that has the state it applies
+ * to. */
+static void forward(struct qdb_engine *engine, const struct qdb_peer *from, enum qdb_type type,
+		    const char *path, struct blob data)
 {
 	if (is_link(from))
 		return;
@@ -116,11 +120,13 @@ static void refuse(struct qdb_peer *peer, const char *path)
 	send_plain(peer, QDB_RESP_ERROR, path);
 }
 
-static void do_write(struct qdb_engine *engine, struct qdb_peer *peer, const char *path, struct blob data)
+static void do_write(struct qdb_engine *engine, struct qdb_peer *peer, const char *path,
+		     struct blob data)
 {
 	if (peer->kind == QDB_PEER_CLIENT_RO || qdb_store_put(&engine->store, path, data) < 0) {
 		refuse(peer, path);
-		/* A bad value is only refused; a path that cannot be stored means that the two ends differ. */
+		/* A bad value is only refused; a path that cannot be stored means that the two ends
+		 * differ. */
 		if (is_link(peer) && qdb_data_valid(data))
 			give_up(peer, "it wrote a path that cannot be stored");
 		return;
@@ -155,8 +161,10 @@ static void do_read(struct qdb_engine *engine, struct qdb_peer *peer, const char
 		send_plain(peer, QDB_RESP_ERROR_NOENT, path);
 }
 
-/* Prefixes are of text, not of path components. All of it goes out last entry first, as peers of old expect. */
-static void do_enumerate(struct qdb_engine *engine, struct qdb_peer *peer, const char *prefix, enum qdb_type type)
+/* Prefixes are of text, not of path components. All of it goes out last entry first, as peers of
+ * old expect. */
+static void do_enumerate(struct qdb_engine *engine, struct qdb_peer *peer, const char *prefix,
+			 enum qdb_type type)
 {
 	const struct qdb_store *store = &engine->store;
 	size_t first = qdb_store_position(store, prefix), end = first, n = strlen(prefix);
@@ -168,7 +176,8 @@ static void do_enumerate(struct qdb_engine *engine, struct qdb_peer *peer, const
 		const struct qdb_entry *entry = store->entries[at];
 
 		send_message(peer, type, entry->path,
-			     type == QDB_RESP_LIST ? BLOB("") : (struct blob){entry->value, entry->n});
+			     type == QDB_RESP_LIST ? BLOB("")
+						   : (struct blob){entry->value, entry->n});
 	}
 	send_plain(peer, type, "");
 }
@@ -191,7 +200,8 @@ static void do_unwatch(struct qdb_peer *peer, const char *path)
 		if (strcmp(w->v[i], path))
 			continue;
 		free(w->v[i]);
-		memmove(w->v + i, w->v + i + 1, (w->n - i) * sizeof(*w->v)); /* with the final NULL */
+		memmove(w->v + i, w->v + i + 1,
+			(w->n - i) * sizeof(*w->v)); /* with the final NULL */
 		w->n--;
 		send_plain(peer, QDB_RESP_OK, path);
 		return;
@@ -199,8 +209,8 @@ static void do_unwatch(struct qdb_peer *peer, const char *path)
 	send_plain(peer, QDB_RESP_ERROR_NOENT, path);
 }
 
-static void handle_client(struct qdb_engine *engine, struct qdb_peer *peer, const struct qdb_header *header,
-			  struct blob data)
+static void handle_client(struct qdb_engine *engine, struct qdb_peer *peer,
+			  const struct qdb_header *header, struct blob data)
 {
 	switch (header->type) {
 	case QDB_READ:
@@ -230,7 +240,8 @@ static void handle_client(struct qdb_engine *engine, struct qdb_peer *peer, cons
 }
 
 /* One entry of what dom0 has. Watches fire: after a reconnection it may be news. */
-static void take_entry(struct qdb_engine *engine, struct qdb_peer *peer, const char *path, struct blob data)
+static void take_entry(struct qdb_engine *engine, struct qdb_peer *peer, const char *path,
+		       struct blob data)
 {
 	if (peer->kind != QDB_PEER_LINK_TO_DOM0 || peer->synced) {
 		give_up(peer, "it answered what was not asked");
@@ -243,8 +254,8 @@ static void take_entry(struct qdb_engine *engine, struct qdb_peer *peer, const c
 	}
 }
 
-static void handle_link(struct qdb_engine *engine, struct qdb_peer *peer, const struct qdb_header *header,
-			struct blob data)
+static void handle_link(struct qdb_engine *engine, struct qdb_peer *peer,
+			const struct qdb_header *header, struct blob data)
 {
 	switch (header->type) {
 	case QDB_WRITE:

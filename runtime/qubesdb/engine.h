@@ -1,10 +1,10 @@
 /*
- * What the QubesDB daemon does with messages, without any transport: bytes of a peer go in by qdb_engine_feed(),
- * answers and watch events wait in the peers' output queues. The daemon moves both, the tests and the fuzz target
- * call it directly.
+ * What the QubesDB daemon does with messages, without any transport: bytes of a peer go in by
+ * qdb_engine_feed(), answers and watch events wait in the peers' output queues. The daemon moves
+ * both, the tests and the fuzz target call it directly.
  *
- * Peers are local clients and at most one link, the daemon at the other end of the vchan. A peer may send anything:
- * it can lose its own connection by that, and nothing else.
+ * Peers are local clients and at most one link, the daemon at the other end of the vchan. A peer
+ * may send anything: it can lose its own connection by that, and nothing else.
  */
 #pragma once
 
@@ -19,13 +19,15 @@
 
 enum qdb_peer_kind {
 	QDB_PEER_CLIENT,
-	QDB_PEER_CLIENT_RO,	/* may not change anything */
-	QDB_PEER_LINK_TO_QUBE,	/* we are dom0: the other end asks once for everything, then both send changes */
-	QDB_PEER_LINK_TO_DOM0,	/* we are the qube: we ask */
+	QDB_PEER_CLIENT_RO,    /* may not change anything */
+	QDB_PEER_LINK_TO_QUBE, /* we are dom0: the other end asks once for everything, then both
+				  send changes */
+	QDB_PEER_LINK_TO_DOM0, /* we are the qube: we ask */
 };
 
 enum {
-	/* More waiting output than the whole store can make: such a peer does not read and is given up. */
+	/* More waiting output than the whole store can make: such a peer does not read and is given
+	   up. */
 	QDB_QUEUE_MAX = 16 << 20,
 	QDB_WATCHES_MAX = 1024,
 };
@@ -34,14 +36,14 @@ struct qdb_peer {
 	enum qdb_peer_kind kind;
 	struct qdb_peer *next;
 	struct strbuf in;
-	uint32_t skip;		/* bytes of a refused message still to be thrown away */
-	struct strbuf out;	/* bytes to be sent, from `sent` on */
+	uint32_t skip;	   /* bytes of a refused message still to be thrown away */
+	struct strbuf out; /* bytes to be sent, from `sent` on */
 	size_t sent;
 	struct strv watches;
-	bool synced;		/* link: the other end has asked for (or has sent us) everything */
-	bool broken;		/* to be closed by the daemon */
-	const char *why;	/* ... for this reason */
-	void *owner;		/* the daemon's */
+	bool synced;	 /* link: the other end has asked for (or has sent us) everything */
+	bool broken;	 /* to be closed by the daemon */
+	const char *why; /* ... for this reason */
+	void *owner;	 /* the daemon's */
 };
 
 struct qdb_engine {

@@ -13,9 +13,11 @@
 #define SECOND ((uint64_t)1000000)
 
 enum {
-	/* Reads in one go before local clients get their turn: the other end must not be able to starve them. */
+	/* Reads in one go before local clients get their turn: the other end must not be able to
+	   starve them. */
 	READS_MAX = 64,
-	/* How often a vchan that nobody has connected to yet is looked at: no event tells that the qube died. */
+	/* How often a vchan that nobody has connected to yet is looked at: no event tells that the
+	   qube died. */
 	UNCONNECTED_CHECK = 10,
 };
 
@@ -100,7 +102,8 @@ static void pump(struct link *link)
 
 void link_flush(struct daemon *d)
 {
-	if (d->link && d->link->peer && (qdb_peer_pending(d->link->peer).n || d->link->peer->broken))
+	if (d->link && d->link->peer &&
+	    (qdb_peer_pending(d->link->peer).n || d->link->peer->broken))
 		pump(d->link);
 }
 
@@ -135,9 +138,11 @@ static int attach(struct link *link)
 	struct daemon *d = link->daemon;
 
 	libvchan_set_blocking(link->vchan, 0);
-	link->peer = qdb_engine_add(&d->engine, link->to_qube ? QDB_PEER_LINK_TO_QUBE : QDB_PEER_LINK_TO_DOM0);
+	link->peer = qdb_engine_add(&d->engine,
+				    link->to_qube ? QDB_PEER_LINK_TO_QUBE : QDB_PEER_LINK_TO_DOM0);
 	link->io = sd_event_source_disable_unref(link->io);
-	int r = sd_event_add_io(d->event, &link->io, libvchan_fd_for_select(link->vchan), EPOLLIN, on_vchan, link);
+	int r = sd_event_add_io(d->event, &link->io, libvchan_fd_for_select(link->vchan), EPOLLIN,
+				on_vchan, link);
 	if (r < 0)
 		return r;
 	pump(link);
@@ -164,7 +169,8 @@ static int start(struct link *link)
 
 	link->opened = now(link);
 	if (link->to_qube) {
-		link->vchan = libvchan_server_init(d->remote, QDB_VCHAN_PORT, QDB_VCHAN_RING, QDB_VCHAN_RING);
+		link->vchan = libvchan_server_init(d->remote, QDB_VCHAN_PORT, QDB_VCHAN_RING,
+						   QDB_VCHAN_RING);
 		if (!link->vchan)
 			return errno ? -errno : -EIO;
 		set_timer(link, UNCONNECTED_CHECK * SECOND);
@@ -187,7 +193,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		r = start(link);
 	} else if (libvchan_is_open(link->vchan) == VCHAN_WAITING) {
 		set_timer(link, UNCONNECTED_CHECK * SECOND);
-	} else if (libvchan_is_open(link->vchan) == VCHAN_DISCONNECTED && !libvchan_data_ready(link->vchan)) {
+	} else if (libvchan_is_open(link->vchan) == VCHAN_DISCONNECTED &&
+		   !libvchan_data_ready(link->vchan)) {
 		lost(link, "it has gone");
 	}
 	if (r < 0 && link->to_qube) {
@@ -208,7 +215,8 @@ int link_open(struct daemon *d, bool to_qube)
 	int r;
 
 	*link = (struct link){.daemon = d, .to_qube = to_qube};
-	r = sd_event_add_time(d->event, &link->timer, CLOCK_MONOTONIC, UINT64_MAX, 0, on_timer, link);
+	r = sd_event_add_time(d->event, &link->timer, CLOCK_MONOTONIC, UINT64_MAX, 0, on_timer,
+			      link);
 	if (r >= 0)
 		r = sd_event_add_defer(d->event, &link->more, on_more, link);
 	if (r >= 0)

@@ -1,6 +1,6 @@
 /*
- * QubesDB messages: the same on UNIX sockets and on vchan port 111 (ref/runtime.md 4.1). A header of 72 bytes,
- * laid out as the C compiler does on x86-64, then data_len bytes.
+ * QubesDB messages: the same on UNIX sockets and on vchan port 111 (ref/runtime.md 4.1). A header
+ * of 72 bytes, laid out as the C compiler does on x86-64, then data_len bytes.
  */
 #pragma once
 
@@ -46,7 +46,8 @@ _Static_assert(sizeof(struct qdb_header) == 72, "wire format");
 /* A header with zeroed padding; a path that is too long is cut. */
 struct qdb_header qdb_header_make(enum qdb_type type, const char *path, size_t data_len);
 
-/* Is the path terminated, made of [A-Za-z0-9_/.:@-] and without a leading '-'? The empty path is (it means "all"). */
+/* Is the path terminated, made of [A-Za-z0-9_/.:@-] and without a leading '-'? The empty path is
+ * (it means "all"). */
 bool qdb_path_valid(const char path[QDB_PATH_MAX]);
 /* May it name a value: leading '/', no trailing one? For a path that is valid. */
 bool qdb_path_is_key(const char *path);

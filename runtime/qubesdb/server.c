@@ -84,8 +84,9 @@ void server_flush(struct daemon *d)
 			continue;
 		}
 		size_t pending = qdb_peer_pending(peer).n;
-		sd_event_source_set_io_events(client->source, (pending < PENDING_HIGH ? EPOLLIN : 0U) |
-								      (pending ? EPOLLOUT : 0U));
+		sd_event_source_set_io_events(client->source,
+					      (pending < PENDING_HIGH ? EPOLLIN : 0U) |
+						      (pending ? EPOLLOUT : 0U));
 	}
 }
 
@@ -162,10 +163,16 @@ int server_open(struct daemon *d, const char *dir, mode_t mode)
 	const char *dot = d->name ? "." : "", *name = d->name ? d->name : "";
 	int r = 0;
 
-	server->listeners[0] = (struct listener){
-		.path = xasprintf("%s/qubesdb%s%s.sock", dir, dot, name), .fd = -1, .kind = QDB_PEER_CLIENT, .daemon = d};
-	server->listeners[1] = (struct listener){
-		.path = xasprintf("%s/qubesdb%s%s.ro.sock", dir, dot, name), .fd = -1, .kind = QDB_PEER_CLIENT_RO, .daemon = d};
+	server->listeners[0] =
+		(struct listener){.path = xasprintf("%s/qubesdb%s%s.sock", dir, dot, name),
+				  .fd = -1,
+				  .kind = QDB_PEER_CLIENT,
+				  .daemon = d};
+	server->listeners[1] =
+		(struct listener){.path = xasprintf("%s/qubesdb%s%s.ro.sock", dir, dot, name),
+				  .fd = -1,
+				  .kind = QDB_PEER_CLIENT_RO,
+				  .daemon = d};
 	r = listener_open(&server->listeners[0], mode);
 	if (!r)
 		r = listener_open(&server->listeners[1], 0666);
@@ -181,8 +188,9 @@ int server_open(struct daemon *d, const char *dir, mode_t mode)
 void server_start(struct daemon *d)
 {
 	for (int i = 0; i < 2; i++)
-		sd_event_add_io(d->event, &d->server->listeners[i].source, d->server->listeners[i].fd, EPOLLIN,
-				on_connect, &d->server->listeners[i]);
+		sd_event_add_io(d->event, &d->server->listeners[i].source,
+				d->server->listeners[i].fd, EPOLLIN, on_connect,
+				&d->server->listeners[i]);
 }
 
 void server_close(struct daemon *d)

@@ -55,7 +55,8 @@ int qdb_store_put(struct qdb_store *store, const char *path, struct blob value)
 	} else {
 		if (store->n == store->cap) {
 			store->cap = store->cap ? store->cap * 2 : 64;
-			store->entries = xreallocarray(store->entries, store->cap, sizeof(*store->entries));
+			store->entries =
+				xreallocarray(store->entries, store->cap, sizeof(*store->entries));
 		}
 		memmove(store->entries + at + 1, store->entries + at,
 			(store->n - at) * sizeof(*store->entries));

@@ -1,4 +1,5 @@
-/* The key-value store of one qube: sorted by path, bounded, because the qube itself may write to it. */
+/* The key-value store of one qube: sorted by path, bounded, because the qube itself may write to
+ * it. */
 #pragma once
 
 #include <stddef.h>
@@ -24,7 +25,8 @@ struct qdb_store {
 
 /* The entry with exactly this path, or NULL. */
 const struct qdb_entry *qdb_store_get(const struct qdb_store *store, const char *path);
-/* Position of the first entry that is not before `path`. Entries with a common prefix lie together. */
+/* Position of the first entry that is not before `path`. Entries with a common prefix lie together.
+ */
 size_t qdb_store_position(const struct qdb_store *store, const char *path);
 /* Adds or replaces. -EINVAL: not a key or not a value; -ENOSPC: the store is full. */
 int qdb_store_put(struct qdb_store *store, const char *path, struct blob value);

@@ -30,8 +30,9 @@ static uint64_t get64(const uint8_t *p)
 static uint32_t crc32_add(uint32_t crc, const uint8_t *p, size_t n)
 {
 	static const uint32_t table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
 	};
 
 	for (; n; n--, p++) {
@@ -70,7 +71,8 @@ int gpt_header_parse(const uint8_t *sector, size_t n, struct gpt_header *header)
 		return -EBADMSG;
 	if (header->entry_size < ENTRY_SIZE_MIN || header->entry_size % 8 || !header->entries)
 		return -EBADMSG;
-	if (header->entry_size > GPT_TABLE_MAX || header->entries > GPT_TABLE_MAX / header->entry_size)
+	if (header->entry_size > GPT_TABLE_MAX ||
+	    header->entries > GPT_TABLE_MAX / header->entry_size)
 		return -EBADMSG;
 	return 0;
 }
@@ -88,14 +90,15 @@ static bool entry_has_name(const uint8_t *entry, const char *name)
 	return n == NAME_UNITS || (!unit[0] && !unit[1]);
 }
 
-int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *header, const char *name,
-		   struct gpt_partition *partition)
+int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *header,
+		   const char *name, struct gpt_partition *partition)
 {
 	static const uint8_t unused[16];
 
 	if (n < (size_t)header->entries * header->entry_size)
 		return -EBADMSG;
-	if (~crc32_add(~0u, table, (size_t)header->entries * header->entry_size) != header->table_crc)
+	if (~crc32_add(~0u, table, (size_t)header->entries * header->entry_size) !=
+	    header->table_crc)
 		return -EBADMSG;
 
 	for (uint32_t i = 0; i < header->entries; i++) {

@@ -1,8 +1,9 @@
 /*
  * Finds a partition by its name in a GUID partition table (UEFI specification 2.10, 5.3).
  *
- * The guest's /init has no udev, so it must name the kernel's partition device itself. The table lies on a disk
- * that the qube can write: everything read from it is checked before it is used, and both checksums must hold.
+ * The guest's /init has no udev, so it must name the kernel's partition device itself. The table
+ * lies on a disk that the qube can write: everything read from it is checked before it is used, and
+ * both checksums must hold.
  */
 #pragma once
 
@@ -23,17 +24,18 @@ struct gpt_partition {
 };
 
 /*
- * Checks the sector at LBA 1. Returns 0; -ENODEV when it bears no GPT signature; -EBADMSG when it is damaged or
- * describes a table that is out of bounds.
+ * Checks the sector at LBA 1. Returns 0; -ENODEV when it bears no GPT signature; -EBADMSG when it
+ * is damaged or describes a table that is out of bounds.
  */
 int gpt_header_parse(const uint8_t *sector, size_t n, struct gpt_header *header);
 
 /*
- * Looks through `n` bytes of the table. Returns 0 and the first partition whose name is `name` (ASCII), -ENOENT
- * when there is none, -EBADMSG when checksum, size or the extent of that partition are wrong.
+ * Looks through `n` bytes of the table. Returns 0 and the first partition whose name is `name`
+ * (ASCII), -ENOENT when there is none, -EBADMSG when checksum, size or the extent of that partition
+ * are wrong.
  */
-int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *header, const char *name,
-		   struct gpt_partition *partition);
+int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *header,
+		   const char *name, struct gpt_partition *partition);
 
 /* Both of the above on a disk with sectors of `sector_size` bytes; also -errno of reading. */
 int gpt_find(int fd, unsigned sector_size, const char *name, struct gpt_partition *partition);

@@ -22,7 +22,8 @@
 #define MODULES_DISK "xvdd"
 #define ROOT_PARTITION "Root filesystem"
 
-/* More than libxl's own limit for connecting a disk, so that a slow dom0 is not mistaken for a missing disk. */
+/* More than libxl's own limit for connecting a disk, so that a slow dom0 is not mistaken for a
+ * missing disk. */
 enum { DEVICE_SECONDS = 60 };
 
 static void mount_api(void)
@@ -38,12 +39,15 @@ static void mount_api(void)
 
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].at, 0755);
-		if (mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags, NULL) < 0 && !i)
+		if (mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags, NULL) <
+			    0 &&
+		    !i)
 			break;
 	}
 	say_open();
 
-	/* The initramfs has no device nodes: give the programs to come their standard descriptors. */
+	/* The initramfs has no device nodes: give the programs to come their standard descriptors.
+	 */
 	int fd = open("/dev/console", O_RDWR);
 	if (fd < 0)
 		fd = open("/dev/null", O_RDWR);
@@ -54,17 +58,19 @@ static void mount_api(void)
 		close(fd);
 }
 
-/* dom0 starts the kernel with scrubbing off, to save time while memory is handed out; from here on it is needed. */
+/* dom0 starts the kernel with scrubbing off, to save time while memory is handed out; from here on
+ * it is needed. */
 static void scrub_pages_on(void)
 {
-	_cleanup_close_ int fd =
-		open("/sys/devices/system/xen_memory/xen_memory0/scrub_pages", O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open("/sys/devices/system/xen_memory/xen_memory0/scrub_pages",
+				      O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0 && write(fd, "1", 1) != 1)
 		complain("scrub_pages", "%s", strerror(errno));
 }
 
-/* Names the root's device: the partition called `Root filesystem`, or the whole disk when it has no GPT. */
+/* Names the root's device: the partition called `Root filesystem`, or the whole disk when it has no
+ * GPT. */
 static void find_root(char *name, size_t n)
 {
 	struct gpt_partition partition;
@@ -84,7 +90,8 @@ static void find_root(char *name, size_t n)
 		return;
 	}
 	if (r == -ENOENT)
-		stop("/dev/" ROOT_DISK, "its partition table has no partition named '%s'", ROOT_PARTITION);
+		stop("/dev/" ROOT_DISK, "its partition table has no partition named '%s'",
+		     ROOT_PARTITION);
 	if (r == -EBADMSG)
 		stop("/dev/" ROOT_DISK, "its partition table is damaged");
 	if (r < 0)
@@ -122,13 +129,15 @@ static void mount_modules(void)
 	if (access(path, F_OK) == 0 || !device_offered(MODULES_DISK))
 		return;
 	if (device_wait(MODULES_DISK, DEVICE_SECONDS) < 0) {
-		complain("/dev/" MODULES_DISK, "the modules disk did not appear within %d s", DEVICE_SECONDS);
+		complain("/dev/" MODULES_DISK, "the modules disk did not appear within %d s",
+			 DEVICE_SECONDS);
 		return;
 	}
 	mkdir(at, 0755);
 	if (mount("/dev/" MODULES_DISK, at, "erofs", MS_RDONLY | MS_NODEV | MS_NOSUID, NULL) < 0 &&
 	    mount("/dev/" MODULES_DISK, at, "ext4", MS_RDONLY | MS_NODEV | MS_NOSUID, NULL) < 0)
-		complain("/dev/" MODULES_DISK, "cannot mount the kernel modules: %s", strerror(errno));
+		complain("/dev/" MODULES_DISK, "cannot mount the kernel modules: %s",
+			 strerror(errno));
 }
 
 static void enable_swap(void)

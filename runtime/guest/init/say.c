@@ -13,13 +13,14 @@ void say_open(void)
 	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 }
 
-/* One record a write; <N> is the level, and facility 3 (daemon) keeps it apart from the kernel's own lines. */
+/* One record a write; <N> is the level, and facility 3 (daemon) keeps it apart from the kernel's
+ * own lines. */
 static void __attribute__((format(printf, 3, 0)))
 record(int level, const char *object, const char *fmt, va_list args)
 {
 	char line[512];
-	int n = snprintf(line, sizeof(line), "<%d>bulkhead-init: %s%s", 3 << 3 | level, object ? object : "",
-			 object ? ": " : "");
+	int n = snprintf(line, sizeof(line), "<%d>bulkhead-init: %s%s", 3 << 3 | level,
+			 object ? object : "", object ? ": " : "");
 
 	if (n > 0 && (size_t)n < sizeof(line))
 		vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, args);

@@ -15,7 +15,8 @@
 enum {
 	PAGE = 4096,
 	PAGES_MIN = 16,
-	PAGES_MAX = 1 << 18, /* 1 GiB: the volatile disk is larger, but a qube that swaps more is better stopped */
+	PAGES_MAX = 1 << 18, /* 1 GiB: the volatile disk is larger, but a qube that swaps more is
+				better stopped */
 	SIGNATURE = PAGE - 10,
 };
 

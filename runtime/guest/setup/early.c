@@ -26,7 +26,8 @@ static bool listed_in(int root, const char *dir, const char *path)
 		_cleanup_strbuf_ struct strbuf text = {0};
 		struct blob rest, line;
 
-		if (entry->d_name[0] == '.' || read_file(fd, entry->d_name, FILE_MAX_BYTES, &text) < 0)
+		if (entry->d_name[0] == '.' ||
+		    read_file(fd, entry->d_name, FILE_MAX_BYTES, &text) < 0)
 			continue;
 		rest = strbuf_blob(&text);
 		while (blob_token(&rest, '\n', &line))
@@ -48,7 +49,8 @@ static void put_file(struct setup *s, const char *path, const char *text)
 	_cleanup_strbuf_ struct strbuf old = {0};
 
 	if (setup_file_protected(s, path) ||
-	    (read_file(s->root, path + 1, FILE_MAX_BYTES, &old) == 0 && blob_eq_str(strbuf_blob(&old), text)))
+	    (read_file(s->root, path + 1, FILE_MAX_BYTES, &old) == 0 &&
+	     blob_eq_str(strbuf_blob(&old), text)))
 		return;
 	int r = write_file(s->root, path + 1, text, strlen(text), 0644);
 	if (r < 0)
@@ -61,7 +63,8 @@ static bool hostname_valid(const char *name)
 	size_t n = strlen(name);
 
 	return n && n <= 63 && name[0] != '-' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       n;
 }
 
 char *setup_hosts(const char *hosts, const char *name)
@@ -104,12 +107,14 @@ static void set_hostname(struct setup *s)
 	_cleanup_free_ char *line = xasprintf("%s\n", name);
 	put_file(s, "/etc/hostname", line);
 	if (read_file(s->root, "etc/hosts", FILE_MAX_BYTES, &hosts) < 0)
-		strbuf_add_str(&hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+		strbuf_add_str(&hosts,
+			       "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
 	_cleanup_free_ char *new_hosts = setup_hosts(hosts.p ? hosts.p : "", name);
 	put_file(s, "/etc/hosts", new_hosts);
 }
 
-/* Continent/City, below /usr/share/zoneinfo and existing there; minimal templates have no zones at all. */
+/* Continent/City, below /usr/share/zoneinfo and existing there; minimal templates have no zones at
+ * all. */
 static void set_timezone(struct setup *s)
 {
 	const char *zone = setup_value(s, "/qubes-timezone");
@@ -123,7 +128,8 @@ static void set_timezone(struct setup *s)
 	_cleanup_free_ char *line = xasprintf("%s\n", zone);
 	struct stat st;
 
-	if (fstatat(s->root, file, &st, 0) < 0 || !S_ISREG(st.st_mode) || setup_file_protected(s, "/etc/localtime"))
+	if (fstatat(s->root, file, &st, 0) < 0 || !S_ISREG(st.st_mode) ||
+	    setup_file_protected(s, "/etc/localtime"))
 		return;
 	ssize_t n = readlinkat(s->root, "etc/localtime", old, sizeof(old));
 	if (n < 0 || (size_t)n != strlen(target) || memcmp(old, target, (size_t)n)) {

@@ -12,16 +12,16 @@
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
 
-const char setup_default_rc_local[] =
-	"#!/bin/sh\n"
-	"\n"
-	"# This script runs as root at the end of each start of this qube. The folder rc.local.d beside it\n"
-	"# may hold more of them (*.rc).\n";
+const char setup_default_rc_local[] = "#!/bin/sh\n"
+				      "\n"
+				      "# This script runs as root at the end of each start of this "
+				      "qube. The folder rc.local.d beside it\n"
+				      "# may hold more of them (*.rc).\n";
 
-static const char firewall_script[] =
-	"#!/bin/sh\n"
-	"\n"
-	"# This script runs as root after the firewall rules were set up, in qubes that provide network.\n";
+static const char firewall_script[] = "#!/bin/sh\n"
+				      "\n"
+				      "# This script runs as root after the firewall rules were "
+				      "set up, in qubes that provide network.\n";
 
 static const char module_blacklist[] =
 	"# Kernel modules to be unloaded before this qube is suspended, one a line.\n";
@@ -33,7 +33,8 @@ static int copy_attributes(int dirfd, const char *name, const struct stat *st)
 {
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 
-	if (fchownat(dirfd, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM)
+	if (fchownat(dirfd, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno != EPERM)
 		return -errno;
 	if (!S_ISLNK(st->st_mode) && fchmodat(dirfd, name, st->st_mode & 07777, 0) < 0)
 		return -errno;
@@ -43,7 +44,8 @@ static int copy_attributes(int dirfd, const char *name, const struct stat *st)
 static int copy_file(int from_dir, int to_dir, const char *name)
 {
 	_cleanup_close_ int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_close_ int to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	_cleanup_close_ int to =
+		openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (from < 0 || to < 0)
 		return -errno;
@@ -83,7 +85,8 @@ static int copy_entry(int from_dir, int to_dir, const char *name)
 
 static int copy_dir(int from_parent, const char *from, int to_parent, const char *to)
 {
-	_cleanup_close_ int from_fd = openat(from_parent, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int from_fd =
+		openat(from_parent, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct dirent *entry;
 	struct stat st;
 	int r = 0;
@@ -91,7 +94,8 @@ static int copy_dir(int from_parent, const char *from, int to_parent, const char
 	if (from_fd < 0 || fstat(from_fd, &st) < 0 || mkdirat(to_parent, to, 0700) < 0)
 		return -errno;
 
-	_cleanup_close_ int to_fd = openat(to_parent, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int to_fd =
+		openat(to_parent, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int list_fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
 
@@ -178,7 +182,8 @@ int setup_rw_folders(struct setup *s)
 		int r = mkdir_p(s->root, "rw/config", 0755);
 
 		for (size_t i = 0; !r && i < sizeof(files) / sizeof(files[0]); i++)
-			r = write_file(s->root, files[i].path, files[i].text, strlen(files[i].text), files[i].mode);
+			r = write_file(s->root, files[i].path, files[i].text, strlen(files[i].text),
+				       files[i].mode);
 		if (r < 0)
 			setup_complain(s, "/rw/config", "%s", strerror(-r));
 	}

@@ -27,7 +27,8 @@ static void run_hook(struct setup *s, const char *path)
 		return;
 	int r = process_run(&p);
 	if (r)
-		setup_complain(s, path, r < 0 ? "cannot be run: %s" : "failed%s", r < 0 ? strerror(-r) : "");
+		setup_complain(s, path, r < 0 ? "cannot be run: %s" : "failed%s",
+			       r < 0 ? strerror(-r) : "");
 }
 
 int setup_misc_post(struct setup *s)

@@ -1,7 +1,7 @@
 /*
- * What a qube sets up at boot, after dom0's wishes in qubesdb (ref/runtime.md 8.3). One program, one process per
- * systemd unit, no shell. Each part takes the root folder to work on and the values, so that tests run it on a
- * folder of their own.
+ * What a qube sets up at boot, after dom0's wishes in qubesdb (ref/runtime.md 8.3). One program,
+ * one process per systemd unit, no shell. Each part takes the root folder to work on and the
+ * values, so that tests run it on a folder of their own.
  */
 #pragma once
 
@@ -11,17 +11,19 @@
 #include "common/base/strmap.h"
 
 struct setup {
-	int root;	       /* descriptor of "/" */
-	struct strmap values;  /* key -> value (char *) of qubesdb; empty when the part needs none */
-	bool testing;	       /* no owners, no mounts, nothing of the kernel's */
+	int root;	      /* descriptor of "/" */
+	struct strmap values; /* key -> value (char *) of qubesdb; empty when the part needs none */
+	bool testing;	      /* no owners, no mounts, nothing of the kernel's */
 };
 
 /* The value of a key, or NULL. */
 const char *setup_value(const struct setup *s, const char *key);
 /* Prints `qubes-guest-setup: object: cause` and remembers that something failed. */
-void setup_complain(struct setup *s, const char *object, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void setup_complain(struct setup *s, const char *object, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* /run/qubes, /run/qubes-service with a file per service that is on, what kind of qube this is, the random seed. */
+/* /run/qubes, /run/qubes-service with a file per service that is on, what kind of qube this is, the
+ * random seed. */
 int setup_sysinit(struct setup *s);
 
 /* Host name, /etc/hosts, time zone. Files listed in protected-files.d stay as they are. */
@@ -32,8 +34,8 @@ bool setup_file_protected(const struct setup *s, const char *path);
 char *setup_hosts(const char *hosts, const char *name);
 
 /*
- * The private volume: /dev/xvdb gets a file system if it is empty, is checked, mounted on /rw, grown to its disk
- * and given its folders.
+ * The private volume: /dev/xvdb gets a file system if it is empty, is checked, mounted on /rw,
+ * grown to its disk and given its folders.
  */
 int setup_mount_dirs(struct setup *s);
 /* The folders alone, in the mounted /rw. */

@@ -18,14 +18,17 @@
 static const struct {
 	const char *type, *file, *services;
 } kinds[] = {
-	{"AppVM", "this-is-appvm", "qubes-update-check meminfo-writer tracker evolution-data-server software-rendering"},
+	{"AppVM", "this-is-appvm",
+	 "qubes-update-check meminfo-writer tracker evolution-data-server software-rendering"},
 	{"NetVM", "this-is-netvm",
-	 "network-manager qubes-network qubes-update-check qubes-updates-proxy meminfo-writer qubes-firewall "
+	 "network-manager qubes-network qubes-update-check qubes-updates-proxy meminfo-writer "
+	 "qubes-firewall "
 	 "software-rendering"},
 	{"ProxyVM", "this-is-proxyvm",
 	 "qubes-network qubes-firewall qubes-update-check meminfo-writer software-rendering"},
 	{"TemplateVM", "this-is-templatevm",
-	 "qubes-update-check meminfo-writer tracker evolution-data-server software-rendering updates-proxy-setup"},
+	 "qubes-update-check meminfo-writer tracker evolution-data-server software-rendering "
+	 "updates-proxy-setup"},
 };
 
 static void touch(struct setup *s, const char *path)
@@ -67,7 +70,8 @@ static void set_service(struct setup *s, struct blob name, bool on)
 
 static void set_kind(struct setup *s)
 {
-	const char *type = setup_value(s, "/qubes-vm-type"), *persistence = setup_value(s, "/qubes-vm-persistence");
+	const char *type = setup_value(s, "/qubes-vm-type"),
+		   *persistence = setup_value(s, "/qubes-vm-persistence");
 	char path[64];
 
 	for (size_t i = 0; type && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -80,7 +84,8 @@ static void set_kind(struct setup *s)
 		while (blob_word(&rest, &service))
 			set_service(s, service, true);
 	}
-	if (persistence && (!strcmp(persistence, "full") || !strcmp(persistence, "rw-only") || !strcmp(persistence, "none"))) {
+	if (persistence && (!strcmp(persistence, "full") || !strcmp(persistence, "rw-only") ||
+			    !strcmp(persistence, "none"))) {
 		snprintf(path, sizeof(path), "run/qubes/persistent-%s", persistence);
 		touch(s, path);
 	}
@@ -101,7 +106,8 @@ static void set_services(struct setup *s)
 static void add_randomness(struct setup *s)
 {
 	const char *seed = setup_value(s, "/qubes-random-seed");
-	_cleanup_close_ int fd = s->testing || !seed ? -1 : open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		s->testing || !seed ? -1 : open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0)
 		write_all(fd, seed, strlen(seed));
@@ -116,7 +122,8 @@ int setup_sysinit(struct setup *s)
 	make_folders(s);
 	set_kind(s);
 	set_services(s);
-	r = write_file(s->root, "run/qubes-service-environment", environment, strlen(environment), 0644);
+	r = write_file(s->root, "run/qubes-service-environment", environment, strlen(environment),
+		       0644);
 	if (r < 0)
 		setup_complain(s, "/run/qubes-service-environment", "%s", strerror(-r));
 	add_randomness(s);

@@ -23,7 +23,8 @@
 
 enum {
 	DISK_SECONDS = 60,
-	ZERO_BYTES = 10 << 20, /* so much must be zero before a file system is made: there may be foreign data */
+	ZERO_BYTES = 10 << 20, /* so much must be zero before a file system is made: there may be
+				  foreign data */
 	CHUNK = 1 << 20,
 	/* The ext4 superblock, Linux Documentation/filesystems/ext4/super.rst. */
 	SUPER_AT = 1024,
@@ -65,7 +66,8 @@ int setup_volume_state(int fd)
 	if (read_superblock(fd, &sb)) {
 		unsigned state = get16(&sb, SUPER_STATE);
 
-		return (state & STATE_VALID) && !(state & STATE_ERROR) ? VOLUME_CLEAN : VOLUME_DIRTY;
+		return (state & STATE_VALID) && !(state & STATE_ERROR) ? VOLUME_CLEAN
+								       : VOLUME_DIRTY;
 	}
 
 	_cleanup_free_ char *chunk = xmalloc(CHUNK);
@@ -88,7 +90,8 @@ static int run(struct setup *s, const char *const *argv)
 	int r = process_check(argv, &err);
 
 	if (r < 0)
-		setup_complain(s, err.object ? err.object : argv[0], "%s", err.cause ? err.cause : strerror(-r));
+		setup_complain(s, err.object ? err.object : argv[0], "%s",
+			       err.cause ? err.cause : strerror(-r));
 	return r;
 }
 
@@ -96,8 +99,10 @@ static int make_file_system(struct setup *s)
 {
 	/* A disposable's volume is thrown away: a journal would only cost. */
 	bool disposable = faccessat(s->root, "run/qubes/persistent-none", F_OK, 0) == 0;
-	const char *const argv[] = {"mkfs.ext4", "-q", "-F", "-m", "0", "-E", "nodiscard", "-O",
-				    disposable ? "^has_journal" : "has_journal", DEVICE, NULL};
+	const char *const argv[] = {"mkfs.ext4", "-q", "-F",
+				    "-m",	 "0",  "-E",
+				    "nodiscard", "-O", disposable ? "^has_journal" : "has_journal",
+				    DEVICE,	 NULL};
 
 	return run(s, argv);
 }
@@ -111,11 +116,13 @@ static int check_file_system(struct setup *s)
 
 	if (r == 0 || r == 1)
 		return 0;
-	setup_complain(s, DEVICE, "fsck -p could not repair it (exit code %d); run fsck.ext4 by hand", r);
+	setup_complain(s, DEVICE,
+		       "fsck -p could not repair it (exit code %d); run fsck.ext4 by hand", r);
 	return -EUCLEAN;
 }
 
-/* The volume may have been made larger while the qube was off. The kernel does it on the mounted file system. */
+/* The volume may have been made larger while the qube was off. The kernel does it on the mounted
+ * file system. */
 static void grow(struct setup *s, int fd)
 {
 	struct superblock sb;
@@ -138,7 +145,8 @@ static int mount_volume(struct setup *s)
 	struct stat rw, root;
 
 	mkdirat(s->root, "rw", 0755);
-	if (fstatat(s->root, "rw", &rw, 0) == 0 && fstat(s->root, &root) == 0 && rw.st_dev != root.st_dev)
+	if (fstatat(s->root, "rw", &rw, 0) == 0 && fstat(s->root, &root) == 0 &&
+	    rw.st_dev != root.st_dev)
 		return 0; /* is mounted already */
 	if (mount(DEVICE, "/rw", "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "discard") == 0)
 		return 0;
@@ -154,7 +162,8 @@ int setup_mount_dirs(struct setup *s)
 	if (!device_offered(DISK))
 		return 0;
 	if (device_wait(DISK, DISK_SECONDS) < 0) {
-		setup_complain(s, DEVICE, "the private volume did not appear within %d s", DISK_SECONDS);
+		setup_complain(s, DEVICE, "the private volume did not appear within %d s",
+			       DISK_SECONDS);
 		return -ETIMEDOUT;
 	}
 	_cleanup_close_ int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
@@ -165,7 +174,9 @@ int setup_mount_dirs(struct setup *s)
 		return state;
 	}
 	if (state == VOLUME_OTHER) {
-		setup_complain(s, DEVICE, "holds data that are no ext4 file system; it is left alone, and /rw is not mounted");
+		setup_complain(s, DEVICE,
+			       "holds data that are no ext4 file system; it is left alone, and /rw "
+			       "is not mounted");
 		return -EUCLEAN;
 	}
 	if (state == VOLUME_EMPTY)

@@ -1,4 +1,5 @@
-/* Promise kept here: the root is found in a sound GPT, and a damaged or hostile one is refused, never believed. */
+/* Promise kept here: the root is found in a sound GPT, and a damaged or hostile one is refused,
+ * never believed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -166,9 +167,11 @@ TEST(gpt_hostile_fields)
 		uint32_t value;
 	} bad[] = {
 		{12, 91},	  {12, 513},	    {12, 0xffffffff}, /* header size */
-		{72, 0},	  {72, 1},	    {76, 0x7fffffff}, {76, 0xffffffff}, /* where the table is */
+		{72, 0},	  {72, 1},	    {76, 0x7fffffff},
+		{76, 0xffffffff},				      /* where the table is */
 		{80, 0},	  {80, 513},	    {80, 0xffffffff}, /* how many entries */
-		{84, 0},	  {84, 127},	    {84, 132 + 1},    {84, 1 << 17}, {84, 0xfffffff8}, /* of what size */
+		{84, 0},	  {84, 127},	    {84, 132 + 1},
+		{84, 1 << 17},	  {84, 0xfffffff8}, /* of what size */
 	};
 	unsigned number;
 
@@ -177,7 +180,9 @@ TEST(gpt_hostile_fields)
 
 		put32(disk + 512 + bad[i].at, bad[i].value);
 		put32(disk + 512 + 16, 0);
-		put32(disk + 512 + 16, crc32_of(disk + 512, bad[i].at == 12 && bad[i].value < 512 ? bad[i].value : 92));
+		put32(disk + 512 + 16,
+		      crc32_of(disk + 512,
+			       bad[i].at == 12 && bad[i].value < 512 ? bad[i].value : 92));
 		CHECK_INT(find(disk, "Root filesystem", &number), -EBADMSG);
 		free(disk);
 	}

@@ -1,4 +1,5 @@
-/* Promise kept here: what dom0 says in qubesdb becomes the files that a qube's services look at, and nothing else. */
+/* Promise kept here: what dom0 says in qubesdb becomes the files that a qube's services look at,
+ * and nothing else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -164,9 +165,11 @@ TEST(early_config)
 
 TEST(early_config_refuses)
 {
-	static const char *const names[] = {"", "a b", "-a", "a/b", "a\nb",
-					    "a234567890123456789012345678901234567890123456789012345678901234"};
-	static const char *const zones[] = {"", "/etc/passwd", "../../etc/passwd", "Europe/None", "Europe"};
+	static const char *const names[] = {
+		"",    "a b",  "-a",
+		"a/b", "a\nb", "a234567890123456789012345678901234567890123456789012345678901234"};
+	static const char *const zones[] = {"", "/etc/passwd", "../../etc/passwd", "Europe/None",
+					    "Europe"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct setup s = begin();
@@ -209,7 +212,8 @@ TEST(protected_files)
 
 TEST(hosts_text)
 {
-	_cleanup_free_ char *empty = setup_hosts("", "a"), *twice = setup_hosts("127.0.1.1 x\n127.0.1.1 y\n", "a"),
+	_cleanup_free_ char *empty = setup_hosts("", "a"),
+			    *twice = setup_hosts("127.0.1.1 x\n127.0.1.1 y\n", "a"),
 			    *near = setup_hosts("127.0.1.10 x\n#127.0.1.1 y\n", "a");
 
 	CHECK_STR(empty, "127.0.1.1\ta\n");

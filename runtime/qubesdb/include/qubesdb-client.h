@@ -1,9 +1,11 @@
 /*
- * Client of a QubesDB daemon. Names, arguments and results are those of Qubes OS's libqubesdb, so that programs
- * written for it build and run against this one; that is why qdb_handle_t is a typedef and why 1 means success.
+ * Client of a QubesDB daemon. Names, arguments and results are those of Qubes OS's libqubesdb, so
+ * that programs written for it build and run against this one; that is why qdb_handle_t is a
+ * typedef and why 1 means success.
  *
- * A key is a path of at most 63 characters [A-Za-z0-9_/.:@-] with a leading '/' and no trailing one; a value is at
- * most 3071 bytes without NUL. On failure errno says why; ENOENT: there is no such key.
+ * A key is a path of at most 63 characters [A-Za-z0-9_/.:@-] with a leading '/' and no trailing
+ * one; a value is at most 3071 bytes without NUL. On failure errno says why; ENOENT: there is no
+ * such key.
  */
 #pragma once
 
@@ -14,8 +16,8 @@ extern "C" {
 typedef struct qdb_handle *qdb_handle_t;
 
 /*
- * Connects to the daemon of the qube `vmname` (in dom0), or with NULL to the own one. Where the caller may not
- * write, the connection is to the read-only socket. NULL on failure.
+ * Connects to the daemon of the qube `vmname` (in dom0), or with NULL to the own one. Where the
+ * caller may not write, the connection is to the read-only socket. NULL on failure.
  */
 qdb_handle_t qdb_open(const char *vmname);
 /* The same for sockets in `dir` instead of /var/run/qubes. Not in Qubes OS. */
@@ -24,13 +26,16 @@ void qdb_close(qdb_handle_t h);
 
 /* The value, followed by a NUL; to be freed. `value_len` may be NULL. */
 char *qdb_read(qdb_handle_t h, const char *path, unsigned int *value_len);
-/* NULL-terminated paths that begin with `path`, in byte order; each and the array to be freed. `list_len` may be NULL. */
+/* NULL-terminated paths that begin with `path`, in byte order; each and the array to be freed.
+ * `list_len` may be NULL. */
 char **qdb_list(qdb_handle_t h, const char *path, unsigned int *list_len);
 /*
- * path, value, path, value, ..., NULL, NULL for all paths that begin with `path`; all to be freed. `values_len`
- * gets an array of the values' lengths (to be freed), `list_len` the number of pairs; both may be NULL.
+ * path, value, path, value, ..., NULL, NULL for all paths that begin with `path`; all to be freed.
+ * `values_len` gets an array of the values' lengths (to be freed), `list_len` the number of pairs;
+ * both may be NULL.
  */
-char **qdb_multiread(qdb_handle_t h, const char *path, unsigned int **values_len, unsigned int *list_len);
+char **qdb_multiread(qdb_handle_t h, const char *path, unsigned int **values_len,
+		     unsigned int *list_len);
 
 /* These return 1, or 0 on failure. */
 int qdb_write(qdb_handle_t h, const char *path, const char *value, unsigned int value_len);

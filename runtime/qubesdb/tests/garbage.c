@@ -1,4 +1,5 @@
-/* vchan-garbage DOMAIN PORT BYTES: a hostile client that connects, sends random bytes and goes, reading nothing. */
+/* vchan-garbage DOMAIN PORT BYTES: a hostile client that connects, sends random bytes and goes,
+ * reading nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>

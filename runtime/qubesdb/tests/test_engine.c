@@ -1,4 +1,5 @@
-/* Promise kept here: whatever a peer of the QubesDB daemon sends, it gets the documented answer or loses its own link. */
+/* Promise kept here: whatever a peer of the QubesDB daemon sends, it gets the documented answer or
+ * loses its own link. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 #include "common/tests/test.h"
 #include "runtime/qubesdb/engine.h"
 
-static void feed(struct qdb_engine *e, struct qdb_peer *p, int type, const char *path, const char *data)
+static void feed(struct qdb_engine *e, struct qdb_peer *p, int type, const char *path,
+		 const char *data)
 {
 	struct qdb_header header = qdb_header_make((enum qdb_type)type, path, strlen(data));
 	_cleanup_strbuf_ struct strbuf message = {0};
@@ -17,7 +19,8 @@ static void feed(struct qdb_engine *e, struct qdb_peer *p, int type, const char 
 	qdb_engine_feed(e, p, message.p, message.n);
 }
 
-/* What waits for the peer, as "type:path=data" separated by spaces; the queue is empty afterwards. */
+/* What waits for the peer, as "type:path=data" separated by spaces; the queue is empty afterwards.
+ */
 static const char *answer(struct qdb_peer *p)
 {
 	static struct strbuf text;
@@ -32,7 +35,8 @@ static const char *answer(struct qdb_peer *p)
 		memcpy(&header, pending.p, sizeof(header));
 		strbuf_printf(&text, "%s%d:%s", text.n ? " " : "", header.type, header.path);
 		if (header.data_len)
-			strbuf_printf(&text, "=%.*s", (int)header.data_len, pending.p + sizeof(header));
+			strbuf_printf(&text, "=%.*s", (int)header.data_len,
+				      pending.p + sizeof(header));
 		pending.p += sizeof(header) + header.data_len;
 		pending.n -= sizeof(header) + header.data_len;
 	}
@@ -40,7 +44,8 @@ static const char *answer(struct qdb_peer *p)
 	return text.p;
 }
 
-static const char *ask(struct qdb_engine *e, struct qdb_peer *p, int type, const char *path, const char *data)
+static const char *ask(struct qdb_engine *e, struct qdb_peer *p, int type, const char *path,
+		       const char *data)
 {
 	feed(e, p, type, path, data);
 	return answer(p);
@@ -77,7 +82,8 @@ TEST(prefixes)
 	CHECK_STR(ask(&e, c, QDB_LIST, "", ""), "12:/a/1 12:/a/2 12:/ab 12:/b 12:");
 	CHECK_STR(ask(&e, c, QDB_MULTIREAD, "/a/", ""), "11:/a/1=one 11:/a/2=two 11:");
 	/* Everything goes out in reverse order, as Qubes OS sends it. */
-	CHECK_STR(ask(&e, c, QDB_MULTIREAD, "", ""), "11:/b=b 11:/ab=ab 11:/a/2=two 11:/a/1=one 11:");
+	CHECK_STR(ask(&e, c, QDB_MULTIREAD, "", ""),
+		  "11:/b=b 11:/ab=ab 11:/a/2=two 11:/a/1=one 11:");
 	CHECK_STR(ask(&e, c, QDB_RM, "/a/", ""), "7:/a/");
 	CHECK_STR(ask(&e, c, QDB_RM, "/a/", ""), "8:/a/");
 	CHECK_STR(ask(&e, c, QDB_LIST, "", ""), "12:/ab 12:/b 12:");
@@ -201,7 +207,8 @@ TEST(byte_by_byte)
 TEST(read_only)
 {
 	struct qdb_engine e = {0};
-	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT), *ro = qdb_engine_add(&e, QDB_PEER_CLIENT_RO);
+	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT),
+			*ro = qdb_engine_add(&e, QDB_PEER_CLIENT_RO);
 
 	ask(&e, c, QDB_WRITE, "/a", "1");
 	CHECK_STR(ask(&e, ro, QDB_READ, "/a", ""), "10:/a=1");
@@ -215,7 +222,8 @@ TEST(read_only)
 TEST(watches)
 {
 	struct qdb_engine e = {0};
-	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT), *w = qdb_engine_add(&e, QDB_PEER_CLIENT);
+	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT),
+			*w = qdb_engine_add(&e, QDB_PEER_CLIENT);
 
 	CHECK_STR(ask(&e, w, QDB_WATCH, "/a/", ""), "7:/a/");
 	CHECK_STR(ask(&e, w, QDB_WATCH, "/b", ""), "7:/b");
@@ -243,7 +251,8 @@ TEST(watches)
 TEST(dom0_side_of_the_link)
 {
 	struct qdb_engine e = {0};
-	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT), *q = qdb_engine_add(&e, QDB_PEER_LINK_TO_QUBE);
+	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT),
+			*q = qdb_engine_add(&e, QDB_PEER_LINK_TO_QUBE);
 
 	ask(&e, c, QDB_WRITE, "/a", "1");
 	ask(&e, c, QDB_WRITE, "/b", "2");
@@ -255,7 +264,8 @@ TEST(dom0_side_of_the_link)
 	CHECK_STR(ask(&e, q, QDB_RESP_OK, "/c", ""), "");
 	CHECK_STR(ask(&e, q, QDB_RESP_ERROR, "/c", ""), "");
 	CHECK_STR(ask(&e, c, QDB_WATCH, "/from-qube", ""), "7:/from-qube");
-	CHECK_STR(ask(&e, q, QDB_WRITE, "/from-qube", "x"), "7:/from-qube"); /* acknowledged, not sent back */
+	CHECK_STR(ask(&e, q, QDB_WRITE, "/from-qube", "x"),
+		  "7:/from-qube"); /* acknowledged, not sent back */
 	CHECK_STR(answer(c), "13:/from-qube");
 	CHECK_STR(ask(&e, q, QDB_RM, "/from-qube", ""), "7:/from-qube");
 	CHECK(!q->broken);
@@ -267,7 +277,8 @@ TEST(dom0_side_of_the_link)
 TEST(qube_side_of_the_link)
 {
 	struct qdb_engine e = {0};
-	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT), *d = qdb_engine_add(&e, QDB_PEER_LINK_TO_DOM0);
+	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT),
+			*d = qdb_engine_add(&e, QDB_PEER_LINK_TO_DOM0);
 
 	CHECK_STR(answer(d), "2:");
 	feed(&e, d, QDB_RESP_MULTIREAD, "/b", "2");
@@ -292,12 +303,24 @@ TEST(link_refuses)
 		int type;
 		const char *path, *data;
 	} bad[] = {
-		{QDB_READ, "/a", ""},	      {QDB_LIST, "/a", ""},	 {QDB_WATCH, "/a", ""},
-		{QDB_UNWATCH, "/a", ""},      {QDB_RESP_READ, "/a", "1"}, {QDB_RESP_LIST, "/a", ""},
-		{QDB_RESP_WATCH, "/a", ""},   {QDB_RESP_ERROR_NOENT, "/a", ""}, {14, "/a", ""},
-		{255, "/a", ""},	      {QDB_RM, "/none", ""},	 {QDB_RM, "/a", "data"},
-		{QDB_WRITE, "a", "1"},	      {QDB_WRITE, "/a/", "1"},	 {QDB_WRITE, "/a b", "1"},
-		{QDB_MULTIREAD, "", "data"},  {QDB_RESP_OK, "", "data"}, {QDB_RESP_ERROR, "", "data"},
+		{QDB_READ, "/a", ""},
+		{QDB_LIST, "/a", ""},
+		{QDB_WATCH, "/a", ""},
+		{QDB_UNWATCH, "/a", ""},
+		{QDB_RESP_READ, "/a", "1"},
+		{QDB_RESP_LIST, "/a", ""},
+		{QDB_RESP_WATCH, "/a", ""},
+		{QDB_RESP_ERROR_NOENT, "/a", ""},
+		{14, "/a", ""},
+		{255, "/a", ""},
+		{QDB_RM, "/none", ""},
+		{QDB_RM, "/a", "data"},
+		{QDB_WRITE, "a", "1"},
+		{QDB_WRITE, "/a/", "1"},
+		{QDB_WRITE, "/a b", "1"},
+		{QDB_MULTIREAD, "", "data"},
+		{QDB_RESP_OK, "", "data"},
+		{QDB_RESP_ERROR, "", "data"},
 		{QDB_RESP_MULTIREAD, "/a", "1"},
 	};
 
@@ -352,7 +375,8 @@ TEST(values_are_bounded)
 TEST(peer_that_does_not_read)
 {
 	struct qdb_engine e = {0};
-	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT), *w = qdb_engine_add(&e, QDB_PEER_CLIENT);
+	struct qdb_peer *c = qdb_engine_add(&e, QDB_PEER_CLIENT),
+			*w = qdb_engine_add(&e, QDB_PEER_CLIENT);
 
 	feed(&e, w, QDB_WATCH, "/a", "");
 	for (int i = 0; i < QDB_QUEUE_MAX / 72 + 10; i++)
