@@ -1,0 +1,120 @@
+#include "runtime/qvm/client.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+
+enum { ANSWER_MAX = 64 << 20 };
+
+static int admin_connect(const struct admin *a)
+{
+	const char *path = a->socket ? a->socket : "/var/run/qubesd.sock";
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	if (fd < 0)
+		return -errno;
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int send_request(const struct admin *a, struct blob request)
+{
+	_cleanup_close_ int fd = admin_connect(a);
+
+	if (fd < 0)
+		return fd;
+	/* A daemon that refuses closes at once; its answer, if any, is still there to read. */
+	if (send(fd, request.p, request.n, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+		return -errno;
+	shutdown(fd, SHUT_WR);
+	return take_fd(&fd);
+}
+
+int admin_raw(const struct admin *a, struct blob request, struct strbuf *out)
+{
+	_cleanup_close_ int fd = send_request(a, request);
+
+	return fd < 0 ? fd : read_fd(fd, ANSWER_MAX, out);
+}
+
+static void add_header(struct strbuf *s, const char *dest, const char *method, const char *argument)
+{
+	strbuf_printf(s, "%s%s%s dom0 name %s", method, argument ? "+" : "", argument ? argument : "", dest);
+	strbuf_add_char(s, 0);
+}
+
+/* Text of a qube may be in it: nothing that a terminal would act on. */
+static char *printable(struct blob text)
+{
+	char *copy = blob_dup(text);
+	char *to = copy;
+
+	for (const char *p = copy; *p; p++) {
+		if (p[0] == '%' && p[1] == '%')
+			p++;
+		*to++ = (unsigned char)*p < 0x20 || *p == 0x7f ? '_' : *p;
+	}
+	*to = 0;
+	return copy;
+}
+
+static int take_exception(struct blob answer, struct admin_error *err)
+{
+	struct blob type, trace, message;
+
+	if (!blob_token(&answer, 0, &type) || !blob_token(&answer, 0, &trace) || !blob_token(&answer, 0, &message))
+		return -EBADMSG;
+	admin_error_free(err);
+	err->type = printable(type);
+	err->message = printable(message);
+	return -EREMOTEIO;
+}
+
+int admin_call(const struct admin *a, const char *dest, const char *method, const char *argument,
+	       struct blob payload, struct strbuf *out, struct admin_error *err)
+{
+	_cleanup_strbuf_ struct strbuf request = {0};
+	_cleanup_strbuf_ struct strbuf answer = {0};
+	int r;
+
+	add_header(&request, dest, method, argument);
+	if (payload.n)
+		strbuf_add(&request, payload.p, payload.n);
+	r = admin_raw(a, strbuf_blob(&request), &answer);
+	if (r < 0)
+		return r;
+	if (answer.n < 2 || answer.p[1])
+		return -ECONNABORTED;
+	if (answer.p[0] == '2')
+		return take_exception((struct blob){answer.p + 2, answer.n - 2}, err);
+	if (answer.p[0] != '0')
+		return -EBADMSG;
+	if (out)
+		strbuf_add(out, answer.p + 2, answer.n - 2);
+	return 0;
+}
+
+int admin_events(const struct admin *a, const char *dest)
+{
+	_cleanup_strbuf_ struct strbuf request = {0};
+	_cleanup_close_ int fd = -1;
+
+	add_header(&request, dest, "admin.Events", NULL);
+	fd = send_request(a, strbuf_blob(&request));
+	return fd < 0 ? fd : take_fd(&fd);
+}
+
+void admin_error_free(struct admin_error *err)
+{
+	free(err->type);
+	free(err->message);
+	*err = (struct admin_error){0};
+}

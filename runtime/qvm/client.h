@@ -1,0 +1,32 @@
+/*
+ * Client of the Admin API: one connection per call (ref/runtime.md 7.1). Used by the tools and exported as
+ * libqubesadmin.
+ */
+#pragma once
+
+#include "common/base/blob.h"
+#include "common/base/strbuf.h"
+
+/* What qubesd answered instead of a result; empty strings for a failure before it. */
+struct admin_error {
+	char *type;    /* exception, e.g. QubesVMNotFoundError */
+	char *message; /* for a person, terminal-safe */
+};
+
+struct admin {
+	const char *socket; /* NULL: /var/run/qubesd.sock */
+};
+
+/*
+ * METHOD[+ARGUMENT] to the qube DEST ("dom0" for the system); argument may be NULL. The answer is appended to *out.
+ * 0; -EREMOTEIO: an exception, see *err; -ECONNABORTED: refused without a reason; or another -errno. Free *err.
+ */
+int admin_call(const struct admin *a, const char *dest, const char *method, const char *argument,
+	       struct blob payload, struct strbuf *out, struct admin_error *err);
+/* The descriptor of a running admin.Events call of that qube or of the system, or -errno. */
+int admin_events(const struct admin *a, const char *dest);
+void admin_error_free(struct admin_error *err);
+/* Sends a request and gives the raw answer; 0 or -errno. */
+int admin_raw(const struct admin *a, struct blob request, struct strbuf *out);
+
+#define _cleanup_admin_error_ _cleanup_(admin_error_free)

@@ -1,0 +1,144 @@
+/* What several tools need; see qvm.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qvm/qvm.h"
+
+int qvm_report(const char *dest, int r, const struct admin_error *err)
+{
+	if (r == 0)
+		return 0;
+	if (r == -EREMOTEIO) {
+		fprintf(stderr, "%s: %s\n", qvm_name, err->message);
+		return !strcmp(err->type, "QubesOfflineError") ? QVM_OFFLINE : QVM_FAILED;
+	}
+	if (r == -ECONNABORTED)
+		fprintf(stderr, "%s: %s: qubesd refused the request\n", qvm_name, dest);
+	else
+		fprintf(stderr, "%s: %s: cannot ask qubesd: %s; is qubesd.service running?\n", qvm_name,
+			qvm_admin.socket ? qvm_admin.socket : "/var/run/qubesd.sock", strerror(-r));
+	return QVM_FAILED;
+}
+
+int qvm_call(const char *dest, const char *method, const char *argument, const char *payload, struct strbuf *out)
+{
+	_cleanup_admin_error_ struct admin_error err = {0};
+	int r = admin_call(&qvm_admin, dest, method, argument, blob_of(payload), out, &err);
+
+	return qvm_report(dest, r, &err);
+}
+
+/* NAME class=C state=S uuid=U */
+static bool parse_line(struct blob line, struct qvm_vm *vm)
+{
+	struct blob name, word;
+
+	if (!blob_word(&line, &name))
+		return false;
+	*vm = (struct qvm_vm){.name = blob_dup(name)};
+	while (blob_word(&line, &word)) {
+		struct blob key;
+		char **field;
+
+		blob_token(&word, '=', &key);
+		field = blob_eq_str(key, "class")   ? &vm->class :
+			blob_eq_str(key, "state")   ? &vm->state :
+			blob_eq_str(key, "uuid")    ? &vm->uuid :
+						      NULL;
+		if (field && !*field)
+			*field = blob_dup(word);
+	}
+	return vm->class && vm->state && vm->uuid;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct qvm_vm *)a)->name, ((const struct qvm_vm *)b)->name);
+}
+
+static void vm_free(struct qvm_vm *vm)
+{
+	free(vm->name);
+	free(vm->class);
+	free(vm->state);
+	free(vm->uuid);
+}
+
+int qvm_list_read(struct qvm_list *list)
+{
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob rest, line;
+	int r = qvm_call("dom0", "admin.vm.List", NULL, NULL, &out);
+
+	if (r)
+		return r;
+	rest = strbuf_blob(&out);
+	while (blob_token(&rest, '\n', &line)) {
+		list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
+		if (parse_line(line, &list->v[list->n]))
+			list->n++;
+		else
+			vm_free(&list->v[list->n]);
+	}
+	if (list->n)
+		qsort(list->v, list->n, sizeof(*list->v), by_name);
+	return 0;
+}
+
+void qvm_list_free(struct qvm_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		vm_free(&list->v[i]);
+	free(list->v);
+	*list = (struct qvm_list){0};
+}
+
+const struct qvm_vm *qvm_list_find(const struct qvm_list *list, const char *name)
+{
+	bool by_uuid = !strncmp(name, "uuid:", 5);
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!strcmp(by_uuid ? name + 5 : name, by_uuid ? list->v[i].uuid : list->v[i].name))
+			return &list->v[i];
+	return NULL;
+}
+
+int qvm_select(const struct qvm_list *list, const struct strv *operands, bool all, const struct strv *excluded,
+	       struct strv *names)
+{
+	if (all == (operands->n > 0)) {
+		fprintf(stderr, "%s: %s; see '%s --help'\n", qvm_name,
+			all ? "--all and names exclude each other" : "a qube has to be named", qvm_name);
+		return 2;
+	}
+	for (size_t i = 0; all && i < list->n; i++)
+		if (strcmp(list->v[i].class, "AdminVM") != 0 && !strv_contains(excluded, list->v[i].name))
+			strv_push(names, list->v[i].name);
+	for (size_t i = 0; i < operands->n; i++) {
+		const struct qvm_vm *vm = qvm_list_find(list, operands->v[i]);
+
+		if (!vm) {
+			fprintf(stderr, "%s: no such domain: '%s'\n", qvm_name, operands->v[i]);
+			return 2;
+		}
+		strv_push(names, vm->name);
+	}
+	return 0;
+}
+
+bool qvm_value_parse(struct blob text, struct qvm_value *v)
+{
+	struct blob word;
+
+	*v = (struct qvm_value){0};
+	if (!blob_token(&text, ' ', &word) || !blob_has_prefix(word, "default="))
+		return false;
+	v->is_default = blob_eq_str(word, "default=True");
+	if (!blob_token(&text, ' ', &word) || !blob_has_prefix(word, "type="))
+		return false;
+	v->type = (struct blob){word.p + 5, word.n - 5};
+	v->value = text;
+	return true;
+}

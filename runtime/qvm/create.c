@@ -1,0 +1,123 @@
+/* qvm-create, qvm-remove. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qvm/qvm.h"
+
+#define _cleanup_list_ _cleanup_(qvm_list_free)
+
+static const char *class_name = "AppVM", *template, *label, *pool;
+static bool standalone, disp, force;
+static struct strv properties, volume_pools;
+
+static int set_properties(const char *vm)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < properties.n; i++) {
+		_cleanup_free_ char *name = xstrdup(properties.v[i]);
+		char *value = strchr(name, '=');
+		int r;
+
+		*value++ = 0; /* checked before */
+		r = qvm_call(vm, "admin.vm.property.Set", name, value, NULL);
+		result = r ? r : result;
+	}
+	return result;
+}
+
+static const char *wrong_use(const struct strv *operands)
+{
+	if (operands->n != 1)
+		return "one name is needed";
+	if (!label)
+		return "--label is needed";
+	if (pool || volume_pools.n)
+		return "pools cannot be chosen yet";
+	for (size_t i = 0; i < properties.n; i++)
+		if (!strchr(properties.v[i], '='))
+			return "--property needs NAME=VALUE";
+	return NULL;
+}
+
+int qvm_create(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		{"class", 'C', OPTION_STRING, &class_name, "CLASS", "AppVM (default), TemplateVM, StandaloneVM"},
+		{"standalone", 0, OPTION_FLAG, &standalone, NULL, "the same as --class StandaloneVM"},
+		{"disp", 0, OPTION_FLAG, &disp, NULL, "the same as --class DispVM"},
+		{"template", 't', OPTION_STRING, &template, "VM", "template (the system's default_template)"},
+		{"label", 'l', OPTION_STRING, &label, "LABEL", "colour (needed)"},
+		{"property", 0, OPTION_LIST, &properties, "NAME=VALUE", "set a property; may be repeated"},
+		{"prop", 0, OPTION_LIST, &properties, "NAME=VALUE", NULL},
+		{"pool", 'p', OPTION_LIST, &volume_pools, "VOLUME=POOL", "pool of one volume"},
+		{"pool-all", 'P', OPTION_STRING, &pool, "POOL", "pool of all volumes"},
+		{0},
+	};
+	static const struct command_line cmd = {"qvm-create", "NAME", "Make a new qube.", NULL, options, false};
+	_cleanup_strv_ struct strv operands = {0};
+	_cleanup_free_ char *method = NULL, *payload = NULL;
+	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	int r;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : 2;
+	if (wrong_use(&operands))
+		return options_wrong(&cmd, "%s", wrong_use(&operands));
+	if (standalone)
+		class_name = "StandaloneVM";
+	if (disp)
+		class_name = "DispVM";
+	method = xasprintf("admin.vm.Create.%s", class_name);
+	payload = xasprintf("name=%s label=%s", operands.v[0], label);
+	r = qvm_call("dom0", method, template, payload, NULL);
+	return r ? r : set_properties(operands.v[0]);
+}
+
+static bool confirmed(const struct strv *names)
+{
+	char line[16];
+
+	printf("This will completely remove the selected qube(s):\n");
+	for (size_t i = 0; i < names->n; i++)
+		printf("  %s\n", names->v[i]);
+	printf("Are you sure? [y/N] ");
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+int qvm_remove(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		{"force", 'f', OPTION_FLAG, &force, NULL, "do not ask"},
+		{0},
+	};
+	static const struct command_line cmd = {"qvm-remove", "VM...", "Remove qubes and all their data.", NULL, options,
+						false};
+	_cleanup_strv_ struct strv operands = {0};
+	_cleanup_strv_ struct strv names = {0};
+	_cleanup_list_ struct qvm_list list = {0};
+	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	int result;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : 2;
+	result = qvm_list_read(&list);
+	if (result == 0)
+		result = qvm_select(&list, &operands, false, &(struct strv){0}, &names);
+	if (result)
+		return result;
+	if (!force && !confirmed(&names)) {
+		fprintf(stderr, "qvm-remove: cancelled\n");
+		return QVM_FAILED;
+	}
+	for (size_t i = 0; i < names.n; i++) {
+		int r = qvm_call(names.v[i], "admin.vm.Remove", NULL, NULL, NULL);
+
+		result = r ? r : result;
+	}
+	return result;
+}

@@ -1,0 +1,274 @@
+/* qvm-ls. */
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qvm/qvm.h"
+
+#define _cleanup_list_ _cleanup_(qvm_list_free)
+
+static const char *format = "simple", *fields, *classes, *labels, *tags;
+static bool all, raw_data, raw_list, as_json, running, paused, halted, network, kernels, disk, tree;
+static struct strv excluded;
+
+static const struct {
+	const char *name, *fields;
+} formats[] = {
+	{"simple", "name,state,class,label,template,netvm"},
+	{"network", "name,state,netvm,ip,gateway"},
+	{"kernel", "name,state,class,template,kernel,kernelopts"},
+	{"full", "name,state,class,label,qid,xid,uuid"},
+	{"prefs", "name,label,template,netvm,memory,maxmem,vcpus,virt_mode,autostart"},
+};
+
+/* All properties of a qube, asked for at most once. */
+struct row {
+	const struct qvm_vm *vm;
+	struct strbuf properties;
+	bool asked;
+};
+
+/* The value of a column, or NULL for none. */
+static char *cell(struct row *row, const char *field)
+{
+	struct blob rest, line, name;
+
+	if (!strcmp(field, "name"))
+		return xstrdup(row->vm->name);
+	if (!strcmp(field, "state"))
+		return xstrdup(row->vm->state);
+	if (!strcmp(field, "class") || !strcmp(field, "klass"))
+		return xstrdup(row->vm->class);
+	if (!strcmp(field, "uuid"))
+		return xstrdup(row->vm->uuid);
+	if (!row->asked)
+		qvm_call(row->vm->name, "admin.vm.property.GetAll", NULL, NULL, &row->properties);
+	row->asked = true;
+	rest = strbuf_blob(&row->properties);
+	while (blob_token(&rest, '\n', &line)) {
+		struct qvm_value v;
+
+		if (blob_token(&line, ' ', &name) && blob_eq_str(name, field) && qvm_value_parse(line, &v))
+			return v.value.n ? blob_dup(v.value) : NULL;
+	}
+	return NULL;
+}
+
+static bool in_words(const char *words, const char *word)
+{
+	struct blob rest = blob_of(words), one;
+
+	while (blob_token(&rest, ',', &one))
+		if (blob_eq_str(blob_trim(one), word))
+			return true;
+	return false;
+}
+
+static bool tag_wanted(const struct qvm_vm *vm)
+{
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob rest, tag;
+
+	if (!tags)
+		return true;
+	qvm_call(vm->name, "admin.vm.tag.List", NULL, NULL, &out);
+	rest = strbuf_blob(&out);
+	while (blob_token(&rest, '\n', &tag)) {
+		_cleanup_free_ char *text = blob_dup(tag);
+
+		if (in_words(tags, text))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(struct row *row, const struct strv *operands)
+{
+	const struct qvm_vm *vm = row->vm;
+	bool by_state = running || paused || halted;
+
+	if (operands->n && !strv_contains(operands, vm->name))
+		return false;
+	if (strv_contains(&excluded, vm->name) || (classes && !in_words(classes, vm->class)))
+		return false;
+	if (by_state && !(running && !strcmp(vm->state, "Running")) && !(paused && !strcmp(vm->state, "Paused")) &&
+	    !(halted && !strcmp(vm->state, "Halted")))
+		return false;
+	if (labels) {
+		_cleanup_free_ char *label = cell(row, "label");
+
+		if (!label || !in_words(labels, label))
+			return false;
+	}
+	return tag_wanted(vm);
+}
+
+static void split_fields(struct strv *out)
+{
+	struct blob rest = blob_of(fields), one;
+
+	while (blob_token(&rest, ',', &one)) {
+		char *field = blob_dup(blob_trim(one));
+
+		for (char *p = field; *p; p++)
+			*p = (char)tolower((unsigned char)*p);
+		strv_push_take(out, field);
+	}
+}
+
+static void upper(const char *text, int width)
+{
+	for (const char *p = text; *p; p++)
+		putchar(toupper((unsigned char)*p));
+	printf("%*s", width - (int)strlen(text), "");
+}
+
+/* Columns as wide as their widest cell, two blanks between them, none at the end. */
+static void print_table(const struct strv *columns, char *const *cells, size_t rows)
+{
+	_cleanup_free_ int *width = xcalloc(columns->n, sizeof(int));
+
+	for (size_t c = 0; c < columns->n; c++) {
+		width[c] = (int)strlen(columns->v[c]);
+		for (size_t r = 0; r < rows; r++) {
+			const char *text = cells[r * columns->n + c];
+			int n = text ? (int)strlen(text) : 1;
+
+			width[c] = n > width[c] ? n : width[c];
+		}
+	}
+	for (size_t c = 0; c < columns->n; c++)
+		upper(columns->v[c], c + 1 < columns->n ? width[c] + 2 : 0);
+	putchar('\n');
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < columns->n; c++) {
+			const char *text = cells[r * columns->n + c];
+
+			if (c + 1 < columns->n)
+				printf("%-*s  ", width[c], text ? text : "-");
+			else
+				printf("%s\n", text ? text : "-");
+		}
+}
+
+static void print_raw(const struct strv *columns, char *const *cells, size_t rows)
+{
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < columns->n; c++) {
+			const char *text = cells[r * columns->n + c];
+
+			printf("%s%c", text ? text : "-", c + 1 < columns->n ? '|' : '\n');
+		}
+}
+
+static void print_json(const struct strv *columns, char *const *cells, size_t rows)
+{
+	json_t *list = json_array();
+
+	for (size_t r = 0; r < rows; r++) {
+		json_t *object = json_object();
+
+		for (size_t c = 0; c < columns->n; c++) {
+			const char *text = cells[r * columns->n + c];
+
+			json_object_set_new(object, columns->v[c], text ? json_string(text) : json_null());
+		}
+		json_array_append_new(list, object);
+	}
+	json_dumpf(list, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(list);
+}
+
+static int choose_fields(const struct command_line *cmd)
+{
+	if (network)
+		format = "network";
+	if (kernels)
+		format = "kernel";
+	if (raw_list)
+		fields = "name";
+	for (size_t i = 0; !fields && i < sizeof(formats) / sizeof(*formats); i++)
+		if (!strcmp(format, formats[i].name))
+			fields = formats[i].fields;
+	if (fields)
+		return 0;
+	return options_wrong(cmd, "no such format: '%s'", format);
+}
+
+static int print(const struct qvm_list *list, const struct strv *operands)
+{
+	_cleanup_strv_ struct strv columns = {0};
+	char **cells;
+	size_t rows = 0;
+
+	split_fields(&columns);
+	cells = xcalloc(list->n * columns.n + 1, sizeof(*cells));
+	for (size_t i = 0; i < list->n; i++) {
+		struct row row = {.vm = &list->v[i]};
+
+		if (wanted(&row, operands)) {
+			for (size_t c = 0; c < columns.n; c++)
+				cells[rows * columns.n + c] = cell(&row, columns.v[c]);
+			rows++;
+		}
+		strbuf_free(&row.properties);
+	}
+	if (as_json)
+		print_json(&columns, cells, rows);
+	else if (raw_list || raw_data)
+		print_raw(&columns, cells, rows);
+	else
+		print_table(&columns, cells, rows);
+	for (size_t i = 0; i < rows * columns.n; i++)
+		free(cells[i]);
+	free(cells);
+	return 0;
+}
+
+int qvm_ls(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		{"all", 0, OPTION_FLAG, &all, NULL, "every qube (default)"},
+		{"exclude", 0, OPTION_LIST, &excluded, "VM", "not this one"},
+		{"format", 'o', OPTION_STRING, &format, "FORMAT", "simple, network, kernel, full, prefs"},
+		{"fields", 'O', OPTION_STRING, &fields, "FIELD,...", "columns: name, state, class, uuid, properties"},
+		{"network", 'n', OPTION_FLAG, &network, NULL, "the same as --format network"},
+		{"kernel", 'k', OPTION_FLAG, &kernels, NULL, "the same as --format kernel"},
+		{"disk", 'd', OPTION_FLAG, &disk, NULL, NULL},
+		{"tree", 't', OPTION_FLAG, &tree, NULL, NULL},
+		{"raw-data", 0, OPTION_FLAG, &raw_data, NULL, "values with | between them, no head"},
+		{"raw-list", 0, OPTION_FLAG, &raw_list, NULL, "names only"},
+		{"json", 0, OPTION_FLAG, &as_json, NULL, "an array of objects"},
+		{"class", 0, OPTION_STRING, &classes, "CLASS,...", "only these classes"},
+		{"label", 0, OPTION_STRING, &labels, "LABEL,...", "only these labels"},
+		{"tags", 0, OPTION_STRING, &tags, "TAG,...", "only with one of these tags"},
+		{"running", 0, OPTION_FLAG, &running, NULL, "only qubes that run"},
+		{"paused", 0, OPTION_FLAG, &paused, NULL, "only paused ones"},
+		{"halted", 0, OPTION_FLAG, &halted, NULL, "only halted ones"},
+		{0},
+	};
+	static const struct command_line cmd = {"qvm-ls", "[VM...]", "List qubes.", NULL, options, false};
+	_cleanup_strv_ struct strv operands = {0};
+	_cleanup_list_ struct qvm_list list = {0};
+	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	int r;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : 2;
+	if (disk || tree)
+		return options_wrong(&cmd, "--disk and --tree are not there yet");
+	r = choose_fields(&cmd);
+	if (r == 0)
+		r = qvm_list_read(&list);
+	for (size_t i = 0; r == 0 && i < operands.n; i++)
+		if (!qvm_list_find(&list, operands.v[i])) {
+			fprintf(stderr, "qvm-ls: no such domain: '%s'\n", operands.v[i]);
+			r = 1;
+		}
+	return r ? r : print(&list, &operands);
+}

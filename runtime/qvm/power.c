@@ -1,0 +1,230 @@
+/* qvm-start, -shutdown, -kill, -pause, -unpause. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/qvm/qvm.h"
+
+#define _cleanup_list_ _cleanup_(qvm_list_free)
+
+static bool all, wait_down, force, dry_run, skip_if_running;
+static long timeout = -1;
+static struct strv excluded;
+
+/* Options and operands to names; 0, or *exit_code is what to end with. */
+static bool prepare(const struct command_line *cmd, int argc, char **argv, struct qvm_list *list, struct strv *names,
+		    int *exit_code)
+{
+	_cleanup_strv_ struct strv operands = {0};
+	enum options_result parsed = options_parse(cmd, argc, argv, &operands);
+
+	*exit_code = parsed == OPTIONS_HELP ? 0 : parsed;
+	if (parsed != OPTIONS_OK)
+		return false;
+	*exit_code = qvm_list_read(list);
+	if (*exit_code == 0)
+		*exit_code = qvm_select(list, &operands, all, &excluded, names);
+	return *exit_code == 0;
+}
+
+/* The same call for each name; the worst exit code. */
+static int each(const struct command_line *cmd, int argc, char **argv, const char *method)
+{
+	_cleanup_list_ struct qvm_list list = {0};
+	_cleanup_strv_ struct strv names = {0};
+	int result, r;
+
+	if (!prepare(cmd, argc, argv, &list, &names, &result))
+		return result;
+	for (size_t i = 0; i < names.n; i++) {
+		r = qvm_call(names.v[i], method, NULL, NULL, NULL);
+		result = r > result ? r : result;
+	}
+	return result;
+}
+
+#define MULTI                                                                                      \
+	{"all", 0, OPTION_FLAG, &all, NULL, "every qube but dom0"},                                \
+	{                                                                                          \
+		"exclude", 0, OPTION_LIST, &excluded, "VM", "with --all: not this one"             \
+	}
+
+int qvm_kill(int argc, char **argv)
+{
+	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
+	static const struct command_line cmd = {"qvm-kill", "VM...", "Stop qubes at once.", NULL, options, false};
+
+	return each(&cmd, argc, argv, "admin.vm.Kill");
+}
+
+int qvm_pause(int argc, char **argv)
+{
+	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
+	static const struct command_line cmd = {"qvm-pause", "VM...", "Pause qubes.", NULL, options, false};
+
+	return each(&cmd, argc, argv, "admin.vm.Pause");
+}
+
+int qvm_unpause(int argc, char **argv)
+{
+	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
+	static const struct command_line cmd = {"qvm-unpause", "VM...", "Let paused qubes go on.", NULL, options, false};
+
+	return each(&cmd, argc, argv, "admin.vm.Unpause");
+}
+
+int qvm_start(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		MULTI,
+		{"skip-if-running", 0, OPTION_FLAG, &skip_if_running, NULL, "a qube that runs is fine"},
+		{0},
+	};
+	static const struct command_line cmd = {
+		"qvm-start", "VM...", "Start qubes and wait until they answer.",
+		"Exit codes: 1 a qube did not start, 2 usage, 3 qubesd is offline (start it at first boot).", options, false,
+	};
+	_cleanup_list_ struct qvm_list list = {0};
+	_cleanup_strv_ struct strv names = {0};
+	int result, r;
+
+	if (!prepare(&cmd, argc, argv, &list, &names, &result))
+		return result;
+	for (size_t i = 0; i < names.n; i++) {
+		const struct qvm_vm *vm = qvm_list_find(&list, names.v[i]);
+
+		if (!strcmp(vm->state, "Running") || !strcmp(vm->state, "Paused")) {
+			if (skip_if_running)
+				continue;
+			fprintf(stderr, "qvm-start: domain %s is already running\n", vm->name);
+			result = QVM_FAILED;
+			continue;
+		}
+		r = qvm_call(vm->name, "admin.vm.Start", NULL, NULL, NULL);
+		result = r > result ? r : result;
+	}
+	return result;
+}
+
+static long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* How many of the names have a domain; they are moved to *left. Negative: exit code. */
+static int still_up(const struct strv *names, struct strv *left)
+{
+	_cleanup_list_ struct qvm_list list = {0};
+	int r = qvm_list_read(&list);
+
+	if (r)
+		return -r;
+	for (size_t i = 0; i < names->n; i++) {
+		const struct qvm_vm *vm = qvm_list_find(&list, names->v[i]);
+
+		if (vm && strcmp(vm->state, "Halted") != 0)
+			strv_push(left, names->v[i]);
+	}
+	return (int)left->n;
+}
+
+/* Each event is a reason to look again; what it says does not matter. */
+static void wait_event(int events, long ms)
+{
+	struct pollfd fd = {.fd = events, .events = POLLIN};
+	char buf[4096];
+
+	if (poll(&fd, 1, ms > 1000 ? 1000 : (int)ms) > 0 && read(events, buf, sizeof(buf)) <= 0)
+		poll(NULL, 0, 200); /* qubesd is gone: do not spin */
+}
+
+/* Until all are down or the time is over; those left are killed. The number that could not be stopped. */
+static int wait_all(const struct strv *names, int events)
+{
+	long end = now_ms() + timeout * 1000;
+
+	for (;;) {
+		_cleanup_strv_ struct strv left = {0};
+		long remaining = end - now_ms();
+		int n = still_up(names, &left), failed = 0;
+
+		if (n <= 0)
+			return -n;
+		if (remaining > 0) {
+			wait_event(events, remaining);
+			continue;
+		}
+		for (size_t i = 0; i < left.n; i++) {
+			fprintf(stderr, "qvm-shutdown: %s: did not shut down in %ld s, killing it\n", left.v[i],
+				timeout);
+			failed += qvm_call(left.v[i], "admin.vm.Kill", NULL, NULL, NULL) != 0;
+		}
+		return failed;
+	}
+}
+
+/* The longest shutdown_timeout of them. */
+static long default_timeout(const struct strv *names)
+{
+	uint64_t longest = 0, n;
+
+	for (size_t i = 0; i < names->n; i++) {
+		_cleanup_strbuf_ struct strbuf out = {0};
+		struct qvm_value v;
+
+		if (qvm_call(names->v[i], "admin.vm.property.Get", "shutdown_timeout", NULL, &out) == 0 &&
+		    qvm_value_parse(strbuf_blob(&out), &v) && blob_to_u64(v.value, 86400, &n) && n > longest)
+			longest = n;
+	}
+	return longest ? (long)longest : 60;
+}
+
+int qvm_shutdown(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		MULTI,
+		{"wait", 0, OPTION_FLAG, &wait_down, NULL, "wait until they are down; kill those that are too slow"},
+		{"timeout", 0, OPTION_NUMBER, &timeout, "SECONDS", "with --wait: how long (their shutdown_timeout)"},
+		{"force", 0, OPTION_FLAG, &force, NULL, "also a qube that others depend on"},
+		{"dry-run", 0, OPTION_FLAG, &dry_run, NULL, "only print the names"},
+		{0},
+	};
+	static const struct command_line cmd = {"qvm-shutdown", "VM...", "Shut qubes down.",
+						"The exit code is the number of qubes that were not shut down.", options,
+						false};
+	_cleanup_list_ struct qvm_list list = {0};
+	_cleanup_strv_ struct strv names = {0};
+	_cleanup_strv_ struct strv sent = {0};
+	_cleanup_close_ int events = -1;
+	int failed = 0, result;
+
+	if (!prepare(&cmd, argc, argv, &list, &names, &result))
+		return result;
+	if (wait_down)
+		events = admin_events(&qvm_admin, "dom0");
+	for (size_t i = 0; i < names.n; i++) {
+		const struct qvm_vm *vm = qvm_list_find(&list, names.v[i]);
+
+		if (!strcmp(vm->state, "Halted") || !strcmp(vm->class, "AdminVM"))
+			continue;
+		if (dry_run)
+			printf("%s\n", vm->name);
+		else if (qvm_call(vm->name, "admin.vm.Shutdown", force ? "force" : NULL, NULL, NULL))
+			failed++;
+		else
+			strv_push(&sent, vm->name);
+	}
+	if (wait_down && sent.n) {
+		if (timeout < 0)
+			timeout = default_timeout(&sent);
+		failed += wait_all(&sent, events);
+	}
+	return failed;
+}
