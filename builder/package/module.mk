@@ -1,1 +1,5 @@
-builder_SRCS += builder/package/package.c
+builder_SRCS += $(addprefix builder/package/,package.c stage.c unit.c make.c)
+
+TESTS += test-package
+test-package_SRCS := builder/tests/test_package.c
+test-package_LIBS := builder
