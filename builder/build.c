@@ -1,18 +1,253 @@
-/* `bulkhead build`: options in, the graph does the rest. */
+/* bulkhead build: options in, goals for the graph, results into OUT. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "builder/commands.h"
+#include "builder/graph.h"
+#include "builder/image/output.h"
+#include "builder/publish.h"
+#include "builder/relock.h"
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/file.h"
+#include "common/ui/event.h"
 #include "common/ui/options.h"
+
+struct request {
+	struct strv mirrors, operands;
+	const char *format, *keyring, *unpack, *store, *out, *cache;
+	bool relock, offline, plan, quiet;
+	long jobs, events;
+};
+
+/* What is asked for, beside the step that makes it. */
+struct goal {
+	const struct definition_output *output; /* NULL: an output of --format */
+	const char *name;
+	enum output_kind kind;
+};
+
+struct goals {
+	struct step *steps[STEP_DEPS_MAX];
+	struct goal goals[STEP_DEPS_MAX];
+	size_t n;
+};
+
+static const struct {
+	const char *name, *file;
+	enum output_kind kind;
+} formats[] = {
+	{"dir", "root", OUTPUT_DIR},
+	{"tar", "root.tar", OUTPUT_TAR},
+	{"ext4", "root.ext4", OUTPUT_EXT4},
+	{"erofs", "root.erofs", OUTPUT_EROFS},
+};
+enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
+
+static void request_end(struct request *q)
+{
+	strv_free(&q->mirrors);
+	strv_free(&q->operands);
+}
+
+static void add_goal(struct goals *goals, struct step *s, struct goal goal)
+{
+	if (goals->n == STEP_DEPS_MAX)
+		abort();
+	goals->steps[goals->n] = s;
+	goals->goals[goals->n++] = goal;
+}
+
+static int goals_of_formats(struct graph *g, struct image *image, const char *list,
+			    struct goals *goals, struct error *err)
+{
+	struct blob rest = blob_of(list), word;
+
+	if (image->definition->family != DEFINITION_DEB)
+		return error_set(err, -EINVAL, image->definition->name, NULL,
+				 "--format is for images with a root");
+	while (blob_token(&rest, ',', &word)) {
+		struct step *s;
+		size_t f = 0;
+		int r;
+
+		while (f < FORMATS && !blob_eq_str(word, formats[f].name))
+			f++;
+		if (f == FORMATS)
+			return error_set(err, -EINVAL, "--format",
+					 "formats are dir, tar, ext4, erofs",
+					 "unknown format '%.*s'", BLOB_ARG(word));
+		r = graph_add_output(g, image, formats[f].file, formats[f].kind, &s, err);
+		if (r < 0)
+			return r;
+		add_goal(goals, s, (struct goal){s->output, formats[f].file, formats[f].kind});
+	}
+	return 0;
+}
+
+static int find_goals(struct graph *g, struct image *image, const struct request *q,
+		      struct goals *goals, struct error *err)
+{
+	const struct definition *d = image->definition;
+
+	if (q->format)
+		return goals_of_formats(g, image, q->format, goals, err);
+	for (size_t i = 0; i < d->n_outputs; i++)
+		add_goal(goals, image->outputs[i],
+			 (struct goal){&d->outputs[i], d->outputs[i].name, d->outputs[i].kind});
+	if (!goals->n && image->root)
+		add_goal(goals, image->root, (struct goal){NULL, "root.tar", OUTPUT_TAR});
+	return 0;
+}
+
+static int publish(const struct graph *g, const struct goals *goals, const struct request *q,
+		   struct error *err)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+
+	for (size_t i = 0; i < goals->n; i++) {
+		const struct goal *goal = &goals->goals[i];
+		const char *names[5] = {goal->name, NULL};
+		int r = 0;
+
+		if (goal->kind == OUTPUT_DIR) {
+			/* A folder that a definition names is a root for tools: used where it lies.
+			 */
+			r = q->format ? publish_folder(g, goals->steps[i], goal->name, err) : 0;
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (goal->kind == OUTPUT_TAR) {
+			r = publish_file(g, goals->steps[i], "root.tar", goal->name, err);
+		} else {
+			output_files(a, goal->output, names);
+			for (const char **name = names; r == 0 && *name; name++)
+				r = publish_file(g, goals->steps[i], *name, *name, err);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void say_locks(const struct graph *g)
+{
+	for (size_t i = 0; i < g->n_images; i++)
+		if (g->images[i]->relocked)
+			printf("%s: built from the new lock %s/lock/%s.lock\n",
+			       g->images[i]->definition->name, g->options->out,
+			       g->images[i]->definition->name);
+}
+
+static int build(const struct request *q, const struct graph_options *o, struct store *store,
+		 struct error *err)
+{
+	_cleanup_graph_ struct graph *g = graph_new(o, store);
+	struct goals goals = {.n = 0};
+	struct image *image;
+	int r;
+
+	if ((r = graph_add_image(g, q->operands.v[0], &image, err)) < 0 ||
+	    (r = find_goals(g, image, q, &goals, err)) < 0)
+		return r;
+	if (q->plan)
+		return graph_plan(g, goals.steps, goals.n, err);
+	if (o->relock && (r = relock_images(g, err)) < 0)
+		return r;
+	if ((r = graph_run(g, goals.steps, goals.n, err)) < 0 ||
+	    (r = publish(g, &goals, q, err)) < 0)
+		return r;
+	if (!q->quiet)
+		say_locks(g);
+	return 0;
+}
+
+static int prepare_and_build(const struct request *q, struct error *err)
+{
+	_cleanup_free_ char *root = source_root(), *version = source_version(root),
+			    *store_path = NULL, *out = NULL;
+	_cleanup_mirrors_ struct fetch_mirrors mirrors = {0};
+	struct graph_options o = {.source_root = root,
+				  .version = version,
+				  .keyring = q->keyring,
+				  .relock = q->relock,
+				  .jobs = (unsigned)q->jobs,
+				  .quiet = q->quiet,
+				  .fetch = {.cache = q->cache,
+					    .mirrors = &mirrors,
+					    .offline = q->offline,
+					    .quiet = q->quiet || !isatty(2)}};
+	struct store *store = NULL;
+	int r;
+
+	store_path = q->store ? xstrdup(q->store) : xasprintf("%s/build/store", root);
+	out = q->out ? xstrdup(q->out) : xasprintf("%s/out", root);
+	o.out = out;
+	if (!q->offline && (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0)
+		return r;
+	r = store_open(store_path, &store, err);
+	if (r == 0)
+		r = build(q, &o, store, err);
+	store_close(store);
+	return r;
+}
 
 int cmd_build(int argc, char **argv)
 {
-	const struct command_line cmd = {.program = "bulkhead build", .operands = "IMAGE", .summary = "Builds an image."};
-	const struct option_def options[] = {{0}};
-	struct command_line line = cmd;
-	_cleanup_strv_ struct strv operands = {0};
-	enum options_result r;
+	_cleanup_(request_end) struct request q = {.events = -1};
+	_cleanup_error_ struct error err = {0};
+	const struct option_def options[] = {
+		{"format", 0, OPTION_STRING, &q.format, "LIST",
+		 "instead of the definition's outputs: dir,tar,ext4,erofs"},
+		{"mirror", 0, OPTION_LIST, &q.mirrors, "URI",
+		 "mirror to use; may be repeated, file:// too"},
+		{"keyring", 0, OPTION_STRING, &q.keyring, "FILE",
+		 "keys instead of those in builder/keyrings (--relock)"},
+		{"relock", 0, OPTION_FLAG, &q.relock, NULL,
+		 "resolve anew where locked packages are gone"},
+		{"offline", 0, OPTION_FLAG, &q.offline, NULL, "use the cache only"},
+		{"unpack", 0, OPTION_STRING, &q.unpack, "WAY", "how packages are unpacked: dpkg"},
+		{"store", 0, OPTION_STRING, &q.store, "DIR",
+		 "results of steps (default: build/store)"},
+		{"cache", 0, OPTION_STRING, &q.cache, "DIR",
+		 "downloads (default: $BULKHEAD_CACHE)"},
+		{"out", 'o', OPTION_STRING, &q.out, "DIR", "where results go (default: out)"},
+		{"plan", 0, OPTION_FLAG, &q.plan, NULL,
+		 "print the steps and whether they would run, do nothing"},
+		{"jobs", 'j', OPTION_NUMBER, &q.jobs, "N", "steps at a time (default: 2)"},
+		{"events", 0, OPTION_NUMBER, &q.events, "FD",
+		 "write progress as JSON lines to this descriptor"},
+		{"quiet", 'q', OPTION_FLAG, &q.quiet, NULL, "say nothing but errors"},
+		{0},
+	};
+	const struct command_line cmd = {
+		.program = "bulkhead build",
+		.operands = "IMAGE",
+		.summary = "Build an image from its lock.",
+		.notes = "IMAGE is a name or the path of a definition; results go to OUT/IMAGE/.\n"
+			 "Exit codes: 0 done, 1 failed (one line on stderr says what), 2 wrong "
+			 "usage.",
+		.options = options,
+	};
+	enum options_result parsed = options_parse(&cmd, argc, argv, &q.operands);
 
-	line.options = options;
-	r = options_parse(&line, argc, argv, &operands);
-	if (r != OPTIONS_OK)
-		return r == OPTIONS_HELP ? EXIT_CODE_OK : EXIT_CODE_USAGE;
-	return options_wrong(&line, "not there yet");
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+	if (q.operands.n != 1)
+		return options_wrong(&cmd, "expected one IMAGE");
+	if (q.unpack && strcmp(q.unpack, "dpkg") != 0)
+		return options_wrong(&cmd, "--unpack knows dpkg only");
+	if (q.jobs > 64)
+		return options_wrong(&cmd, "more than 64 jobs");
+	if (q.events >= 0)
+		event_open_fd((int)q.events);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (prepare_and_build(&q, &err) == 0)
+		return EXIT_CODE_OK;
+	error_print("bulkhead", &err);
+	return EXIT_CODE_FAILED;
 }

@@ -17,8 +17,8 @@ command_fn cmd_build; /* builder/build.c */
 command_fn cmd_lock;  /* builder/lock/ */
 
 /*
- * Root of the source tree: the nearest folder upwards from the current one that holds VERSION and builder/; the
- * current one when there is none. Absolute; the caller's.
+ * Root of the source tree: the nearest folder upwards from the current one that holds VERSION and
+ * builder/; the current one when there is none. Absolute; the caller's.
  */
 char *source_root(void);
 /* The text of VERSION there, without line end; "0" when there is none. The caller's. */

@@ -87,38 +87,47 @@ static int check_output_keys(const struct yaml_node *node, enum output_kind kind
 		while (*k && strcmp(*k, n->key))
 			k++;
 		if (!*k)
-			return yaml_error(n, err, "unknown key '%s' for an output of kind %s", n->key, kinds[kind].name);
+			return yaml_error(n, err, "unknown key '%s' for an output of kind %s",
+					  n->key, kinds[kind].name);
 	}
 	return 0;
 }
 
-static int check_output(const struct definition *d, const struct definition_output *o, struct error *err)
+static int check_output(const struct definition *d, const struct definition_output *o,
+			struct error *err)
 {
 	if (o->kind == OUTPUT_FILE && !o->path)
 		return yaml_error(o->node, err, "an output of kind file needs 'path'");
 	if (o->path && (*o->path != '/' || !is_clean_path(o->path)))
-		return yaml_error(yaml_get(o->node, "path"), err, "'path' must be an absolute path without '..'");
+		return yaml_error(yaml_get(o->node, "path"), err,
+				  "'path' must be an absolute path without '..'");
 	if (o->kind == OUTPUT_GUEST_INITRAMFS && !o->init)
 		return yaml_error(o->node, err, "an output of kind guest-initramfs needs 'init'");
 	if (o->menu && (*o->menu == '/' || !is_clean_path(o->menu)))
-		return yaml_error(yaml_get(o->node, "menu"), err, "'menu' must be a file beside the definition");
+		return yaml_error(yaml_get(o->node, "menu"), err,
+				  "'menu' must be a file beside the definition");
 	if ((o->kind == OUTPUT_ISO) != (d->family == DEFINITION_ISO))
-		return yaml_error(o->node, err, "an output of kind %s does not fit this family", kinds[o->kind].name);
+		return yaml_error(o->node, err, "an output of kind %s does not fit this family",
+				  kinds[o->kind].name);
 	return 0;
 }
 
-static int read_output(struct definition *d, const struct yaml_node *node, struct definition_output *o,
-		       struct error *err)
+static int read_output(struct definition *d, const struct yaml_node *node,
+		       struct definition_output *o, struct error *err)
 {
 	int r;
 
 	if (!is_artefact_name(node->key))
 		return yaml_error(node, err, "'%s' cannot be the name of an output", node->key);
 	if (node->kind != YAML_MAP)
-		return yaml_error(node, err, "output '%s' must be a map such as {kind: tar}", node->key);
-	*o = (struct definition_output){.name = node->key, .node = node, .args = no_strings, .modules = no_strings};
-	if ((r = read_kind(node, &o->kind, err)) < 0 || (r = check_output_keys(node, o->kind, err)) < 0 ||
-	    (r = yaml_size(node, "size", &o->size, err)) < 0 || (r = yaml_bool(node, "verity", &o->verity, err)) < 0 ||
+		return yaml_error(node, err, "output '%s' must be a map such as {kind: tar}",
+				  node->key);
+	*o = (struct definition_output){
+		.name = node->key, .node = node, .args = no_strings, .modules = no_strings};
+	if ((r = read_kind(node, &o->kind, err)) < 0 ||
+	    (r = check_output_keys(node, o->kind, err)) < 0 ||
+	    (r = yaml_size(node, "size", &o->size, err)) < 0 ||
+	    (r = yaml_bool(node, "verity", &o->verity, err)) < 0 ||
 	    (r = yaml_string(node, "path", &o->path, err)) < 0 ||
 	    (r = yaml_string(node, "label", &o->label, err)) < 0 ||
 	    (r = yaml_string(node, "init", &o->init, err)) < 0 ||
@@ -161,19 +170,26 @@ static int read_files(struct definition *d, const struct yaml_node *root, struct
 	d->files = arena_alloc(d->arena, (list->n + 1) * sizeof(*d->files));
 	for (const struct yaml_node *n = list->first; n; n = n->next) {
 		if (n->key[0] != '/' || !is_clean_path(n->key))
-			return yaml_error(n, err, "'%s' must be an absolute path without '..'", n->key);
+			return yaml_error(n, err, "'%s' must be an absolute path without '..'",
+					  n->key);
 		if (n->kind != YAML_SCALAR || *n->text == '/' || !is_clean_path(n->text))
-			return yaml_error(n, err, "the source of '%s' must be image/output or a file name", n->key);
-		d->files[d->n_files++] = (struct definition_file){.path = n->key, .source = n->text};
+			return yaml_error(n, err,
+					  "the source of '%s' must be image/output or a file name",
+					  n->key);
+		d->files[d->n_files++] =
+			(struct definition_file){.path = n->key, .source = n->text};
 	}
 	return 0;
 }
 
-static int check_words(const struct yaml_node *root, const char *key, const char *const *words, struct error *err)
+static int check_words(const struct yaml_node *root, const char *key, const char *const *words,
+		       struct error *err)
 {
 	for (; *words; words++)
-		if (!**words || strspn(*words, "abcdefghijklmnopqrstuvwxyz0123456789.+-:") != strlen(*words))
-			return yaml_error(yaml_get(root, key), err, "'%s' in '%s' is not a name", *words, key);
+		if (!**words ||
+		    strspn(*words, "abcdefghijklmnopqrstuvwxyz0123456789.+-:") != strlen(*words))
+			return yaml_error(yaml_get(root, key), err, "'%s' in '%s' is not a name",
+					  *words, key);
 	return 0;
 }
 
@@ -191,7 +207,8 @@ static int read_family(struct definition *d, const struct yaml_node *root, struc
 	else if (!strcmp(text, "iso"))
 		d->family = DEFINITION_ISO;
 	else
-		return yaml_error(yaml_get(root, "family"), err, "family must be deb or iso, not '%s'", text);
+		return yaml_error(yaml_get(root, "family"), err,
+				  "family must be deb or iso, not '%s'", text);
 	return 0;
 }
 
@@ -208,22 +225,26 @@ static int read_name(struct definition *d, const struct yaml_node *root, struct 
 	base = base ? base + 1 : d->path;
 	n = strlen(d->name);
 	if (!is_name(d->name))
-		return yaml_error(yaml_get(root, "name"), err, "a name has lower-case letters, digits, '.' and '-'");
+		return yaml_error(yaml_get(root, "name"), err,
+				  "a name has lower-case letters, digits, '.' and '-'");
 	if (strncmp(base, d->name, n) || strcmp(base + n, ".yaml"))
-		return yaml_error(yaml_get(root, "name"), err, "the file of image '%s' must be %s.yaml", d->name, d->name);
+		return yaml_error(yaml_get(root, "name"), err,
+				  "the file of image '%s' must be %s.yaml", d->name, d->name);
 	return 0;
 }
 
 /* What belongs to roots made of packages, and what to an ISO. */
 static int check_family(const struct definition *d, const struct yaml_node *root, struct error *err)
 {
-	static const char *const deb_only[] = {"suites", "components", "variant", "packages", "runtime", "overlay", NULL};
+	static const char *const deb_only[] = {"suites",  "components", "variant", "packages",
+					       "runtime", "overlay",	NULL};
 	static const char *const iso_only[] = {"images", "files", NULL};
 	const char *const *wrong = d->family == DEFINITION_DEB ? iso_only : deb_only;
 
 	for (; *wrong; wrong++)
 		if (yaml_get(root, *wrong))
-			return yaml_error(yaml_get(root, *wrong), err, "'%s' does not fit this family", *wrong);
+			return yaml_error(yaml_get(root, *wrong), err,
+					  "'%s' does not fit this family", *wrong);
 	if (d->family == DEFINITION_DEB && !*d->suites)
 		return yaml_error(root, err, "'suites' is missing");
 	return 0;
@@ -251,23 +272,26 @@ static int read_lists(struct definition *d, const struct yaml_node *root, struct
 	    (r = check_words(root, "images", d->images, err)) < 0)
 		return r;
 	if (strcmp(variant, "essential"))
-		return yaml_error(yaml_get(root, "variant"), err, "variant must be essential, not '%s'", variant);
+		return yaml_error(yaml_get(root, "variant"), err,
+				  "variant must be essential, not '%s'", variant);
 	if (d->overlay && (strchr(d->overlay, '/') || *d->overlay == '.'))
-		return yaml_error(yaml_get(root, "overlay"), err, "'overlay' must be a folder beside the definition");
+		return yaml_error(yaml_get(root, "overlay"), err,
+				  "'overlay' must be a folder beside the definition");
 	return 0;
 }
 
 static int read_definition(struct definition *d, struct error *err)
 {
-	static const char *const keys[] = {"name",     "family",  "suites", "components", "variant", "packages",
-					   "runtime",  "overlay", "images", "files",	  "outputs", NULL};
+	static const char *const keys[] = {"name",    "family",	  "suites",  "components",
+					   "variant", "packages", "runtime", "overlay",
+					   "images",  "files",	  "outputs", NULL};
 	struct yaml_node *root;
 	int r = yaml_load_file(d->arena, AT_FDCWD, d->path, &root, err);
 
-	if (r < 0 || (r = yaml_check_keys(root, keys, err)) < 0 || (r = read_name(d, root, err)) < 0 ||
-	    (r = read_family(d, root, err)) < 0 || (r = read_lists(d, root, err)) < 0 ||
-	    (r = check_family(d, root, err)) < 0 || (r = read_files(d, root, err)) < 0 ||
-	    (r = read_outputs(d, root, err)) < 0)
+	if (r < 0 || (r = yaml_check_keys(root, keys, err)) < 0 ||
+	    (r = read_name(d, root, err)) < 0 || (r = read_family(d, root, err)) < 0 ||
+	    (r = read_lists(d, root, err)) < 0 || (r = check_family(d, root, err)) < 0 ||
+	    (r = read_files(d, root, err)) < 0 || (r = read_outputs(d, root, err)) < 0)
 		return r;
 	return 0;
 }
@@ -281,7 +305,8 @@ int definition_read(const char *path, struct definition **out, struct error *err
 
 	d->arena = arena;
 	d->path = arena_strdup(arena, path);
-	d->folder = slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".";
+	d->folder = slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path))
+			  : ".";
 	r = read_definition(d, err);
 	if (r < 0)
 		definition_free(d);
@@ -313,7 +338,8 @@ int definition_find(const char *source_root, const char *image, char **path, str
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		_cleanup_free_ char *try = xasprintf("%s/%s/%s.yaml", source_root, folders[i], image);
+		_cleanup_free_ char *try =
+			xasprintf("%s/%s/%s.yaml", source_root, folders[i], image);
 
 		if (!access(try, F_OK)) {
 			*path = take_ptr(try);

@@ -1,26 +1,22 @@
 /*
- * Image definitions: templates/NAME.yaml, dom0-rootfs/NAME.yaml, builder/NAME.yaml, iso/NAME.yaml. One schema for
- * all images; a key that is not in it is an error with file:line, and so is a key that the output's kind does not use.
+ * Image definitions: templates/NAME.yaml, dom0-rootfs/NAME.yaml, builder/NAME.yaml, iso/NAME.yaml.
+ * One schema for all images; a key that is not in it is an error with file:line, and so is a key
+ * that the output's kind does not use.
  *
  *     name: debian-13-minimal              # that of the file
  *     family: deb                          # or iso
- *     suites: [trixie, trixie-updates, trixie-security]    # "-security" comes from the security archive
- *     components: [main]                   # default
- *     variant: essential                   # default: all Essential packages, and `packages`
- *     packages: [systemd-sysv, ...]        # solved by apt without Recommends
- *     runtime: [bulkhead-guest]            # packages of ours, from runtime/packages
- *     overlay: debian-13-minimal.overlay   # folder beside the definition, laid over the root; root-owned
- *     images: [dom0, ...]                  # images whose outputs are inputs here (iso)
- *     files: {/path/on/iso: image/output}  # (iso) what lies where; a value without '/' is a file beside the definition
- *     outputs:
- *       root.img:      {kind: template-disk, size: 10G, label: "Root filesystem"}
- *       root.erofs:    {kind: erofs, verity: true, path: /usr/lib/modules}
- *       vmlinuz:       {kind: file, path: "/boot/vmlinuz-*"}
- *       initramfs.img: {kind: dracut, args: [...]}
- *       initramfs:     {kind: guest-initramfs, init: /usr/lib/bulkhead/guest-init, modules: [ext4, ...]}
- *       bulkhead.iso:  {kind: iso, volume: BULKHEAD, menu: grub.cfg}
- *       root.tar:      {kind: tar}
- *       root:          {kind: dir}
+ *     suites: [trixie, trixie-updates, trixie-security]    # "-security" comes from the security
+ * archive components: [main]                   # default variant: essential                   #
+ * default: all Essential packages, and `packages` packages: [systemd-sysv, ...]        # solved by
+ * apt without Recommends runtime: [bulkhead-guest]            # packages of ours, from
+ * runtime/packages overlay: debian-13-minimal.overlay   # folder beside the definition, laid over
+ * the root; root-owned images: [dom0, ...]                  # images whose outputs are inputs here
+ * (iso) files: {/path/on/iso: image/output}  # (iso) what lies where; a value without '/' is a file
+ * beside the definition outputs: root.img:      {kind: template-disk, size: 10G, label: "Root
+ * filesystem"} root.erofs:    {kind: erofs, verity: true, path: /usr/lib/modules} vmlinuz: {kind:
+ * file, path: "/boot/vmlinuz-*"} initramfs.img: {kind: dracut, args: [...]} initramfs:     {kind:
+ * guest-initramfs, init: /usr/lib/bulkhead/guest-init, modules: [ext4, ...]} bulkhead.iso:  {kind:
+ * iso, volume: BULKHEAD, menu: grub.cfg} root.tar:      {kind: tar} root:          {kind: dir}
  *       root.ext4:     {kind: ext4, size: 2G, label: x}
  */
 #pragma once
@@ -51,9 +47,10 @@ enum output_kind {
 struct definition_output {
 	const char *name; /* file name below out/IMAGE/ */
 	enum output_kind kind;
-	uint64_t size;		    /* bytes; 0: as large as the content needs */
-	bool verity;		    /* erofs: also NAME.verity and NAME.roothash (without NAME's suffix) */
-	const char *path;	    /* file: glob(7) pattern that must match once; erofs: folder (NULL: all) */
+	uint64_t size; /* bytes; 0: as large as the content needs */
+	bool verity;   /* erofs: also NAME.verity and NAME.roothash (without NAME's suffix) */
+	const char
+		*path; /* file: glob(7) pattern that must match once; erofs: folder (NULL: all) */
 	const char *label;	    /* of partition or file system */
 	const char *init;	    /* guest-initramfs: program that becomes /init */
 	const char *volume;	    /* iso: volume id */
@@ -88,8 +85,9 @@ struct definition {
 };
 
 /*
- * IMAGE is a path (has a slash or ends in ".yaml") or a name that is looked for in templates/, dom0-rootfs/, builder/
- * and iso/ below `source_root`. On success *path is the caller's. -ENOENT: err says where it was looked for.
+ * IMAGE is a path (has a slash or ends in ".yaml") or a name that is looked for in templates/,
+ * dom0-rootfs/, builder/ and iso/ below `source_root`. On success *path is the caller's. -ENOENT:
+ * err says where it was looked for.
  */
 int definition_find(const char *source_root, const char *image, char **path, struct error *err);
 

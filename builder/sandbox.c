@@ -26,8 +26,8 @@
 enum { DEFAULT_TIMEOUT = 3600, REPORT_MAX = 64 << 10 };
 
 /*
- * What the child says before it ends, on a pipe that no foreign program inherits: two numbers, then object, cause
- * and remedy, each with its NUL. Nothing at all means that it was killed.
+ * What the child says before it ends, on a pipe that no foreign program inherits: two numbers, then
+ * object, cause and remedy, each with its NUL. Nothing at all means that it was killed.
  */
 struct report {
 	int result; /* 0 or -errno */
@@ -104,7 +104,8 @@ struct stdio {
 
 static int prepare_stdio(const struct job *job, struct stdio *io)
 {
-	const int wanted[3] = {job->sb->stdin_fd, job->sb->stdout_fd > 0 ? job->sb->stdout_fd : job->log_fd,
+	const int wanted[3] = {job->sb->stdin_fd,
+			       job->sb->stdout_fd > 0 ? job->sb->stdout_fd : job->log_fd,
 			       job->sb->stderr_fd > 0 ? job->sb->stderr_fd : job->log_fd};
 
 	io->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -218,9 +219,11 @@ static ssize_t collect(int fd, struct strbuf *out, size_t max)
 }
 
 /* Reads report and log to their ends. -ETIMEDOUT when that does not come in time. */
-static int listen_to(int report_fd, struct strbuf *report, int log_fd, struct strbuf *log, size_t max, int64_t deadline)
+static int listen_to(int report_fd, struct strbuf *report, int log_fd, struct strbuf *log,
+		     size_t max, int64_t deadline)
 {
-	struct pollfd fds[2] = {{.fd = report_fd, .events = POLLIN}, {.fd = log_fd, .events = POLLIN}};
+	struct pollfd fds[2] = {{.fd = report_fd, .events = POLLIN},
+				{.fd = log_fd, .events = POLLIN}};
 	struct strbuf *to[2] = {report, log};
 	const size_t limits[2] = {REPORT_MAX, max};
 
@@ -259,15 +262,17 @@ static int read_report(struct blob text, struct report *report, struct error *er
 		rest.p = end + 1;
 	}
 	if (report->result < 0)
-		error_set(err, report->result, texts[0], texts[2] && *texts[2] ? texts[2] : NULL, "%s",
-			  texts[1] && *texts[1] ? texts[1] : strerror(-report->result));
+		error_set(err, report->result, texts[0], texts[2] && *texts[2] ? texts[2] : NULL,
+			  "%s", texts[1] && *texts[1] ? texts[1] : strerror(-report->result));
 	return report->result;
 }
 
 static int run(struct job *job, struct strbuf *log, size_t max, int *status, struct error *err)
 {
-	const unsigned flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-	int64_t deadline = now_ms() + 1000 * (int64_t)(job->sb->timeout_s ? job->sb->timeout_s : DEFAULT_TIMEOUT);
+	const unsigned flags =
+		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	int64_t deadline = now_ms() + 1000 * (int64_t)(job->sb->timeout_s ? job->sb->timeout_s
+									  : DEFAULT_TIMEOUT);
 	_cleanup_close_ int report_in = -1, report_out = -1, log_in = -1, log_out = -1;
 	_cleanup_strbuf_ struct strbuf text = {0};
 	struct report report = {0};
@@ -287,10 +292,12 @@ static int run(struct job *job, struct strbuf *log, size_t max, int *status, str
 	job->report_fd = report_out;
 	job->log_fd = log_out;
 	fflush(NULL);
-	/* The raw call: fork() with namespaces. This process has one thread, so the child may use all of libc. */
+	/* The raw call: fork() with namespaces. This process has one thread, so the child may use
+	 * all of libc. */
 	pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
-		return error_set(err, -errno, "sandbox", "run as root", "cannot make namespaces: %s", strerror(errno));
+		return error_set(err, -errno, "sandbox", "run as root",
+				 "cannot make namespaces: %s", strerror(errno));
 	if (pid == 0)
 		child_main(job);
 	close(take_fd(&report_out));
@@ -329,7 +336,8 @@ static struct blob last_line(struct blob text)
 	return line;
 }
 
-int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log, size_t max, struct error *err)
+int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log, size_t max,
+		  struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf own = {0};
 	struct strbuf *text = log ? log : &own;
@@ -345,10 +353,12 @@ int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log
 	if (status == 0)
 		return 0;
 	line = last_line(strbuf_blob(text));
-	return error_set(err, -EPROTO, what, NULL, "exit code %d%s%.*s", status, line.n ? ": " : "", BLOB_ARG(line));
+	return error_set(err, -EPROTO, what, NULL, "exit code %d%s%.*s", status, line.n ? ": " : "",
+			 BLOB_ARG(line));
 }
 
-int sandbox_call(const struct sandbox *sb, int (*fn)(void *arg, struct error *err), void *arg, struct error *err)
+int sandbox_call(const struct sandbox *sb, int (*fn)(void *arg, struct error *err), void *arg,
+		 struct error *err)
 {
 	struct job job = {.sb = sb, .fn = fn, .arg = arg};
 	int status = 0;

@@ -1,8 +1,9 @@
 /*
- * Runs a program, or a function of ours, that sees nothing but one root folder: own mount, pid, network (not even
- * lo is up), ipc and uts namespaces, pivot_root, a minimal /dev, /proc, tmpfs on /tmp and /run, the capabilities a
- * package script needs and no more, a seccomp filter (no mount, kexec, module, clock, keyring, ... calls), a fixed
- * environment and umask. Whatever the program started is dead when the call returns.
+ * Runs a program, or a function of ours, that sees nothing but one root folder: own mount, pid,
+ * network (not even lo is up), ipc and uts namespaces, pivot_root, a minimal /dev, /proc, tmpfs on
+ * /tmp and /run, the capabilities a package script needs and no more, a seccomp filter (no mount,
+ * kexec, module, clock, keyring, ... calls), a fixed environment and umask. Whatever the program
+ * started is dead when the call returns.
  *
  * The environment is fixed: PATH, HOME=/root, LANG=C.UTF-8, TZ=UTC, DEBIAN_FRONTEND=noninteractive,
  * SOURCE_DATE_EPOCH, and what the caller adds. The host name is "bulkhead", the umask 022.
@@ -23,18 +24,21 @@ enum sandbox_root {
 	SANDBOX_WRITABLE,
 	/* Writable; what is written lies in memory and is gone afterwards. */
 	SANDBOX_THROWAWAY,
-	/* Writable; what is written goes to `upper` (with `work`, an empty folder on the same file system). */
+	/* Writable; what is written goes to `upper` (with `work`, an empty folder on the same file
+	   system). */
 	SANDBOX_OVERLAY,
 };
 
 /*
- * source: absolute path of a folder or file outside. target: absolute path inside; where the root has no such path it
- * must lie below /run or /tmp, or the root be writable (then it is created and stays).
+ * source: absolute path of a folder or file outside. target: absolute path inside; where the root
+ * has no such path it must lie below /run or /tmp, or the root be writable (then it is created and
+ * stays).
  */
 struct sandbox_bind {
 	const char *source, *target;
 	bool writable;
-	const char *upper, *work; /* not NULL: an overlay of `source` that writes to `upper`, as SANDBOX_OVERLAY */
+	const char *upper, *work; /* not NULL: an overlay of `source` that writes to `upper`, as
+				     SANDBOX_OVERLAY */
 };
 
 struct sandbox {
@@ -47,27 +51,30 @@ struct sandbox {
 	const char *const *env;	 /* further "NAME=value", NULL-terminated; may be NULL */
 	const char *cwd;	 /* NULL: / */
 	uint64_t epoch;
-	/* Descriptors for the program: 0 stands for /dev/null (so that a zeroed struct is quiet). */
+	/* Descriptors for the program: 0 stands for /dev/null (so that a zeroed struct is quiet).
+	 */
 	int stdin_fd, stdout_fd, stderr_fd;
 	unsigned timeout_s; /* 0: one hour */
 };
 
 /*
- * Runs sb->argv. 0 when it was run to its end: *status is its exit code, or 128 + signal. -ETIMEDOUT: it was
- * killed at the limit. Other negative errno: it could not be started; err says at which step.
+ * Runs sb->argv. 0 when it was run to its end: *status is its exit code, or 128 + signal.
+ * -ETIMEDOUT: it was killed at the limit. Other negative errno: it could not be started; err says
+ * at which step.
  */
 int sandbox_run(const struct sandbox *sb, int *status, struct error *err);
 
 /*
- * As sandbox_run, with output (stdout and stderr together, at most `max` bytes, the last ones) collected in `log`
- * (when stdout_fd and stderr_fd are 0), and an exit code other than 0 turned into -EPROTO with the program's last
- * line as the cause. `what` names it in messages.
+ * As sandbox_run, with output (stdout and stderr together, at most `max` bytes, the last ones)
+ * collected in `log` (when stdout_fd and stderr_fd are 0), and an exit code other than 0 turned
+ * into -EPROTO with the program's last line as the cause. `what` names it in messages.
  */
-int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log, size_t max, struct error *err);
+int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log, size_t max,
+		  struct error *err);
 
 /*
- * Calls fn(arg) in the sandbox, in a process of its own; sb->argv is not used. What fn sets in its `struct error` is
- * carried over to `err`; its return value (0 or negative errno) is the result.
+ * Calls fn(arg) in the sandbox, in a process of its own; sb->argv is not used. What fn sets in its
+ * `struct error` is carried over to `err`; its return value (0 or negative errno) is the result.
  */
 int sandbox_call(const struct sandbox *sb, int (*fn)(void *arg, struct error *err), void *arg,
 		 struct error *err);

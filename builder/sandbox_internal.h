@@ -1,5 +1,5 @@
-/* What the parts of the sandbox share: builder/sandbox.c starts and waits, _mount.c makes the view, _limits.c takes
- * rights away. All of it runs in the child, before anything foreign does. */
+/* What the parts of the sandbox share: builder/sandbox.c starts and waits, _mount.c makes the view,
+ * _limits.c takes rights away. All of it runs in the child, before anything foreign does. */
 #pragma once
 
 #include "builder/sandbox.h"

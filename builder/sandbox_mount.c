@@ -1,7 +1,7 @@
 /*
- * The view: every tree is opened as a detached mount first (open_tree, fsmount), while the host's paths are still
- * there; then pivot_root; then the trees are put into place. So no path is ever resolved in a foreign root with the
- * host in reach, whatever links that root holds.
+ * The view: every tree is opened as a detached mount first (open_tree, fsmount), while the host's
+ * paths are still there; then pivot_root; then the trees are put into place. So no path is ever
+ * resolved in a foreign root with the host in reach, whatever links that root holds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,8 @@ static const char *const devices[] = {"null", "zero", "full", "random", "urandom
 enum { DEVICES = sizeof(devices) / sizeof(devices[0]) };
 
 /* Files of /proc through which root could act on the host, or that say too much about it. */
-static const char *const hidden[] = {"/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list"};
+static const char *const hidden[] = {"/proc/kcore", "/proc/keys", "/proc/sysrq-trigger",
+				     "/proc/timer_list"};
 /* Folders of /proc that stay readable only. */
 static const char *const frozen[] = {"/proc/sys", "/proc/irq", "/proc/bus", "/proc/fs"};
 
@@ -29,7 +30,8 @@ static const char *const frozen[] = {"/proc/sys", "/proc/irq", "/proc/bus", "/pr
 static int tree_open(const char *path, bool writable)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
-	_cleanup_close_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	_cleanup_close_ int fd =
+		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
 	if (fd < 0)
 		return -errno;
@@ -85,8 +87,9 @@ static int place(int tree, const char *target)
 }
 
 /*
- * Upper and work of a throw-away overlay lie in a tmpfs that only the overlay keeps alive. An overlay takes its
- * folders by path, and only from mounts that have a place: the host's /proc is one that nobody needs any more.
+ * Upper and work of a throw-away overlay lie in a tmpfs that only the overlay keeps alive. An
+ * overlay takes its folders by path, and only from mounts that have a place: the host's /proc is
+ * one that nobody needs any more.
  */
 static int throwaway_open(const char *lower)
 {
@@ -171,8 +174,10 @@ static int place_devices(const int trees[DEVICES])
 		r = symlink(links[i][0], links[i][1]) < 0 ? -errno : 0;
 	if (r < 0)
 		return r;
-	if (mkdir("/dev/pts", 0755) < 0 || mkdir("/dev/shm", 01777) < 0 || chmod("/dev/shm", 01777) < 0 ||
-	    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620") < 0)
+	if (mkdir("/dev/pts", 0755) < 0 || mkdir("/dev/shm", 01777) < 0 ||
+	    chmod("/dev/shm", 01777) < 0 ||
+	    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=620") < 0)
 		return -errno;
 	return 0;
 }
@@ -194,13 +199,15 @@ static int restrict_proc(void)
 
 static int enter_root(int tree)
 {
-	/* Any folder will do: it is this process's own view, and what lies below was opened before. */
+	/* Any folder will do: it is this process's own view, and what lies below was opened before.
+	 */
 	static const char at[] = "/tmp";
 	int r = place(tree, at);
 
 	if (r < 0)
 		return r;
-	if (chdir(at) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	if (chdir(at) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
 	return 0;
 }
@@ -215,11 +222,14 @@ static int enter_root(int tree)
 
 int sandbox_mount_all(const struct sandbox *sb, const char **step)
 {
-	int *binds = xcalloc(sb->n_binds + 1, sizeof(*binds)); /* the process ends before it could leak */
+	int *binds = xcalloc(sb->n_binds + 1,
+			     sizeof(*binds)); /* the process ends before it could leak */
 	int dev[DEVICES], root, proc, r;
 
-	STEP("make mounts private", mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0);
-	STEP("mount /proc", proc = new_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL));
+	STEP("make mounts private",
+	     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0);
+	STEP("mount /proc",
+	     proc = new_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL));
 	for (size_t i = 0; i < DEVICES; i++)
 		STEP(devices[i], dev[i] = device_open(devices[i]));
 	for (size_t i = 0; i < sb->n_binds; i++) {

@@ -37,8 +37,10 @@ static int lock_key(const struct store *s, const char *key, bool wait)
 				continue;
 			return -errno;
 		}
-		/* Someone may have removed the file while we waited: then this lock guards nothing. */
-		if (fstat(fd, &here) == 0 && fstatat(s->fd, name, &there, 0) == 0 && here.st_ino == there.st_ino)
+		/* Someone may have removed the file while we waited: then this lock guards nothing.
+		 */
+		if (fstat(fd, &here) == 0 && fstatat(s->fd, name, &there, 0) == 0 &&
+		    here.st_ino == there.st_ino)
 			return take_fd(&fd);
 	}
 }
@@ -89,7 +91,8 @@ int store_open(const char *path, struct store **out, struct error *err)
 		s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && s->fd < 0)
 		r = -errno;
-	if (r == 0 && (r = mkdir_p(s->fd, "tmp", 0755)) == 0 && (r = mkdir_p(s->fd, "lock", 0755)) == 0)
+	if (r == 0 && (r = mkdir_p(s->fd, "tmp", 0755)) == 0 &&
+	    (r = mkdir_p(s->fd, "lock", 0755)) == 0)
 		r = remove_leftovers(s);
 	if (r < 0) {
 		store_close(s);
@@ -165,7 +168,8 @@ static int make_entry(struct store *s, const struct strbuf *inputs, struct store
 	return write_file(AT_FDCWD, list, inputs->p ? inputs->p : "", inputs->n, 0644);
 }
 
-int store_begin(struct store *s, const char *key, const struct strbuf *inputs, struct store_entry *e, struct error *err)
+int store_begin(struct store *s, const char *key, const struct strbuf *inputs,
+		struct store_entry *e, struct error *err)
 {
 	int r;
 
@@ -208,7 +212,8 @@ void store_abort(struct store *s, struct store_entry *e)
 
 static int digest_folder(struct sha256 *h, int dirfd, const char *prefix, unsigned depth);
 
-static int digest_entry(struct sha256 *h, int dirfd, const char *name, const char *prefix, unsigned depth)
+static int digest_entry(struct sha256 *h, int dirfd, const char *name, const char *prefix,
+			unsigned depth)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", prefix, name);
 	_cleanup_close_ int fd = -1;

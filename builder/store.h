@@ -1,11 +1,12 @@
 /*
- * The store: the result of a step lies in STORE/<key>/, where the key is the SHA-256 of a text that lists everything
- * the result depends on. What is there is complete and never changes; so nothing is done twice, and two builds at
- * once share work instead of disturbing each other.
+ * The store: the result of a step lies in STORE/<key>/, where the key is the SHA-256 of a text that
+ * lists everything the result depends on. What is there is complete and never changes; so nothing
+ * is done twice, and two builds at once share work instead of disturbing each other.
  *
- * A result is made in STORE/tmp/<key>/, with STORE/lock/<key> locked, and renamed at the end. A folder in tmp/ whose
- * lock nobody holds is what a killed build left; it goes when the store is opened for writing the next time.
- * Nothing is fsynced: after a power cut the store may hold wrong bytes, and `rm -rf` of it is always right.
+ * A result is made in STORE/tmp/<key>/, with STORE/lock/<key> locked, and renamed at the end. A
+ * folder in tmp/ whose lock nobody holds is what a killed build left; it goes when the store is
+ * opened for writing the next time. Nothing is fsynced: after a power cut the store may hold wrong
+ * bytes, and `rm -rf` of it is always right.
  */
 #pragma once
 
@@ -23,13 +24,15 @@ void store_close(struct store *s);
 /* Absolute. */
 const char *store_path(const struct store *s);
 
-/* The text under a key: lines "name value". Values may be long; line breaks in them are kept apart by a count. */
+/* The text under a key: lines "name value". Values may be long; line breaks in them are kept apart
+ * by a count. */
 void store_input(struct strbuf *text, const char *name, const char *value);
 void store_input_number(struct strbuf *text, const char *name, unsigned long long value);
 void store_key(const struct strbuf *text, char key[SHA256_HEX]);
 
 bool store_has(const struct store *s, const char *key);
-/* Absolute path of `name` in the entry (which need not exist), or of the entry itself for NULL. The caller's. */
+/* Absolute path of `name` in the entry (which need not exist), or of the entry itself for NULL. The
+ * caller's. */
 char *store_entry_path(const struct store *s, const char *key, const char *name);
 
 /* A result in the making. */
@@ -41,12 +44,15 @@ struct store_entry {
 };
 
 /*
- * 1: the entry is there (made by someone else while we waited for the lock, perhaps). 0: it is ours to make; end with
- * store_commit or store_abort. The result of `inputs` is kept in the entry as the file "inputs".
+ * 1: the entry is there (made by someone else while we waited for the lock, perhaps). 0: it is ours
+ * to make; end with store_commit or store_abort. The result of `inputs` is kept in the entry as the
+ * file "inputs".
  */
-int store_begin(struct store *s, const char *key, const struct strbuf *inputs, struct store_entry *e, struct error *err);
+int store_begin(struct store *s, const char *key, const struct strbuf *inputs,
+		struct store_entry *e, struct error *err);
 int store_commit(struct store *s, struct store_entry *e, struct error *err);
 void store_abort(struct store *s, struct store_entry *e);
 
-/* Digest over names, kinds, execute bits and contents of the files below a folder, for keys. -ENOENT: no such. */
+/* Digest over names, kinds, execute bits and contents of the files below a folder, for keys.
+ * -ENOENT: no such. */
 int store_tree_digest(int dirfd, const char *path, char hex[SHA256_HEX]);

@@ -83,7 +83,8 @@ static bool is_known(struct walk *k, const struct stat *st, struct tar_member *m
 
 	if (st->st_nlink < 2)
 		return false;
-	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino);
+	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev,
+		 (unsigned long long)st->st_ino);
 	first = strmap_get(&k->seen, key);
 	if (!first) {
 		strmap_put(&k->seen, key, xstrdup(m->name));
@@ -97,7 +98,8 @@ static bool is_known(struct walk *k, const struct stat *st, struct tar_member *m
 
 static int walk_folder(struct walk *k, int dirfd, unsigned depth);
 
-static int write_folder(struct walk *k, int dirfd, const char *name, struct tar_member *m, unsigned depth)
+static int write_folder(struct walk *k, int dirfd, const char *name, struct tar_member *m,
+			unsigned depth)
 {
 	_cleanup_close_ int fd = -1;
 	size_t before = k->path.n;
@@ -128,7 +130,8 @@ static int write_entry(struct walk *k, int dirfd, const char *name, unsigned dep
 	if (S_ISSOCK(st.st_mode))
 		return 0;
 	path = xasprintf("%s%s%s", k->path.p, name, S_ISDIR(st.st_mode) ? "/" : "");
-	m = (struct tar_member){.name = path, .mode = st.st_mode & 07777, .uid = st.st_uid, .gid = st.st_gid};
+	m = (struct tar_member){
+		.name = path, .mode = st.st_mode & 07777, .uid = st.st_uid, .gid = st.st_gid};
 	m.mtime = st.st_mtime > k->epoch ? k->epoch : st.st_mtime < 0 ? 0 : st.st_mtime;
 	if (S_ISDIR(st.st_mode)) {
 		m.type = '5';

@@ -207,7 +207,8 @@ int tar_writer_member(struct tar_writer *w, const struct tar_member *m)
 	if (!fits(size, sizeof(h.size)))
 		pax_number(&pax, "size", size);
 	if (m->capability)
-		pax_record(&pax, "SCHILY.xattr.security.capability", m->capability, m->capability_size);
+		pax_record(&pax, "SCHILY.xattr.security.capability", m->capability,
+			   m->capability_size);
 	if (pax.n && (r = put_pax(w, &pax)) < 0)
 		return r;
 	octal(h.mode, sizeof(h.mode), m->mode & 07777);

@@ -1,9 +1,11 @@
 /*
- * The tar stream that every artefact is made from: POSIX ustar (pax headers only where a field does not fit, and for
- * file capabilities), members sorted by path, owners as numbers, no time later than the epoch. The same tree gives
- * the same bytes whatever the file system's order, inode numbers and clock.
+ * The tar stream that every artefact is made from: POSIX ustar (pax headers only where a field does
+ * not fit, and for file capabilities), members sorted by path, owners as numbers, no time later
+ * than the epoch. The same tree gives the same bytes whatever the file system's order, inode
+ * numbers and clock.
  *
- * Names are "./" and "./path"; a directory ends in "/". Hard links point at the member that comes first.
+ * Names are "./" and "./path"; a directory ends in "/". Hard links point at the member that comes
+ * first.
  */
 #pragma once
 
@@ -37,8 +39,8 @@ int tar_writer_end(struct tar_writer *w);
 void tar_writer_free(struct tar_writer *w);
 
 /*
- * The whole tree below dirfd. Directories get the epoch as their time: when something was put into them depends on
- * how a root was made, not on what it is. Sockets are left out; a device node is an error, as is an extended
- * attribute in the security namespace other than file capabilities.
+ * The whole tree below dirfd. Directories get the epoch as their time: when something was put into
+ * them depends on how a root was made, not on what it is. Sockets are left out; a device node is an
+ * error, as is an extended attribute in the security namespace other than file capabilities.
  */
 int tar_write_tree(int dirfd, int fd, uint64_t epoch, struct error *err);

@@ -65,7 +65,8 @@ static int fail(struct unpack *u, const char *name, int code, const char *doing)
 	return error_errno(u->err, code, object, doing);
 }
 
-/* Why the name is not acceptable, or NULL; the clean name ("usr/bin/x", "" for the root) goes to *clean. */
+/* Why the name is not acceptable, or NULL; the clean name ("usr/bin/x", "" for the root) goes to
+ * *clean. */
 static const char *clean_name(const char *name, char **clean)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
@@ -92,7 +93,8 @@ static const char *clean_name(const char *name, char **clean)
 
 static int open_beneath(int dirfd, const char *path, uint64_t flags)
 {
-	struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	struct open_how how = {.flags = flags | O_CLOEXEC,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : fd;
@@ -125,7 +127,8 @@ static void remember_time(struct unpack *u, char *name, struct archive_entry *e)
 {
 	if (u->n_times % 256 == 0)
 		u->times = xreallocarray(u->times, u->n_times + 256, sizeof(*u->times));
-	u->times[u->n_times++] = (struct folder_time){name, archive_entry_mtime(e), archive_entry_mtime_nsec(e)};
+	u->times[u->n_times++] =
+		(struct folder_time){name, archive_entry_mtime(e), archive_entry_mtime_nsec(e)};
 }
 
 static int set_times(struct unpack *u)
@@ -133,7 +136,8 @@ static int set_times(struct unpack *u)
 	for (size_t i = u->n_times; i-- > 0;) {
 		const struct folder_time *t = &u->times[i];
 		const struct timespec times[2] = {{t->mtime, t->nsec}, {t->mtime, t->nsec}};
-		_cleanup_close_ int fd = open_beneath(u->root, *t->name ? t->name : ".", O_RDONLY | O_DIRECTORY);
+		_cleanup_close_ int fd =
+			open_beneath(u->root, *t->name ? t->name : ".", O_RDONLY | O_DIRECTORY);
 
 		if (fd < 0 || futimens(fd, times) < 0)
 			return fail(u, t->name, fd < 0 ? fd : -errno, "cannot set its time");
@@ -141,7 +145,8 @@ static int set_times(struct unpack *u)
 	return 0;
 }
 
-static int make_folder(struct unpack *u, int parent, const char *base, const char *name, struct archive_entry *e)
+static int make_folder(struct unpack *u, int parent, const char *base, const char *name,
+		       struct archive_entry *e)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
@@ -149,13 +154,17 @@ static int make_folder(struct unpack *u, int parent, const char *base, const cha
 	if (*name && mkdirat(parent, base, 0700) < 0) {
 		if (errno != EEXIST)
 			return fail(u, name, -errno, "cannot make the folder");
-		/* A link to a folder stays what it is (deb-spec: /lib of older packages on a merged /usr). */
+		/* A link to a folder stays what it is (deb-spec: /lib of older packages on a merged
+		 * /usr). */
 		if (fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
 			fd = open_beneath(u->root, name, O_PATH | O_DIRECTORY);
-			return fd < 0 ? refuse(u, name, "a folder where a link that leads elsewhere is") : 0;
+			return fd < 0 ? refuse(u, name,
+					       "a folder where a link that leads elsewhere is")
+				      : 0;
 		}
 	}
-	fd = *name ? openat(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : dup(u->root);
+	fd = *name ? openat(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+		   : dup(u->root);
 	if (fd < 0)
 		return fail(u, name, -errno, "is no folder");
 	if (fchown(fd, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e)) < 0 ||
@@ -177,7 +186,9 @@ static int copy_data(struct unpack *u, const char *name, int fd)
 		if (r == ARCHIVE_EOF)
 			return 0;
 		if (r < ARCHIVE_WARN || offset != at)
-			return refuse(u, name, archive_error_string(u->in) ? archive_error_string(u->in) : "is sparse");
+			return refuse(u, name,
+				      archive_error_string(u->in) ? archive_error_string(u->in)
+								  : "is sparse");
 		if (n > u->bytes_left)
 			return refuse(u, name, "the archive holds more than is allowed");
 		u->bytes_left -= n;
@@ -212,11 +223,13 @@ static int make_room(struct unpack *u, int parent, const char *base, const char 
 	return 0;
 }
 
-static int make_file(struct unpack *u, int parent, const char *base, const char *name, struct archive_entry *e)
+static int make_file(struct unpack *u, int parent, const char *base, const char *name,
+		     struct archive_entry *e)
 {
 	const struct timespec times[2] = {{archive_entry_mtime(e), archive_entry_mtime_nsec(e)},
 					  {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
-	_cleanup_close_ int fd = openat(parent, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd =
+		openat(parent, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -234,7 +247,8 @@ static int make_file(struct unpack *u, int parent, const char *base, const char 
 	return futimens(fd, times) < 0 ? fail(u, name, -errno, "cannot set its time") : 0;
 }
 
-static int make_link(struct unpack *u, int parent, const char *base, const char *name, struct archive_entry *e)
+static int make_link(struct unpack *u, int parent, const char *base, const char *name,
+		     struct archive_entry *e)
 {
 	const struct timespec times[2] = {{archive_entry_mtime(e), archive_entry_mtime_nsec(e)},
 					  {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
@@ -242,13 +256,15 @@ static int make_link(struct unpack *u, int parent, const char *base, const char 
 
 	if (!target || symlinkat(target, parent, base) < 0)
 		return fail(u, name, target ? -errno : -EINVAL, "cannot make the link");
-	if (fchownat(parent, base, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e), AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (fchownat(parent, base, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e),
+		     AT_SYMLINK_NOFOLLOW) < 0 ||
 	    utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(u, name, -errno, "cannot set owner and time");
 	return 0;
 }
 
-static int make_hard_link(struct unpack *u, int parent, const char *base, const char *name, struct archive_entry *e)
+static int make_hard_link(struct unpack *u, int parent, const char *base, const char *name,
+			  struct archive_entry *e)
 {
 	_cleanup_free_ char *target = NULL;
 	_cleanup_close_ int from = -1;
@@ -296,7 +312,8 @@ static int make_member(struct unpack *u, const char *name, struct archive_entry 
 		return make_link(u, parent, base, name, e);
 	if (type == AE_IFIFO)
 		return mkfifoat(parent, base, archive_entry_perm(e)) < 0 ||
-				       fchownat(parent, base, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e),
+				       fchownat(parent, base, (uid_t)archive_entry_uid(e),
+						(gid_t)archive_entry_gid(e),
 						AT_SYMLINK_NOFOLLOW) < 0
 			       ? fail(u, name, -errno, "cannot make the fifo")
 			       : 0;
@@ -315,7 +332,8 @@ static int unpack_members(struct unpack *u)
 		if (r == ARCHIVE_EOF)
 			return set_times(u);
 		if (r < ARCHIVE_WARN)
-			return error_set(u->err, -EBADMSG, u->label, NULL, "%s", archive_error_string(u->in));
+			return error_set(u->err, -EBADMSG, u->label, NULL, "%s",
+					 archive_error_string(u->in));
 		if (!u->members_left--)
 			return refuse(u, "./", "the archive has more members than are allowed");
 		raw = archive_entry_pathname(e);
@@ -328,16 +346,17 @@ static int unpack_members(struct unpack *u)
 	}
 }
 
-static int unpack_from(struct archive *in, int dirfd, const char *label, const struct unpack_limits *limits,
-		       struct error *err)
+static int unpack_from(struct archive *in, int dirfd, const char *label,
+		       const struct unpack_limits *limits, struct error *err)
 {
-	struct unpack u = {.in = in,
-			   .label = label,
-			   .err = err,
-			   .root = dirfd,
-			   .parent_fd = -1,
-			   .bytes_left = limits && limits->max_bytes ? limits->max_bytes : UINT64_C(16) << 30,
-			   .members_left = limits && limits->max_members ? limits->max_members : 2000000};
+	struct unpack u = {
+		.in = in,
+		.label = label,
+		.err = err,
+		.root = dirfd,
+		.parent_fd = -1,
+		.bytes_left = limits && limits->max_bytes ? limits->max_bytes : UINT64_C(16) << 30,
+		.members_left = limits && limits->max_members ? limits->max_members : 2000000};
 	int r = unpack_members(&u);
 
 	unpack_free(&u);
@@ -357,7 +376,8 @@ static struct archive *new_reader(void)
 	return a;
 }
 
-int unpack_tar(int fd, int dirfd, const char *label, const struct unpack_limits *limits, struct error *err)
+int unpack_tar(int fd, int dirfd, const char *label, const struct unpack_limits *limits,
+	       struct error *err)
 {
 	struct archive *a = new_reader();
 	int r = archive_read_open_fd(a, fd, READ_BLOCK);
@@ -385,7 +405,8 @@ static la_ssize_t read_member(struct archive *inner, void *outer, const void **d
 	return (la_ssize_t)n;
 }
 
-static int next_ar_member(struct archive *ar, const char *label, const char **name, struct error *err)
+static int next_ar_member(struct archive *ar, const char *label, const char **name,
+			  struct error *err)
 {
 	struct archive_entry *e;
 	int r = archive_read_next_header(ar, &e);
@@ -398,8 +419,10 @@ static int next_ar_member(struct archive *ar, const char *label, const char **na
 	return 1;
 }
 
-/* deb(5): debian-binary with "2.x", then control.tar.*, then data.tar.*; members that begin with _ are skipped. */
-static int find_ar_member(struct archive *ar, const char *label, const char *wanted, struct error *err)
+/* deb(5): debian-binary with "2.x", then control.tar.*, then data.tar.*; members that begin with _
+ * are skipped. */
+static int find_ar_member(struct archive *ar, const char *label, const char *wanted,
+			  struct error *err)
 {
 	char version[4] = "";
 	const char *name;
@@ -407,7 +430,8 @@ static int find_ar_member(struct archive *ar, const char *label, const char *wan
 
 	if (r < 0)
 		return r;
-	if (r == 0 || strcmp(name, "debian-binary") || archive_read_data(ar, version, 2) != 2 || strcmp(version, "2."))
+	if (r == 0 || strcmp(name, "debian-binary") || archive_read_data(ar, version, 2) != 2 ||
+	    strcmp(version, "2."))
 		return error_set(err, -EBADMSG, label, NULL, "is no Debian package of format 2");
 	while ((r = next_ar_member(ar, label, &name, err)) > 0)
 		if (!strncmp(name, wanted, strlen(wanted)))
@@ -416,8 +440,8 @@ static int find_ar_member(struct archive *ar, const char *label, const char *wan
 }
 
 /* Opens the tar inside the ar member; both readers are the caller's, also after a failure. */
-static int open_deb(int fd, const char *label, const char *wanted, struct archive *ar, struct archive *inner,
-		    struct error *err)
+static int open_deb(int fd, const char *label, const char *wanted, struct archive *ar,
+		    struct archive *inner, struct error *err)
 {
 	int r;
 
@@ -428,11 +452,13 @@ static int open_deb(int fd, const char *label, const char *wanted, struct archiv
 	if (r < 0)
 		return r;
 	if (archive_read_open(inner, ar, NULL, read_member, NULL) != ARCHIVE_OK)
-		return error_set(err, -EBADMSG, label, NULL, "%s: %s", wanted, archive_error_string(inner));
+		return error_set(err, -EBADMSG, label, NULL, "%s: %s", wanted,
+				 archive_error_string(inner));
 	return 0;
 }
 
-int unpack_deb(int fd, int dirfd, const char *label, const struct unpack_limits *limits, struct error *err)
+int unpack_deb(int fd, int dirfd, const char *label, const struct unpack_limits *limits,
+	       struct error *err)
 {
 	struct archive *ar = archive_read_new(), *inner = new_reader();
 	int r = open_deb(fd, label, "data.tar", ar, inner, err);
@@ -444,7 +470,8 @@ int unpack_deb(int fd, int dirfd, const char *label, const struct unpack_limits 
 	return r;
 }
 
-static int read_control(struct archive *inner, const char *label, struct strbuf *text, struct error *err)
+static int read_control(struct archive *inner, const char *label, struct strbuf *text,
+			struct error *err)
 {
 	struct archive_entry *e;
 	int r;
@@ -457,7 +484,8 @@ static int read_control(struct archive *inner, const char *label, struct strbuf 
 			continue;
 		n = archive_read_data(inner, strbuf_reserve(text, CONTROL_MAX), CONTROL_MAX);
 		if (n < 0 || n == CONTROL_MAX)
-			return error_set(err, -EBADMSG, label, NULL, "its control file is unreadable or too large");
+			return error_set(err, -EBADMSG, label, NULL,
+					 "its control file is unreadable or too large");
 		text->n += (size_t)n;
 		text->p[text->n] = '\0';
 		return 0;

@@ -77,7 +77,8 @@ static int write_sources(int dirfd, const struct strbuf *text)
 	return r;
 }
 
-int apt_sources_write(int dirfd, const char *const *suites, const char *const *components, struct error *err)
+int apt_sources_write(int dirfd, const char *const *suites, const char *const *components,
+		      struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf raw = {0}, plain = {0}, text = {0};
 	struct deb822_stanza stanza;
@@ -93,7 +94,8 @@ int apt_sources_write(int dirfd, const char *const *suites, const char *const *c
 	while ((r = deb822_next(&reader, &stanza)) > 0)
 		add_stanza(&text, &stanza, suites, components);
 	if (r < 0)
-		return error_set(err, r, example, NULL, "%s", reader.error ? reader.error : "is wrong");
+		return error_set(err, r, example, NULL, "%s",
+				 reader.error ? reader.error : "is wrong");
 	if (!text.n)
 		return 0;
 	r = write_sources(dirfd, &text);

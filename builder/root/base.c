@@ -43,13 +43,17 @@ static int unpack_one(const struct lock_package *p, int target, struct error *er
 		      : unpack_deb(fd, target, lock_package_file(p), NULL, err);
 }
 
-/* base-files brings the links of the merged /usr: before anything that could make a folder of that name. */
-static int unpack_essential(const struct lock *l, const struct plan_package *plan, int target, struct error *err)
+/* base-files brings the links of the merged /usr: before anything that could make a folder of that
+ * name. */
+static int unpack_essential(const struct lock *l, const struct plan_package *plan, int target,
+			    struct error *err)
 {
 	for (int first = 1; first >= 0; first--)
 		for (size_t i = 0; i < l->n_packages; i++) {
 			int is_first = !strcmp(l->packages[i].name, "base-files");
-			int r = plan[i].essential && is_first == first ? unpack_one(&l->packages[i], target, err) : 0;
+			int r = plan[i].essential && is_first == first
+					? unpack_one(&l->packages[i], target, err)
+					: 0;
 
 			if (r < 0)
 				return r;
@@ -68,11 +72,13 @@ static int seed_root(int target)
 	if (r == 0)
 		r = mkdir_p(target, "usr/sbin", 0755);
 	if (r == 0)
-		r = write_file(target, "usr/sbin/policy-rc.d", refuse_services, sizeof(refuse_services) - 1, 0755);
+		r = write_file(target, "usr/sbin/policy-rc.d", refuse_services,
+			       sizeof(refuse_services) - 1, 0755);
 	return r;
 }
 
-static int read_controls(const struct lock *l, struct plan_package *plan, struct strbuf *texts, struct error *err)
+static int read_controls(const struct lock *l, struct plan_package *plan, struct strbuf *texts,
+			 struct error *err)
 {
 	for (size_t i = 0; i < l->n_packages; i++) {
 		const char *label = lock_package_file(&l->packages[i]);
@@ -87,12 +93,14 @@ static int read_controls(const struct lock *l, struct plan_package *plan, struct
 	return 0;
 }
 
-/* In the sandbox: reads all packages, unpacks the essential ones into /target, says which wave the others are in. */
+/* In the sandbox: reads all packages, unpacks the essential ones into /target, says which wave the
+ * others are in. */
 static int prepare_root(void *arg, struct error *err)
 {
 	const struct prepare *p = arg;
 	size_t n = p->lock->n_packages;
-	struct plan_package *plan = xcalloc(n + 1, sizeof(*plan)); /* all of this ends with the process */
+	struct plan_package *plan =
+		xcalloc(n + 1, sizeof(*plan)); /* all of this ends with the process */
 	struct strbuf *texts = xcalloc(n + 1, sizeof(*texts));
 	int target = open("/target", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned waves;
@@ -100,14 +108,16 @@ static int prepare_root(void *arg, struct error *err)
 
 	if (target < 0)
 		return error_errno(err, -errno, "/target", "cannot open");
-	if ((r = read_controls(p->lock, plan, texts, err)) < 0 || (r = plan_make(plan, n, &waves, err)) < 0 ||
+	if ((r = read_controls(p->lock, plan, texts, err)) < 0 ||
+	    (r = plan_make(plan, n, &waves, err)) < 0 ||
 	    (r = unpack_essential(p->lock, plan, target, err)) < 0)
 		return r;
 	r = seed_root(target);
 	if (r < 0)
 		return error_errno(err, r, "root", "cannot prepare it for dpkg");
 	for (size_t i = 0; i < n; i++)
-		if (dprintf(p->plan_fd, "%d\n", plan[i].essential ? ESSENTIAL : (int)plan[i].wave) < 0)
+		if (dprintf(p->plan_fd, "%d\n", plan[i].essential ? ESSENTIAL : (int)plan[i].wave) <
+		    0)
 			return error_errno(err, -errno, "plan", "cannot write");
 	return 0;
 }
@@ -126,7 +136,8 @@ static int read_plan(int fd, size_t n, int *waves)
 	while (blob_token(&rest, '\n', &line)) {
 		uint64_t wave = 0;
 
-		if (i == n || (!blob_eq_str(line, "-1") && !blob_to_u64(line, PLAN_WAVES_MAX, &wave)))
+		if (i == n ||
+		    (!blob_eq_str(line, "-1") && !blob_to_u64(line, PLAN_WAVES_MAX, &wave)))
 			return -EBADMSG;
 		waves[i++] = blob_eq_str(line, "-1") ? ESSENTIAL : (int)wave;
 	}
@@ -159,7 +170,8 @@ static int make_links(const struct base *b)
 	int r = mkdir_p(AT_FDCWD, b->links, 0755);
 
 	for (size_t i = 0; r == 0 && i < l->n_packages; i++) {
-		_cleanup_free_ char *link = xasprintf("%s/%s", b->links, lock_package_file(&l->packages[i]));
+		_cleanup_free_ char *link =
+			xasprintf("%s/%s", b->links, lock_package_file(&l->packages[i]));
 		_cleanup_free_ char *to = xasprintf("%s/%s", CACHE_INSIDE, l->packages[i].sha256);
 
 		r = symlink(to, link) < 0 ? -errno : 0;
@@ -180,16 +192,19 @@ static int make_workplace(struct base *b, struct error *err)
 	b->cache = xstrndup(file, strlen(file) - 2);
 	b->waves = xcalloc(job->lock->n_packages + 1, sizeof(int));
 	if ((r = mkdir_p(AT_FDCWD, b->root, 0755)) < 0 ||
-	    (r = write_file(AT_FDCWD, b->noop, noop, sizeof(noop) - 1, 0755)) < 0 || (r = make_links(b)) < 0)
+	    (r = write_file(AT_FDCWD, b->noop, noop, sizeof(noop) - 1, 0755)) < 0 ||
+	    (r = make_links(b)) < 0)
 		return error_errno(err, r, job->tmp_dir, "cannot prepare");
 	return 0;
 }
 
 static int prepare(struct base *b, struct error *err)
 {
-	const struct sandbox_bind binds[] = {{.source = b->root, .target = "/target", .writable = true},
-					     {.source = b->cache, .target = CACHE_INSIDE}};
-	const struct sandbox sb = {.binds = binds, .n_binds = 2, .epoch = (uint64_t)lock_epoch(b->job->lock)};
+	const struct sandbox_bind binds[] = {
+		{.source = b->root, .target = "/target", .writable = true},
+		{.source = b->cache, .target = CACHE_INSIDE}};
+	const struct sandbox sb = {
+		.binds = binds, .n_binds = 2, .epoch = (uint64_t)lock_epoch(b->job->lock)};
 	_cleanup_close_ int plan_fd = memfd_create("plan", MFD_CLOEXEC);
 	struct prepare p = {.lock = b->job->lock, .plan_fd = plan_fd};
 	int r;

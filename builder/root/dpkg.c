@@ -9,14 +9,22 @@
 enum { LOG_MAX = 4 << 20, TIMEOUT = 3600 };
 
 static const char *const neutralised[] = {
-	"/usr/sbin/start-stop-daemon", "/usr/bin/start-stop-daemon", "/usr/bin/dracut",	   "/usr/sbin/dracut",
-	"/usr/sbin/update-initramfs",  "/usr/bin/update-initramfs",  "/usr/sbin/update-grub", "/usr/sbin/update-grub2",
+	"/usr/sbin/start-stop-daemon",
+	"/usr/bin/start-stop-daemon",
+	"/usr/bin/dracut",
+	"/usr/sbin/dracut",
+	"/usr/sbin/update-initramfs",
+	"/usr/bin/update-initramfs",
+	"/usr/sbin/update-grub",
+	"/usr/sbin/update-grub2",
 };
 enum { NEUTRALISED = sizeof(neutralised) / sizeof(neutralised[0]) };
 
-static int run(const struct dpkg_run *d, const char *what, const char *const *argv, bool neutral, struct error *err)
+static int run(const struct dpkg_run *d, const char *what, const char *const *argv, bool neutral,
+	       struct error *err)
 {
-	_cleanup_free_ struct sandbox_bind *binds = xcalloc(d->n_binds + NEUTRALISED, sizeof(*binds));
+	_cleanup_free_ struct sandbox_bind *binds =
+		xcalloc(d->n_binds + NEUTRALISED, sizeof(*binds));
 	struct sandbox sb = {.root = d->root,
 			     .mode = d->upper ? SANDBOX_OVERLAY : SANDBOX_WRITABLE,
 			     .upper = d->upper,
@@ -33,13 +41,14 @@ static int run(const struct dpkg_run *d, const char *what, const char *const *ar
 		struct stat st;
 
 		if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-			binds[sb.n_binds++] = (struct sandbox_bind){.source = d->noop, .target = neutralised[i]};
+			binds[sb.n_binds++] =
+				(struct sandbox_bind){.source = d->noop, .target = neutralised[i]};
 	}
 	return sandbox_check(&sb, what, d->log, LOG_MAX, err);
 }
 
-static int run_on_files(const struct dpkg_run *d, const char *what, const char *const *options, const struct strv *files,
-			struct error *err)
+static int run_on_files(const struct dpkg_run *d, const char *what, const char *const *options,
+			const struct strv *files, struct error *err)
 {
 	_cleanup_strv_ struct strv argv = {0};
 
@@ -68,7 +77,8 @@ int dpkg_unpack(const struct dpkg_run *d, const struct strv *files, struct error
 
 int dpkg_configure(const struct dpkg_run *d, struct error *err)
 {
-	static const char *const argv[] = {"dpkg", "--force-unsafe-io", "--configure", "--pending", NULL};
+	static const char *const argv[] = {"dpkg", "--force-unsafe-io", "--configure", "--pending",
+					   NULL};
 
 	return run(d, "dpkg --configure", argv, true, err);
 }

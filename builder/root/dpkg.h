@@ -11,7 +11,7 @@ struct dpkg_run {
 	const char *upper, *work; /* an overlay over root; NULL: root itself is written */
 	const struct sandbox_bind *binds;
 	size_t n_binds;
-	const char *noop;    /* absolute path of a program that does nothing */
+	const char *noop; /* absolute path of a program that does nothing */
 	uint64_t epoch;
 	struct strbuf *log;
 };
@@ -23,7 +23,7 @@ struct dpkg_run {
 int dpkg_install_essential(const struct dpkg_run *d, const struct strv *files, struct error *err);
 int dpkg_unpack(const struct dpkg_run *d, const struct strv *files, struct error *err);
 /*
- * "dpkg --configure -a", with what would act on a running machine, or makes an initramfs, replaced by `noop`: an
- * initramfs is an artefact of its own, made once from the finished root.
+ * "dpkg --configure -a", with what would act on a running machine, or makes an initramfs, replaced
+ * by `noop`: an initramfs is an artefact of its own, made once from the finished root.
  */
 int dpkg_configure(const struct dpkg_run *d, struct error *err);

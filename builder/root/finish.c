@@ -49,7 +49,8 @@ static int make_workplace(struct finish *f, struct error *err)
 	f->noop = xasprintf("%s/noop", job->tmp_dir);
 	if (job->definition->overlay)
 		f->overlay = xasprintf("%s/%s", job->definition->folder, job->definition->overlay);
-	if ((r = mkdir_p(AT_FDCWD, f->upper, 0755)) < 0 || (r = mkdir_p(AT_FDCWD, f->work, 0755)) < 0 ||
+	if ((r = mkdir_p(AT_FDCWD, f->upper, 0755)) < 0 ||
+	    (r = mkdir_p(AT_FDCWD, f->work, 0755)) < 0 ||
 	    (r = write_file(AT_FDCWD, f->noop, noop, sizeof(noop) - 1, 0755)) < 0)
 		return error_errno(err, r, job->tmp_dir, "cannot prepare");
 	f->tar_fd = open(tar, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -90,9 +91,11 @@ static int finish_inside(void *arg, struct error *err)
 	const struct finish *f = arg;
 	const struct definition *d = f->job->definition;
 	const uint64_t epoch = (uint64_t)lock_epoch(f->job->lock);
-	const struct normalise_options o = {.epoch = epoch, .suites = d->suites, .components = d->components};
+	const struct normalise_options o = {
+		.epoch = epoch, .suites = d->suites, .components = d->components};
 	_cleanup_close_ int target = open("/target", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int overlay = f->overlay ? open("/overlay", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	_cleanup_close_ int overlay =
+		f->overlay ? open("/overlay", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	int r;
 
 	if (target < 0 || (f->overlay && overlay < 0))
@@ -106,7 +109,8 @@ static int finish_inside(void *arg, struct error *err)
 	return r < 0 ? r : tar_write_tree(target, f->tar_fd, epoch, err);
 }
 
-int root_finish(const struct root_job *job, const char *base, const struct strv *packages, struct error *err)
+int root_finish(const struct root_job *job, const char *base, const struct strv *packages,
+		struct error *err)
 {
 	struct finish f = {.job = job, .base = base, .tar_fd = -1};
 	struct sandbox_bind binds[2];
@@ -116,10 +120,14 @@ int root_finish(const struct root_job *job, const char *base, const struct strv 
 	if (r == 0)
 		r = install_packages(&f, packages, err);
 	if (r == 0) {
-		binds[sb.n_binds++] = (struct sandbox_bind){.source = base, .target = "/target", .writable = true,
-							    .upper = f.upper, .work = f.work};
+		binds[sb.n_binds++] = (struct sandbox_bind){.source = base,
+							    .target = "/target",
+							    .writable = true,
+							    .upper = f.upper,
+							    .work = f.work};
 		if (f.overlay)
-			binds[sb.n_binds++] = (struct sandbox_bind){.source = f.overlay, .target = "/overlay"};
+			binds[sb.n_binds++] =
+				(struct sandbox_bind){.source = f.overlay, .target = "/overlay"};
 		r = sandbox_call(&sb, finish_inside, &f, err);
 	}
 	finish_end(&f);
@@ -139,11 +147,13 @@ int root_unpack(const char *root_tar, const char *out_dir, struct error *err)
 {
 	_cleanup_free_ char *root = xasprintf("%s/root", out_dir);
 	_cleanup_close_ int tar = open(root_tar, O_RDONLY | O_CLOEXEC);
-	const struct sandbox_bind binds[] = {{.source = root, .target = "/target", .writable = true}};
+	const struct sandbox_bind binds[] = {
+		{.source = root, .target = "/target", .writable = true}};
 	const struct sandbox sb = {.binds = binds, .n_binds = 1};
 	int r = mkdir_p(AT_FDCWD, root, 0755);
 
 	if (tar < 0)
 		return error_errno(err, -errno, root_tar, "cannot open");
-	return r < 0 ? error_errno(err, r, root, "cannot make the folder") : sandbox_call(&sb, unpack_inside, &tar, err);
+	return r < 0 ? error_errno(err, r, root, "cannot make the folder")
+		     : sandbox_call(&sb, unpack_inside, &tar, err);
 }

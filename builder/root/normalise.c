@@ -115,7 +115,8 @@ static const struct rule rules[] = {
 /* clang-format on */
 
 /* One pattern part at a time; applies the rule to each path that matches. */
-static int expand(int dirfd, const char *pattern, const struct rule *rule, const struct normalise_options *o);
+static int expand(int dirfd, const char *pattern, const struct rule *rule,
+		  const struct normalise_options *o);
 
 static bool is_pattern(struct blob part)
 {
@@ -139,7 +140,9 @@ static int empty_folder(int dirfd, const char *name)
 		return -ENOMEM;
 	}
 	while ((e = readdir(d))) {
-		int r = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ? 0 : remove_tree(fd, e->d_name);
+		int r = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")
+				? 0
+				: remove_tree(fd, e->d_name);
 
 		if (r < 0)
 			return r;
@@ -167,7 +170,8 @@ static int write_new(int dirfd, const char *name, const char *text, size_t n, mo
 	return fd < 0 ? -errno : write_all(fd, text, n);
 }
 
-static int apply(int dirfd, const char *name, const struct rule *rule, const struct normalise_options *o)
+static int apply(int dirfd, const char *name, const struct rule *rule,
+		 const struct normalise_options *o)
 {
 	switch (rule->action) {
 	case DELETE:
@@ -198,7 +202,8 @@ static int list_matching(int dirfd, const char *pattern, struct strv *names)
 		return -ENOMEM;
 	}
 	while ((e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && !fnmatch(pattern, e->d_name, 0))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
+		    !fnmatch(pattern, e->d_name, 0))
 			strv_push(names, e->d_name);
 	strv_sort(names);
 	return 0;
@@ -208,7 +213,8 @@ static int list_matching(int dirfd, const char *pattern, struct strv *names)
 static int descend(int dirfd, const char *name, const char *rest, const struct rule *rule,
 		   const struct normalise_options *o)
 {
-	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
@@ -216,8 +222,8 @@ static int descend(int dirfd, const char *name, const char *rest, const struct r
 }
 
 /* "**": here, and in every folder below. */
-static int expand_any_depth(int dirfd, const char *pattern, const char *rest, const struct rule *rule,
-			    const struct normalise_options *o)
+static int expand_any_depth(int dirfd, const char *pattern, const char *rest,
+			    const struct rule *rule, const struct normalise_options *o)
 {
 	_cleanup_strv_ struct strv names = {0};
 	int r = expand(dirfd, rest, rule, o);
@@ -229,7 +235,8 @@ static int expand_any_depth(int dirfd, const char *pattern, const char *rest, co
 	return r;
 }
 
-static int expand(int dirfd, const char *pattern, const struct rule *rule, const struct normalise_options *o)
+static int expand(int dirfd, const char *pattern, const struct rule *rule,
+		  const struct normalise_options *o)
 {
 	const char *slash = strchr(pattern, '/');
 	struct blob part = {pattern, slash ? (size_t)(slash - pattern) : strlen(pattern)};
@@ -240,10 +247,12 @@ static int expand(int dirfd, const char *pattern, const struct rule *rule, const
 	if (blob_eq_str(part, "**"))
 		return expand_any_depth(dirfd, pattern, slash + 1, rule, o);
 	if (!is_pattern(part))
-		return slash ? descend(dirfd, name, slash + 1, rule, o) : apply(dirfd, name, rule, o);
+		return slash ? descend(dirfd, name, slash + 1, rule, o)
+			     : apply(dirfd, name, rule, o);
 	r = list_matching(dirfd, name, &names);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = slash ? descend(dirfd, names.v[i], slash + 1, rule, o) : apply(dirfd, names.v[i], rule, o);
+		r = slash ? descend(dirfd, names.v[i], slash + 1, rule, o)
+			  : apply(dirfd, names.v[i], rule, o);
 	return r;
 }
 
@@ -291,11 +300,12 @@ static int set_shadow_days(int dirfd, const char *path, const struct normalise_o
 static int write_update_stamp(int dirfd, const char *path, const struct normalise_options *o)
 {
 	const struct timespec times[2] = {{(time_t)o->epoch, 0}, {(time_t)o->epoch, 0}};
-	_cleanup_free_ char *text = xasprintf("# This file was created by systemd-update-done. The timestamp below is the\n"
-					      "# modification time of /usr/ for which the most recent updates of this\n"
-					      "# directory have been applied. See man:systemd-update-done.service(8).\n"
-					      "TIMESTAMP_NSEC=%llu000000000\n",
-					      (unsigned long long)o->epoch);
+	_cleanup_free_ char *text = xasprintf(
+		"# This file was created by systemd-update-done. The timestamp below is the\n"
+		"# modification time of /usr/ for which the most recent updates of this\n"
+		"# directory have been applied. See man:systemd-update-done.service(8).\n"
+		"TIMESTAMP_NSEC=%llu000000000\n",
+		(unsigned long long)o->epoch);
 	int r = write_new(dirfd, path, text, strlen(text), 0644);
 
 	if (r == 0 && utimensat(dirfd, path, times, AT_SYMLINK_NOFOLLOW) < 0)

@@ -1,6 +1,7 @@
 /*
- * Takes out of a finished root what time, chance and the building machine left in it, so that the same packages give
- * the same bytes and no two machines share a secret. What is taken and why is one table: builder/root/normalise.c.
+ * Takes out of a finished root what time, chance and the building machine left in it, so that the
+ * same packages give the same bytes and no two machines share a secret. What is taken and why is
+ * one table: builder/root/normalise.c.
  */
 #pragma once
 

@@ -15,7 +15,8 @@
 
 enum { LINK_LIMIT = 4096, DEPTH_MAX = 64 };
 
-static int apply_folder(int from, int to, const struct timespec times[2], unsigned depth, struct error *err);
+static int apply_folder(int from, int to, const struct timespec times[2], unsigned depth,
+			struct error *err);
 
 static int copy_file(int from, int to, const char *name, bool executable)
 {
@@ -24,7 +25,8 @@ static int copy_file(int from, int to, const char *name, bool executable)
 
 	if (in < 0)
 		return -errno;
-	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
+	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		     executable ? 0755 : 0644);
 	if (out < 0)
 		return -errno;
 	return copy_fd(in, out) < 0 ? -EIO : 0;
@@ -41,10 +43,11 @@ static int copy_link(int from, int to, const char *name)
 	return symlinkat(target, to, name) < 0 ? -errno : 0;
 }
 
-static int apply_subfolder(int from, int to, const char *name, const struct timespec times[2], unsigned depth,
-			   struct error *err)
+static int apply_subfolder(int from, int to, const char *name, const struct timespec times[2],
+			   unsigned depth, struct error *err)
 {
-	_cleanup_close_ int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int in =
+		openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_close_ int out = -1;
 
 	if (in < 0 || (mkdirat(to, name, 0755) < 0 && errno != EEXIST))
@@ -55,8 +58,8 @@ static int apply_subfolder(int from, int to, const char *name, const struct time
 	return apply_folder(in, out, times, depth + 1, err);
 }
 
-static int apply_entry(int from, int to, const char *name, const struct timespec times[2], unsigned depth,
-		       struct error *err)
+static int apply_entry(int from, int to, const char *name, const struct timespec times[2],
+		       unsigned depth, struct error *err)
 {
 	struct stat st;
 	int r;
@@ -66,16 +69,19 @@ static int apply_entry(int from, int to, const char *name, const struct timespec
 	if (S_ISDIR(st.st_mode))
 		return apply_subfolder(from, to, name, times, depth, err);
 	if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
-		return error_set(err, -EINVAL, name, NULL, "an overlay has files, folders and links only");
+		return error_set(err, -EINVAL, name, NULL,
+				 "an overlay has files, folders and links only");
 	if (unlinkat(to, name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, -errno, name, "cannot replace");
-	r = S_ISLNK(st.st_mode) ? copy_link(from, to, name) : copy_file(from, to, name, st.st_mode & 0100);
+	r = S_ISLNK(st.st_mode) ? copy_link(from, to, name)
+				: copy_file(from, to, name, st.st_mode & 0100);
 	if (r == 0 && utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
 	return r < 0 ? error_errno(err, r, name, "cannot copy") : 0;
 }
 
-static int apply_folder(int from, int to, const struct timespec times[2], unsigned depth, struct error *err)
+static int apply_folder(int from, int to, const struct timespec times[2], unsigned depth,
+			struct error *err)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	const struct dirent *e;

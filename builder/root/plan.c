@@ -20,8 +20,10 @@ static int read_controls(struct planner *p)
 	for (size_t i = 0; i < p->n; i++) {
 		struct deb822 d = {.rest = p->packages[i].control};
 
-		if (deb822_next(&d, &p->control[i]) != 1 || !deb822_get(&p->control[i], "Package").n)
-			return error_set(p->err, -EBADMSG, p->packages[i].label, NULL, "its control file is wrong: %s",
+		if (deb822_next(&d, &p->control[i]) != 1 ||
+		    !deb822_get(&p->control[i], "Package").n)
+			return error_set(p->err, -EBADMSG, p->packages[i].label, NULL,
+					 "its control file is wrong: %s",
 					 d.error ? d.error : "no Package field");
 	}
 	return 0;
@@ -33,7 +35,8 @@ static struct blob relation_name(struct blob relation)
 	struct blob b = blob_trim(relation);
 	size_t n = 0;
 
-	while (n < b.n && b.p[n] != ' ' && b.p[n] != '(' && b.p[n] != ':' && b.p[n] != '[' && b.p[n] != '\n')
+	while (n < b.n && b.p[n] != ' ' && b.p[n] != '(' && b.p[n] != ':' && b.p[n] != '[' &&
+	       b.p[n] != '\n')
 		n++;
 	b.n = n;
 	return b;
@@ -66,7 +69,8 @@ static void collect_names(struct planner *p)
 	}
 }
 
-/* Calls fn for the package that satisfies each relation: of alternatives, the first that is in the set. */
+/* Calls fn for the package that satisfies each relation: of alternatives, the first that is in the
+ * set. */
 static void each_relation(const struct planner *p, size_t i, const char *field,
 			  void (*fn)(struct plan_package *target, void *arg), void *arg)
 {
@@ -95,7 +99,8 @@ static void find_essential(struct planner *p)
 	bool changed = true;
 
 	for (size_t i = 0; i < p->n; i++)
-		p->packages[i].essential = blob_eq_str(deb822_get(&p->control[i], "Essential"), "yes");
+		p->packages[i].essential =
+			blob_eq_str(deb822_get(&p->control[i], "Essential"), "yes");
 	while (changed) {
 		changed = false;
 		for (size_t i = 0; i < p->n; i++) {
@@ -123,7 +128,8 @@ static void after_wave_of(struct plan_package *target, void *arg)
 		*wave = target->wave + 1;
 }
 
-/* A package comes in no earlier wave than what it depends on, and in a later one than what it pre-depends on. */
+/* A package comes in no earlier wave than what it depends on, and in a later one than what it
+ * pre-depends on. */
 static int find_waves(struct planner *p, unsigned *waves)
 {
 	bool changed = true;
@@ -140,7 +146,8 @@ static int find_waves(struct planner *p, unsigned *waves)
 			each_relation(p, i, "Depends", at_least_wave_of, &wave);
 			each_relation(p, i, "Pre-Depends", after_wave_of, &wave);
 			if (wave >= PLAN_WAVES_MAX)
-				return error_set(p->err, -EBADMSG, package->label, NULL, "its Pre-Depends go in circles");
+				return error_set(p->err, -EBADMSG, package->label, NULL,
+						 "its Pre-Depends go in circles");
 			changed |= wave != package->wave;
 			package->wave = wave;
 			if (wave + 1 > *waves)

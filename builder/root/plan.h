@@ -1,6 +1,7 @@
 /*
- * In which order packages become a root: the Essential set with what it depends on goes in first, in one piece; the
- * rest in waves, so that what a package pre-depends on (Debian policy 7.2) is configured in an earlier wave.
+ * In which order packages become a root: the Essential set with what it depends on goes in first,
+ * in one piece; the rest in waves, so that what a package pre-depends on (Debian policy 7.2) is
+ * configured in an earlier wave.
  */
 #pragma once
 
@@ -20,5 +21,6 @@ struct plan_package {
 
 enum { PLAN_WAVES_MAX = 64 };
 
-/* Fills the results. *waves: how many there are. -EBADMSG: a control file is wrong, or Pre-Depends go in circles. */
+/* Fills the results. *waves: how many there are. -EBADMSG: a control file is wrong, or Pre-Depends
+ * go in circles. */
 int plan_make(struct plan_package *packages, size_t n, unsigned *waves, struct error *err);

@@ -1,11 +1,13 @@
 /*
  * Roots of the deb family, in three steps whose results lie in the store:
  *
- *   base    the locked packages of the distribution, unpacked and configured by their own dpkg in the sandbox
- *   root    our packages and the definition's overlay laid over it, normalised: root.tar, what all artefacts come from
- *   folder  root.tar as a folder: root of tools, and of programs that need the image itself (dracut)
+ *   base    the locked packages of the distribution, unpacked and configured by their own dpkg in
+ * the sandbox root    our packages and the definition's overlay laid over it, normalised: root.tar,
+ * what all artefacts come from folder  root.tar as a folder: root of tools, and of programs that
+ * need the image itself (dracut)
  *
- * Base is a step of its own so that a change in our programs costs seconds, not a whole installation.
+ * Base is a step of its own so that a change in our programs costs seconds, not a whole
+ * installation.
  */
 #pragma once
 
@@ -31,8 +33,10 @@ struct root_job {
 /* Makes out_dir/root. All packages must be in the cache, verified (fetch_lock). */
 int root_base_build(const struct root_job *job, struct error *err);
 
-/* Makes out_dir/root.tar from the base at `base` and the .deb files `packages` (absolute paths, sorted). */
-int root_finish(const struct root_job *job, const char *base, const struct strv *packages, struct error *err);
+/* Makes out_dir/root.tar from the base at `base` and the .deb files `packages` (absolute paths,
+ * sorted). */
+int root_finish(const struct root_job *job, const char *base, const struct strv *packages,
+		struct error *err);
 
 /* Makes out_dir/root from a root.tar. */
 int root_unpack(const char *root_tar, const char *out_dir, struct error *err);

@@ -1,4 +1,5 @@
-/* Promise: what runs in the sandbox sees its root only, has no network, and leaves nothing behind. */
+/* Promise: what runs in the sandbox sees its root only, has no network, and leaves nothing behind.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -21,8 +22,10 @@ static const char *out_folder(void)
 static int run(const char *script, struct strbuf *out, unsigned timeout, struct error *err)
 {
 	const char *argv[] = {"sh", "-c", script, NULL};
-	const struct sandbox_bind binds[] = {{.source = out_folder(), .target = "/run/out", .writable = true}};
-	const struct sandbox sb = {.root = "/", .argv = argv, .binds = binds, .n_binds = 1, .timeout_s = timeout};
+	const struct sandbox_bind binds[] = {
+		{.source = out_folder(), .target = "/run/out", .writable = true}};
+	const struct sandbox sb = {
+		.root = "/", .argv = argv, .binds = binds, .n_binds = 1, .timeout_s = timeout};
 
 	return sandbox_check(&sb, "sh", out, 65536, err);
 }
@@ -51,7 +54,8 @@ TEST(fixed_environment)
 {
 	if (cannot())
 		return;
-	check_says("echo $HOME $LANG $TZ; umask; uname -n; echo $$ | grep -c '^[2-9]$'", "/root C.UTF-8 UTC\n0022\nbulkhead\n1\n");
+	check_says("echo $HOME $LANG $TZ; umask; uname -n; echo $$ | grep -c '^[2-9]$'",
+		   "/root C.UTF-8 UTC\n0022\nbulkhead\n1\n");
 }
 
 TEST(no_network)
@@ -65,7 +69,8 @@ TEST(cannot_write_outside)
 {
 	if (cannot())
 		return;
-	check_says("touch /etc/bulkhead-test 2>/dev/null || echo refused; touch /run/out/inside && echo written;"
+	check_says("touch /etc/bulkhead-test 2>/dev/null || echo refused; touch /run/out/inside && "
+		   "echo written;"
 		   "touch /tmp/here && echo private",
 		   "refused\nwritten\nprivate\n");
 	CHECK(access("/tmp/here", F_OK) < 0);
@@ -76,8 +81,10 @@ TEST(cannot_mount_or_make_devices)
 {
 	if (cannot())
 		return;
-	check_says("mount -t tmpfs x /tmp 2>/dev/null || echo no mount; mknod /tmp/d b 7 0 2>/dev/null || echo no device;"
-		   "unshare -m true 2>/dev/null || echo no namespace; (echo x >/proc/sys/kernel/hostname) 2>/dev/null ||"
+	check_says("mount -t tmpfs x /tmp 2>/dev/null || echo no mount; mknod /tmp/d b 7 0 "
+		   "2>/dev/null || echo no device;"
+		   "unshare -m true 2>/dev/null || echo no namespace; (echo x "
+		   ">/proc/sys/kernel/hostname) 2>/dev/null ||"
 		   "echo no sysctl; echo ok >/dev/null && echo null",
 		   "no mount\nno device\nno namespace\nno sysctl\nnull\n");
 }
@@ -88,7 +95,9 @@ TEST(leftover_process_is_killed)
 
 	if (cannot())
 		return;
-	check_says("(setsid sh -c 'sleep 1; touch /run/out/alive' >/dev/null 2>&1 &) ; echo started", "started\n");
+	check_says(
+		"(setsid sh -c 'sleep 1; touch /run/out/alive' >/dev/null 2>&1 &) ; echo started",
+		"started\n");
 	usleep(1500 * 1000);
 	CHECK(access(path, F_OK) < 0);
 }
@@ -129,8 +138,10 @@ TEST(missing_program)
 
 TEST(throwaway_root_keeps_nothing)
 {
-	const char *argv[] = {"sh", "-c", "echo x >/etc/bulkhead-throwaway && cat /etc/bulkhead-throwaway", NULL};
-	const struct sandbox sb = {.root = "/", .mode = SANDBOX_THROWAWAY, .argv = argv, .timeout_s = 20};
+	const char *argv[] = {
+		"sh", "-c", "echo x >/etc/bulkhead-throwaway && cat /etc/bulkhead-throwaway", NULL};
+	const struct sandbox sb = {
+		.root = "/", .mode = SANDBOX_THROWAWAY, .argv = argv, .timeout_s = 20};
 	_cleanup_strbuf_ struct strbuf out = {0};
 	_cleanup_error_ struct error err = {0};
 
@@ -150,7 +161,8 @@ static int write_and_fail(void *arg, struct error *err)
 
 TEST(function_in_an_empty_root)
 {
-	const struct sandbox_bind binds[] = {{.source = out_folder(), .target = "/target", .writable = true}};
+	const struct sandbox_bind binds[] = {
+		{.source = out_folder(), .target = "/target", .writable = true}};
 	const struct sandbox sb = {.binds = binds, .n_binds = 1, .timeout_s = 20};
 	_cleanup_free_ char *path = xasprintf("%s/file", out_folder());
 	_cleanup_error_ struct error err = {0};
@@ -169,5 +181,7 @@ TEST(fsync_costs_nothing_and_succeeds)
 {
 	if (cannot())
 		return;
-	check_says("sync && dd if=/dev/zero of=/run/out/s bs=1 count=1 conv=fsync 2>/dev/null && echo done", "done\n");
+	check_says("sync && dd if=/dev/zero of=/run/out/s bs=1 count=1 conv=fsync 2>/dev/null && "
+		   "echo done",
+		   "done\n");
 }

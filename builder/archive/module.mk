@@ -1,0 +1,1 @@
+builder_SRCS += $(addprefix builder/archive/,tar_tree.c tar_write.c unpack.c)

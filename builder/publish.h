@@ -1,0 +1,14 @@
+/* From the store to OUT/IMAGE/: what people use. */
+#pragma once
+
+#include "builder/graph.h"
+
+/*
+ * Puts `name` of the step's result at OUT/IMAGE/<as> (a reflink where the file system can, else a
+ * copy that keeps holes): the store's own file is never handed out, it may not change. What is
+ * there already is left alone.
+ */
+int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
+		 struct error *err);
+/* A root as the folder OUT/IMAGE/<as>, replaced as a whole. */
+int publish_folder(const struct graph *g, const struct step *s, const char *as, struct error *err);

@@ -1,0 +1,107 @@
+#include "builder/relock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "builder/lock/diff.h"
+#include "builder/lock/resolve.h"
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/file.h"
+
+static bool is_tools(const struct image *image)
+{
+	return !strncmp(image->definition->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX));
+}
+
+/* Can the image be built from the lock it has? Fetching is the proof, and no work lost. */
+static int lock_is_usable(struct graph *g, struct image *image, bool *usable, struct error *err)
+{
+	_cleanup_error_ struct error why = {0};
+	int r;
+
+	*usable = false;
+	if (!image->lock->n_packages)
+		return 0;
+	r = graph_resolve(g, image->base, err);
+	if (r < 0)
+		return r;
+	*usable = image->base->present;
+	if (*usable)
+		return 0;
+	r = fetch_lock(&g->options->fetch, image->lock, &why);
+	*usable = r == 0;
+	if (r == 0)
+		return 0;
+	if (r != -ENOENT && r != -EBADMSG)
+		return error_set(err, r, why.object, why.remedy, "%s", why.cause);
+	printf("%s: %s: %s; resolving anew\n", image->definition->name, why.object, why.cause);
+	return 0;
+}
+
+static int apt_root(struct graph *g, char **path, struct error *err)
+{
+	struct image *tools;
+	int r = graph_add_image(g, "tools-image", &tools, err);
+
+	if (r == 0)
+		r = graph_run(g, &tools->folder, 1, err);
+	if (r == 0)
+		*path = step_result(g, tools->folder, "root");
+	return r;
+}
+
+static int relock(struct graph *g, struct image *image, struct error *err)
+{
+	const struct graph_options *o = g->options;
+	_cleanup_free_ char *root = NULL, *path = NULL;
+	struct lock_options options = {.fetch = o->fetch,
+				       .source_root = o->source_root,
+				       .version = o->version,
+				       .keyring = o->keyring,
+				       .previous = image->lock->n_packages ? image->lock : NULL,
+				       .allow_expired = o->fetch.mirrors->of_host &&
+							fetch_apt_takes_expired()};
+	struct lock *new = NULL;
+	int r = is_tools(image) ? 0 : apt_root(g, &root, err);
+
+	if (r < 0)
+		return r;
+	options.apt_root = root;
+	r = lock_resolve(image->definition, &options, &new, err);
+	if (r < 0)
+		return r;
+	path = xasprintf("%s/lock/%s.lock", o->out, image->definition->name);
+	r = mkdir_parents(AT_FDCWD, path, 0755);
+	if (r == 0)
+		r = lock_write(new, AT_FDCWD, path, err);
+	lock_diff_print(stdout, image->lock, new);
+	lock_free(image->lock);
+	image->lock = new;
+	image->relocked = true;
+	image->base->known = false;
+	strbuf_reset(&image->base->inputs);
+	return r;
+}
+
+int relock_images(struct graph *g, struct error *err)
+{
+	/* Tools first: the others are resolved by them. */
+	for (int tools = 1; tools >= 0; tools--)
+		for (size_t i = 0; i < g->n_images; i++) {
+			struct image *image = g->images[i];
+			bool usable;
+			int r;
+
+			if (!image->lock || is_tools(image) != tools)
+				continue;
+			r = lock_is_usable(g, image, &usable, err);
+			if (r == 0 && !usable)
+				r = relock(g, image, err);
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
