@@ -126,6 +126,32 @@ static void add_system_steps(struct maker *m)
 	add_call(m, "copy boot/efi/EFI/BOOT/BOOTX64.EFI to boot/efi/EFI/bulkhead/grubx64.efi below %s", target);
 }
 
+static void add_qubes(struct maker *m)
+{
+	static const char socket[] = INSTALL_SOCKET_DIR "/qubesd.sock";
+	const struct plan *p = m->plan;
+	const char *const *kernels = p->facts->guest_kernels, *const *templates = p->facts->templates;
+	size_t last = 0;
+
+	add_step(m, "qubes", step_qubes, "Create the qubes");
+	m->step->after = step_qubes_after;
+	add_call(m, "start qubesd --root %s --offline --socket-dir " INSTALL_SOCKET_DIR ", and stop it afterwards",
+		 p->places.target);
+	while (kernels && kernels[last] && kernels[last + 1])
+		last++;
+	if (kernels)
+		add_command(m, "qubes-prefs", "--socket", socket, "default_kernel", kernels[last], NULL);
+	if (p->answers->qrexec_timeout)
+		add_command(m, "qubes-prefs", "--socket", socket, "default_qrexec_timeout",
+			    arena_printf(p->arena, "%" PRIu64, p->answers->qrexec_timeout), NULL);
+	for (const char *const *t = templates; t && *t; t++)
+		add_command(m, "qvm-create", "--socket", socket, "--class", "TemplateVM", "--label", "black", *t, NULL);
+	if (!templates)
+		return;
+	add_command(m, "qubes-prefs", "--socket", socket, "default_template", templates[0], NULL);
+	add_command(m, "qvm-create", "--socket", socket, "--label", "yellow", "personal", NULL);
+}
+
 static void add_qubes_steps(struct maker *m)
 {
 	const struct plan *p = m->plan;
@@ -137,11 +163,7 @@ static void add_qubes_steps(struct maker *m)
 	for (const char *const *t = p->facts->templates; t && *t; t++)
 		add_call(m, "unpack %s/templates/%s/root.img.zst to var/lib/qubes/vm-templates/%s/root.img, sparse, "
 			    "and compare its digest", p->places.medium, *t, *t);
-	add_step(m, "qubes", step_qubes, "Create the qubes");
-	add_call(m, "qubesd --root %s --offline", p->places.target);
-	for (const char *const *t = p->facts->templates; t && *t; t++)
-		add_call(m, "record template %s", *t);
-	add_call(m, "create qube personal, label yellow, from the default template");
+	add_qubes(m);
 	add_step(m, "finish", step_finish, "Write everything out and close the disk");
 	add_call(m, "syncfs, umount everything below %s, crypt_deactivate(\"%s\")", p->places.target, INSTALL_MAPPING);
 }

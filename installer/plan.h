@@ -12,6 +12,7 @@
 #define INSTALL_SOURCE "/run/bulkhead/image"  /* the verified live root, read-only, without its RAM overlay */
 #define INSTALL_MEDIUM "/run/bulkhead/medium" /* the ISO's own file system */
 #define INSTALL_TARGET "/mnt/target"
+#define INSTALL_SOCKET_DIR "/run/bulkhead/qubesd" /* qubesd in offline mode listens here */
 #define INSTALL_MAPPING "bulkhead-target"
 
 struct install;
@@ -22,6 +23,8 @@ struct step {
 	const char *const *calls;	    /* NULL-terminated; may be NULL */
 	const char *const *const *commands; /* NULL-terminated list of argv; may be NULL */
 	int (*run)(struct install *in, struct error *err); /* before the commands; may be NULL */
+	/* Behind the commands, also when one of them failed; may be NULL. */
+	int (*after)(struct install *in, struct error *err);
 	bool no_return;			    /* from here on what was on the disk is gone */
 };
 

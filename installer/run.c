@@ -62,8 +62,11 @@ static int run_step(struct install *in, struct error *err)
 
 	for (const char *const *const *c = step->commands; r == 0 && c && *c; c++)
 		r = process_check(*c, err);
-	if (r > 0)
-		r = -EIO;
+	if (step->after) {
+		int end = step->after(in, r < 0 ? NULL : err);
+
+		r = r < 0 ? r : end;
+	}
 	return r;
 }
 

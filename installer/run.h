@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "installer/plan.h"
 
@@ -15,6 +16,7 @@ struct install {
 	const struct plan *plan;
 	const struct step *step; /* running */
 	char luks_uuid[UUID_TEXT], boot_uuid[UUID_TEXT], root_uuid[UUID_TEXT], esp_uuid[UUID_TEXT];
+	pid_t qubesd; /* in offline mode, during the step that talks to it; else 0 */
 	/* Progress of the running step, in bytes. */
 	uint64_t done, total, shown_at, shown_percent;
 };
@@ -41,4 +43,5 @@ int step_boot_menu(struct install *in, struct error *err);
 int step_guest_kernels(struct install *in, struct error *err);
 int step_templates(struct install *in, struct error *err);
 int step_qubes(struct install *in, struct error *err);
+int step_qubes_after(struct install *in, struct error *err);
 int step_finish(struct install *in, struct error *err);

@@ -1,8 +1,68 @@
+/* The step's commands talk to a qubesd that works on the target's files and knows of no hypervisor. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/sys/file.h"
+#include "common/sys/process.h"
 #include "installer/run.h"
+
+enum { START_TRIES = 600, PAUSE_MS = 100 };
+
+static bool socket_answers(void)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = INSTALL_SOCKET_DIR "/qubesd.sock"};
+
+	return fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address));
+}
 
 int step_qubes(struct install *in, struct error *err)
 {
-	(void)in;
-	(void)err;
+	const char *const argv[] = {"qubesd", "--root", in->plan->places.target, "--offline", "--socket-dir",
+				    INSTALL_SOCKET_DIR, NULL};
+	const struct process process = {.argv = argv, .null_stdin = 1};
+	int r = mkdir_p(AT_FDCWD, INSTALL_SOCKET_DIR, 0700);
+
+	if (r < 0)
+		return error_errno(err, r, INSTALL_SOCKET_DIR, "cannot create");
+	unlink(INSTALL_SOCKET_DIR "/qubesd.sock");
+	in->qubesd = process_spawn(&process);
+	if (in->qubesd < 0) {
+		r = (int)in->qubesd;
+		in->qubesd = 0;
+		return error_errno(err, r, "qubesd", "cannot start");
+	}
+	for (unsigned i = 0; i < START_TRIES; i++) {
+		int status;
+
+		if (socket_answers())
+			return 0;
+		if (waitpid(in->qubesd, &status, WNOHANG) == in->qubesd) {
+			in->qubesd = 0;
+			return error_set(err, -EIO, "qubesd", "see its message above", "ended at once");
+		}
+		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000 * 1000}, NULL);
+	}
+	return error_set(err, -ETIMEDOUT, "qubesd", NULL, "does not answer after a minute");
+}
+
+/* It must be gone before the target can be unmounted, whatever happened to the commands. */
+int step_qubes_after(struct install *in, struct error *err)
+{
+	int code;
+
+	if (!in->qubesd)
+		return 0;
+	kill(in->qubesd, SIGTERM);
+	code = process_wait(in->qubesd);
+	in->qubesd = 0;
+	if (code && code != 128 + SIGTERM)
+		return error_set(err, -EIO, "qubesd", NULL, "ended with code %d", code);
 	return 0;
 }

@@ -1,0 +1,64 @@
+#include "installer/table.h"
+
+#include <libfdisk/libfdisk.h>
+#include <time.h>
+
+static int add_partition(struct fdisk_context *cxt, const struct layout_part *part)
+{
+	unsigned long sector = fdisk_get_sector_size(cxt);
+	struct fdisk_partition *pa = fdisk_new_partition();
+	struct fdisk_parttype *type =
+		fdisk_label_parse_parttype(fdisk_get_label(cxt, NULL), part->type);
+	int r = pa && type ? 0 : -EINVAL;
+
+	if (r == 0 && !(r = fdisk_partition_set_partno(pa, part->number - 1)) &&
+	    !(r = fdisk_partition_set_start(pa, part->start / sector)) &&
+	    !(r = fdisk_partition_set_size(pa, part->size / sector)) &&
+	    !(r = fdisk_partition_size_explicit(pa, 1)) && !(r = fdisk_partition_set_name(pa, part->name)) &&
+	    !(r = fdisk_partition_set_type(pa, type)) && !(r = fdisk_add_partition(cxt, pa, NULL)))
+		/* What lay here before must not be found by anyone again. */
+		r = fdisk_wipe_partition(cxt, part->number - 1, 1);
+	if (type)
+		fdisk_unref_parttype(type);
+	fdisk_unref_partition(pa);
+	return r;
+}
+
+static int write_table(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
+{
+	int r;
+
+	fdisk_disable_dialogs(cxt, 1);
+	r = fdisk_assign_device(cxt, device, 0);
+	if (r < 0)
+		return error_errno(err, r, device, "cannot open for writing");
+	r = fdisk_enable_wipe(cxt, 1);
+	if (r == 0)
+		r = fdisk_create_disklabel(cxt, "gpt");
+	for (size_t i = 0; r == 0 && i < LAYOUT_PARTS; i++)
+		r = add_partition(cxt, &layout->parts[i]);
+	if (r == 0)
+		r = fdisk_write_disklabel(cxt);
+	if (r < 0)
+		return error_errno(err, r, device, "cannot write the partition table");
+	/* udev may be probing the disk just now, which makes the kernel refuse. */
+	for (unsigned tries = 0; (r = fdisk_reread_partition_table(cxt)) && tries < 25; tries++)
+		nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
+	if (r)
+		return error_set(err, -EBUSY, device, "close what uses it, or restart",
+				 "the kernel does not take over the new partition table");
+	r = fdisk_deassign_device(cxt, 0);
+	return r < 0 ? error_errno(err, r, device, "cannot write") : 0;
+}
+
+int table_write(const char *device, const struct layout *layout, struct error *err)
+{
+	struct fdisk_context *cxt = fdisk_new_context();
+	int r;
+
+	if (!cxt)
+		return error_errno(err, -ENOMEM, device, "libfdisk");
+	r = write_table(cxt, device, layout, err);
+	fdisk_unref_context(cxt);
+	return r;
+}
