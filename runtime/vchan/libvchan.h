@@ -73,5 +73,11 @@ int libvchan_is_open(libvchan_t *ctrl);
 int libvchan_data_ready(libvchan_t *ctrl);
 int libvchan_buffer_space(libvchan_t *ctrl);
 
+/*
+ * Ours, not upstream's: whether the peer's domain exists at all, asked afresh. For the server of a data channel in dom0, who
+ * gets no event when the qube is destroyed, and asks when its qrexec-daemon has gone.
+ */
+bool libvchan_peer_alive(libvchan_t *ctrl);
+
 /* Objects begin blocking. */
 void libvchan_set_blocking(libvchan_t *ctrl, int blocking);

@@ -86,7 +86,7 @@ static libvchan_t *vchan_new(int peer, int port, bool server)
 	return NULL;
 }
 
-static bool peer_alive(libvchan_t *v)
+bool libvchan_peer_alive(libvchan_t *v)
 {
 	struct xs_handle *xs = v->xs ? v->xs : xs_open(0);
 	bool alive = !xs || xs_is_domain_introduced(xs, (unsigned)v->peer);
@@ -194,13 +194,13 @@ static int try_connect(libvchan_t *v)
 	snprintf(path, sizeof(path), "/local/domain/%d/data/vchan/%d/%d/event-channel", v->peer, v->own, v->port);
 	value = xs_read(v->xs, XBT_NULL, path, &n);
 	if (!value)
-		return peer_alive(v) ? 1 : -ESRCH;
+		return libvchan_peer_alive(v) ? 1 : -ESRCH;
 	free(value);
 	*strrchr(path, '/') = '\0';
 	v->xen = libxenvchan_client_init(NULL, v->peer, path);
 	/* The node may be that of a server which has just gone. */
 	if (!v->xen)
-		return peer_alive(v) ? 1 : -ESRCH;
+		return libvchan_peer_alive(v) ? 1 : -ESRCH;
 	v->xen->blocking = 1;
 	/* The server has no other way to learn that its client is there. */
 	xenevtchn_notify(v->xen->event, v->xen->event_port);
@@ -316,7 +316,7 @@ int libvchan_wait(libvchan_t *v)
 			continue;
 		}
 		take_other_events(v);
-		if (!peer_alive(v))
+		if (!libvchan_peer_alive(v))
 			v->dead = true;
 	}
 	libvchan_is_open(v);

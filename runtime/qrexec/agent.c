@@ -1,0 +1,301 @@
+#include "runtime/qrexec/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/blob.h"
+#include "common/sys/file.h"
+#include "common/ui/options.h"
+#include "runtime/qrexec/launch.h"
+#include "runtime/qrexec/notify.h"
+
+#define SOCKET_PATH "/var/run/qubes/qrexec-agent"
+#define MEMINFO_PID_FILE "/var/run/meminfo-writer.pid"
+
+void agent_log(const char *fmt, ...)
+{
+	va_list args;
+	char line[512];
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	fprintf(stderr, "qrexec-agent: %s\n", line);
+}
+
+int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+unsigned agent_add_poll(struct agent *a, int fd, short events)
+{
+	if (a->n_polls == a->max_polls) {
+		a->max_polls = a->max_polls ? a->max_polls * 2 : 64;
+		a->polls = xreallocarray(a->polls, a->max_polls, sizeof(*a->polls));
+	}
+	a->polls[a->n_polls] = (struct pollfd){.fd = fd, .events = events};
+	return a->n_polls++;
+}
+
+void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const void *q, size_t q_n)
+{
+	/* A channel that is gone is noticed when it is read. */
+	if (a->greeted)
+		channel_send(&a->control, type, p, n, q, q_n);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	/* Whoever may enter the directory may ask; dom0 decides. */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 || listen(fd, 128) < 0) {
+		int e = errno;
+
+		close(fd);
+		return -e;
+	}
+	return fd;
+}
+
+/* A fresh offer of the control channel; the daemon in dom0 connects whenever it is there. */
+static int open_control(struct agent *a)
+{
+	a->vchan = libvchan_server_init(0, QREXEC_CONTROL_PORT, QREXEC_CONTROL_RING, QREXEC_CONTROL_RING);
+	if (!a->vchan)
+		return -errno;
+	channel_init_vchan(&a->control, a->vchan);
+	a->greeted = false;
+	return 0;
+}
+
+static void wake_meminfo(struct agent *a)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	uint64_t pid;
+
+	if (a->meminfo_woken)
+		return;
+	a->meminfo_woken = true;
+	if (read_file(AT_FDCWD, MEMINFO_PID_FILE, 64, &text) == 0 &&
+	    blob_to_u64(blob_trim(strbuf_blob(&text)), 1 << 30, &pid) && pid > 1)
+		kill((pid_t)pid, SIGUSR1);
+}
+
+static int take_hello(struct agent *a, const struct message *m)
+{
+	struct peer_info info;
+
+	memcpy(&info, m->p, sizeof(info));
+	if (m->type != MSG_HELLO || info.version < QREXEC_PROTOCOL_MIN)
+		return -EPROTO;
+	a->version = info.version < QREXEC_PROTOCOL_VERSION ? info.version : QREXEC_PROTOCOL_VERSION;
+	a->greeted = true;
+	return 0;
+}
+
+static int take_message(struct agent *a, const struct message *m)
+{
+	struct exec_params where;
+	const char *command;
+
+	if (!a->greeted)
+		return take_hello(a, m);
+	switch (m->type) {
+	case MSG_EXEC_CMDLINE:
+	case MSG_JUST_EXEC:
+		if (!exec_message_parse(m->p, m->n, &where, &command))
+			return -EPROTO;
+		wake_meminfo(a);
+		agent_call_start(a, m->type == MSG_JUST_EXEC, &where, command);
+		return 0;
+	case MSG_SERVICE_CONNECT:
+		memcpy(&where, m->p, sizeof(where));
+		agent_client_connect(a, &where, m->p + sizeof(where));
+		return 0;
+	case MSG_SERVICE_REFUSED:
+		agent_client_refuse(a, m->p);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static void greet(struct agent *a)
+{
+	struct peer_info info = {QREXEC_PROTOCOL_VERSION};
+
+	channel_send(&a->control, MSG_HELLO, &info, sizeof(info), NULL, 0);
+}
+
+/* 0, or < 0: the channel is finished. */
+static int step_control(struct agent *a, bool event)
+{
+	struct message m;
+	int r;
+
+	if (event && libvchan_wait(a->vchan) < 0)
+		return -EPIPE;
+	if (libvchan_is_open(a->vchan) == VCHAN_WAITING)
+		return 0;
+	r = channel_flush(&a->control);
+	while (r == 0 && (r = channel_read(&a->control, &m)) > 0)
+		r = take_message(a, &m);
+	if (r == 0 && libvchan_is_open(a->vchan) == VCHAN_DISCONNECTED && libvchan_data_ready(a->vchan) <= 0)
+		r = -EPIPE;
+	return r;
+}
+
+static int reopen_control(struct agent *a, int why)
+{
+	if (why == -EPROTO)
+		agent_log("the daemon in dom0 broke the protocol; starting over");
+	channel_free(&a->control);
+	libvchan_close(a->vchan);
+	a->greeted = false;
+	/* Their requests are lost with the daemon that had them; running calls go on. */
+	agent_clients_drop(a);
+	why = open_control(a);
+	if (why == 0)
+		greet(a);
+	return why;
+}
+
+static void take_signals(struct agent *a)
+{
+	struct signalfd_siginfo info;
+
+	while (read(a->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			agent_reap(a);
+		else
+			exit(0);
+	}
+}
+
+static int run(struct agent *a)
+{
+	enum { CONTROL, SIGNALS, LISTEN };
+	bool first = true;
+
+	for (;;) {
+		int timeout = -1;
+		int r;
+
+		a->n_polls = 0;
+		agent_add_poll(a, libvchan_fd_for_select(a->vchan), POLLIN);
+		agent_add_poll(a, a->signal_fd, POLLIN);
+		agent_add_poll(a, a->n_clients < AGENT_MAX_CALLS ? a->listen_fd : -1, POLLIN);
+		agent_clients_poll(a);
+		agent_calls_poll(a, &timeout);
+		if (first)
+			timeout = 0;
+		if (poll(a->polls, a->n_polls, timeout) < 0)
+			continue;
+		if (a->polls[SIGNALS].revents)
+			take_signals(a);
+		agent_calls_step(a);
+		agent_clients_step(a);
+		r = a->polls[CONTROL].revents || first ? step_control(a, a->polls[CONTROL].revents) : 0;
+		first = false;
+		if (r < 0 && (r = reopen_control(a, r)) < 0) {
+			agent_log("cannot offer the control channel: %s", strerror(-r));
+			return 1;
+		}
+		if (a->polls[LISTEN].revents)
+			agent_clients_accept(a);
+	}
+}
+
+static int setup(struct agent *a)
+{
+	sigset_t set;
+	int r;
+
+	launch_setup();
+	/* SIGPIPE stays blocked for good: a closed pipe is an error of the write, and programs start with nothing blocked. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&set, SIGPIPE);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	a->listen_fd = listen_at(a->socket_path);
+	if (a->listen_fd < 0) {
+		agent_log("%s: %s", a->socket_path, strerror(-a->listen_fd));
+		return a->listen_fd;
+	}
+	r = open_control(a);
+	if (r < 0) {
+		agent_log("cannot offer the control channel: %s", strerror(-r));
+		return r;
+	}
+	greet(a);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct agent a = {.socket_path = SOCKET_PATH};
+	const char *fork_server = "/var/run/qubes/qrexec-server.%s.sock";
+	bool no_fork_server = false;
+	const struct option_def options[] = {
+		{"agent-socket", 0, OPTION_STRING, &a.socket_path, "PATH", "where qrexec-client-vm connects"},
+		{"fork-server-socket", 0, OPTION_STRING, &fork_server, "PATH", "of session helpers, with %s for the user"},
+		{"no-fork-server", 0, OPTION_FLAG, &no_fork_server, NULL, "never hand a call to a session helper"},
+		{NULL},
+	};
+	const struct command_line cmd = {
+		.program = "qrexec-agent",
+		.operands = "",
+		.summary = "Runs in a qube the commands and services that dom0 sends.",
+		.options = options,
+	};
+	_cleanup_strv_ struct strv operands = {0};
+
+	if (argc == 2 && strcmp(argv[1], "-h") == 0) {
+		options_help(&cmd);
+		return 2;
+	}
+	switch (options_parse(&cmd, argc, argv, &operands)) {
+	case OPTIONS_OK:
+		break;
+	case OPTIONS_HELP:
+		return 0;
+	case OPTIONS_WRONG:
+		return 2;
+	}
+	if (operands.n)
+		return options_wrong(&cmd, "takes no operands");
+	if (setup(&a) < 0)
+		return 1;
+	notify_ready();
+	return run(&a);
+}

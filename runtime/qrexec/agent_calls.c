@@ -1,0 +1,204 @@
+/* Calls into this qube: connect the data channel, start the program, move its streams, report the end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qrexec/agent.h"
+#include "runtime/qrexec/launch.h"
+
+static void call_free(struct call *c)
+{
+	if (c->transferring)
+		transfer_free(&c->transfer);
+	else
+		libvchan_close(c->connecting);
+	command_free(&c->command);
+	service_free(&c->service);
+	free(c);
+}
+
+/* The channel is closed before dom0 hears of the end: its port is free for the next call then. */
+static void close_channel(struct call *c)
+{
+	if (c->transferring)
+		transfer_free(&c->transfer);
+	else
+		libvchan_close(c->connecting);
+	c->connecting = NULL;
+	c->transferring = false;
+}
+
+static void finish(struct agent *a, struct call **at)
+{
+	struct call *c = *at;
+
+	close_channel(c);
+	agent_send(a, MSG_CONNECTION_TERMINATED, &c->where, sizeof(c->where), NULL, 0);
+	*at = c->next;
+	a->n_calls--;
+	call_free(c);
+}
+
+void agent_call_start(struct agent *a, bool just_exec, const struct exec_params *where, const char *command)
+{
+	struct call *c;
+
+	if (a->n_calls >= AGENT_MAX_CALLS) {
+		agent_log("too many calls at once, refusing one");
+		agent_send(a, MSG_CONNECTION_TERMINATED, where, sizeof(*where), NULL, 0);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->where = *where;
+	c->just_exec = just_exec;
+	if (command_parse(command, &c->command) < 0)
+		command_free(&c->command);
+	c->deadline = now_ms() + AGENT_CONNECT_SECONDS * 1000;
+	c->connecting = libvchan_client_init_async((int)where->connect_domain, (int)where->connect_port, &c->watch_fd);
+	if (!c->connecting) {
+		agent_log("cannot open the data channel %u of domain %u: %s", where->connect_port, where->connect_domain,
+		          strerror(errno));
+		agent_send(a, MSG_CONNECTION_TERMINATED, where, sizeof(*where), NULL, 0);
+		call_free(c);
+		return;
+	}
+	c->next = a->calls;
+	a->calls = c;
+	a->n_calls++;
+}
+
+/* Starts the program; when it cannot be, the caller sees the ends of its streams and the exit code. */
+static void start(struct call *c)
+{
+	const char *why = "malformed command";
+	struct launched l = {0, -1, -1, -1};
+	int code = QREXEC_EXIT_PROBLEM;
+
+	if (c->command.line && c->command.is_service)
+		code = service_find(&c->command, &c->service, &why);
+	else if (c->command.line)
+		code = 0;
+	if (code == 0)
+		code = launch(&c->command, c->command.is_service ? &c->service : NULL, c->just_exec, &l, &why);
+	if (code)
+		agent_log("%s: %s", c->command.is_service ? c->command.service : "command", why);
+	c->pid = l.pid;
+	c->transfer.no_streams = c->just_exec;
+	c->transfer.end_on_in_eof = c->service.exit_on_client_eof;
+	c->transfer.end_on_out_eof = c->service.exit_on_service_eof;
+	transfer_attach(&c->transfer, l.in_fd, l.out_fd, l.err_fd);
+	/* Only that it was started is told for MSG_JUST_EXEC; a socket service has no exit code of its own. */
+	if (code || c->just_exec || !l.pid)
+		transfer_exited(&c->transfer, code);
+}
+
+/* Returns whether the call is over. */
+static bool step_connecting(struct agent *a, struct call *c)
+{
+	int r = 1;
+
+	if (a->polls[c->polled].revents)
+		r = libvchan_client_init_async_finish(c->connecting, false);
+	if (r > 0 && now_ms() > c->deadline)
+		r = -ETIMEDOUT;
+	if (r < 0) {
+		agent_log("data channel %u of domain %u: %s", c->where.connect_port, c->where.connect_domain, strerror(-r));
+		return true;
+	}
+	if (r == 0) {
+		transfer_init(&c->transfer, TRANSFER_SERVICE, c->connecting, true);
+		c->connecting = NULL;
+		c->transferring = true;
+	}
+	return false;
+}
+
+static bool step(struct agent *a, struct call *c)
+{
+	const struct pollfd *p = a->polls + c->polled;
+	unsigned n = c->polled_n;
+	enum transfer_state state;
+
+	if (!c->transferring) {
+		if (step_connecting(a, c))
+			return true;
+		if (!c->transferring)
+			return false;
+		/* Greet at once; what was polled was another descriptor. */
+		n = 0;
+	}
+	state = transfer_step(&c->transfer, p, n);
+	if (state == TRANSFER_RUNNING && transfer_ready(&c->transfer) && !c->transfer.attached) {
+		start(c);
+		state = transfer_step(&c->transfer, NULL, 0);
+	}
+	if (state == TRANSFER_BROKEN)
+		agent_log("domain %u broke the protocol on data channel %u", c->where.connect_domain, c->where.connect_port);
+	return state != TRANSFER_RUNNING;
+}
+
+void agent_calls_poll(struct agent *a, int *timeout)
+{
+	int64_t now = a->calls ? now_ms() : 0;
+
+	for (struct call *c = a->calls; c; c = c->next) {
+		c->polled = a->n_polls;
+		if (c->transferring) {
+			struct pollfd p[TRANSFER_FDS];
+
+			c->polled_n = transfer_poll(&c->transfer, p);
+			for (unsigned i = 0; i < c->polled_n; i++)
+				agent_add_poll(a, p[i].fd, p[i].events);
+			if (transfer_busy(&c->transfer))
+				*timeout = 0;
+		} else {
+			int left = c->deadline > now ? (int)(c->deadline - now) + 1 : 0;
+
+			agent_add_poll(a, c->watch_fd, POLLIN);
+			if (*timeout < 0 || left < *timeout)
+				*timeout = left;
+		}
+	}
+}
+
+static bool has_events(const struct agent *a, const struct call *c)
+{
+	if (!c->transferring || transfer_busy(&c->transfer))
+		return true;
+	for (unsigned i = 0; i < c->polled_n; i++)
+		if (a->polls[c->polled + i].revents)
+			return true;
+	return false;
+}
+
+void agent_calls_step(struct agent *a)
+{
+	struct call **at = &a->calls;
+
+	while (*at) {
+		if (has_events(a, *at) && step(a, *at))
+			finish(a, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+void agent_reap(struct agent *a)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct call *c;
+
+		for (c = a->calls; c && c->pid != pid; c = c->next)
+			;
+		if (!c)
+			continue;
+		c->pid = 0;
+		transfer_exited(&c->transfer, launch_exit_code(status));
+	}
+}

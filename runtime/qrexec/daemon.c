@@ -1,0 +1,391 @@
+#include "runtime/qrexec/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/ui/options.h"
+#include "runtime/qrexec/notify.h"
+
+#define SOCKET_DIR "/var/run/qubes"
+#define LOG_DIR "/var/log/qubes"
+#define EXIT_TIMEOUT 3
+
+void daemon_log(const struct daemon *d, const char *fmt, ...)
+{
+	va_list args;
+	char line[512];
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	fprintf(stderr, "qrexec-daemon: %s: %s\n", d->name, line);
+}
+
+unsigned daemon_add_poll(struct daemon *d, int fd, short events)
+{
+	if (d->n_polls == d->max_polls) {
+		d->max_polls = d->max_polls ? d->max_polls * 2 : 64;
+		d->polls = xreallocarray(d->polls, d->max_polls, sizeof(*d->polls));
+	}
+	d->polls[d->n_polls] = (struct pollfd){.fd = fd, .events = events};
+	return d->n_polls++;
+}
+
+void daemon_send(struct daemon *d, uint32_t type, const void *p, size_t n, const void *q, size_t q_n)
+{
+	if (d->greeted)
+		channel_send(&d->control, type, p, n, q, q_n);
+}
+
+/* --- the sockets: they exist while calls are possible --- */
+
+static char *socket_path(const struct daemon *d)
+{
+	return xasprintf("%s/qrexec.%d", d->socket_dir, d->domid);
+}
+
+static void link_name(const struct daemon *d, const char *prefix, const char *name, bool create)
+{
+	_cleanup_free_ char *target = xasprintf("qrexec.%d", d->domid);
+	_cleanup_free_ char *path = NULL;
+	char old[64];
+	ssize_t n;
+
+	if (!name)
+		return;
+	path = xasprintf("%s/qrexec.%s%s", d->socket_dir, prefix, name);
+	if (create) {
+		unlink(path);
+		if (symlink(target, path) < 0)
+			daemon_log(d, "%s: %s", path, strerror(errno));
+		return;
+	}
+	/* A new daemon for a restarted qube of this name may have put its own there. */
+	n = readlink(path, old, sizeof(old) - 1);
+	if (n > 0 && (size_t)n == strlen(target) && memcmp(old, target, (size_t)n) == 0)
+		unlink(path);
+}
+
+static void close_sockets(struct daemon *d)
+{
+	_cleanup_free_ char *path = socket_path(d);
+
+	if (d->listen_fd < 0)
+		return;
+	link_name(d, "", d->name, false);
+	link_name(d, "uuid:", d->uuid, false);
+	unlink(path);
+	close(d->listen_fd);
+	d->listen_fd = -1;
+}
+
+static int open_sockets(struct daemon *d)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_free_ char *path = socket_path(d);
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	d->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (d->listen_fd < 0)
+		return -errno;
+	unlink(path);
+	/* For the group of the directory, which is "qubes". */
+	mask = umask(0007);
+	r = bind(d->listen_fd, (struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	if (r < 0 || listen(d->listen_fd, 128) < 0)
+		return -errno;
+	link_name(d, "", d->name, true);
+	link_name(d, "uuid:", d->uuid, true);
+	return 0;
+}
+
+/* --- the control channel --- */
+
+static int start_connecting(struct daemon *d)
+{
+	d->vchan = libvchan_client_init_async(d->domid, QREXEC_CONTROL_PORT, &d->watch_fd);
+	if (!d->vchan)
+		return -errno;
+	d->connecting = true;
+	d->greeted = false;
+	return 0;
+}
+
+static int step_connecting(struct daemon *d)
+{
+	int r = libvchan_client_init_async_finish(d->vchan, false);
+
+	if (r > 0)
+		return 0;
+	if (r < 0)
+		return r;
+	d->connecting = false;
+	channel_init_vchan(&d->control, d->vchan);
+	return 1;
+}
+
+static void tell_parent(struct daemon *d)
+{
+	if (d->ready_fd < 0)
+		return;
+	if (write(d->ready_fd, "1", 1) < 0)
+		daemon_log(d, "nobody waits for the start any more");
+	close(d->ready_fd);
+	d->ready_fd = -1;
+}
+
+static int take_hello(struct daemon *d, const struct message *m)
+{
+	struct peer_info info;
+
+	if (m->type != MSG_HELLO)
+		return -EPROTO;
+	memcpy(&info, m->p, sizeof(info));
+	if (info.version < QREXEC_PROTOCOL_MIN) {
+		daemon_log(d, "the qube's agent speaks protocol %u; update the qube", info.version);
+		return -EPROTONOSUPPORT;
+	}
+	d->version = info.version < QREXEC_PROTOCOL_VERSION ? info.version : QREXEC_PROTOCOL_VERSION;
+	d->greeted = true;
+	/* Its own number goes back to it, whatever it is: that is how upstream's daemon answers. */
+	channel_send(&d->control, MSG_HELLO, &info, sizeof(info), NULL, 0);
+	if (open_sockets(d) < 0) {
+		daemon_log(d, "%s: cannot listen: %s", d->socket_dir, strerror(errno));
+		return -EIO;
+	}
+	d->served = true;
+	tell_parent(d);
+	notify_ready();
+	return 0;
+}
+
+static int take_message(struct daemon *d, const struct message *m)
+{
+	struct exec_params where;
+
+	if (!d->greeted)
+		return take_hello(d, m);
+	switch (m->type) {
+	case MSG_TRIGGER_SERVICE:
+	case MSG_TRIGGER_SERVICE3:
+	case MSG_TRIGGER_SERVICE4:
+		daemon_request(d, m->type, m);
+		return 0;
+	case MSG_CONNECTION_TERMINATED:
+		memcpy(&where, m->p, sizeof(where));
+		daemon_port_free(d, &where);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* 0, -EPIPE when the agent is gone or useless, other errors end the daemon. */
+static int step_control(struct daemon *d, bool event)
+{
+	struct message m;
+	int r;
+
+	if (event && libvchan_wait(d->vchan) < 0)
+		return -EPIPE;
+	r = channel_flush(&d->control);
+	while (r == 0 && (r = channel_read(&d->control, &m)) > 0)
+		r = take_message(d, &m);
+	if (r == 0 && event && libvchan_is_open(d->vchan) == VCHAN_DISCONNECTED && libvchan_data_ready(d->vchan) <= 0)
+		r = -EPIPE;
+	if (r == -EPROTO)
+		daemon_log(d, "the qube broke the protocol, closing its control channel");
+	return r == -EPROTO ? -EPIPE : r;
+}
+
+static int reconnect(struct daemon *d)
+{
+	close_sockets(d);
+	daemon_clients_drop(d);
+	memset(d->pending, 0, sizeof(d->pending));
+	channel_free(&d->control);
+	libvchan_close(d->vchan);
+	d->vchan = NULL;
+	return start_connecting(d);
+}
+
+static int step_vchan(struct daemon *d, bool event)
+{
+	int r;
+
+	if (d->connecting) {
+		r = event ? step_connecting(d) : 0;
+		if (r <= 0)
+			return r;
+		event = false;
+	}
+	r = step_control(d, event);
+	return r == -EPIPE ? reconnect(d) : r;
+}
+
+static int run(struct daemon *d)
+{
+	enum { CONTROL, SIGNALS, LISTEN };
+
+	for (;;) {
+		int r;
+
+		d->n_polls = 0;
+		daemon_add_poll(d, d->connecting ? d->watch_fd : libvchan_fd_for_select(d->vchan), POLLIN);
+		daemon_add_poll(d, d->signal_fd, POLLIN);
+		daemon_add_poll(d, d->n_clients < DAEMON_MAX_CLIENTS ? d->listen_fd : -1, POLLIN);
+		daemon_clients_poll(d);
+		if (poll(d->polls, d->n_polls, -1) < 0)
+			continue;
+		if (d->polls[SIGNALS].revents)
+			return 0;
+		daemon_clients_step(d);
+		if (d->polls[LISTEN].revents && d->listen_fd >= 0)
+			daemon_clients_accept(d);
+		r = d->polls[CONTROL].revents ? step_vchan(d, true) : 0;
+		if (r < 0) {
+			daemon_log(d, "%s", r == -ESRCH ? "the qube is gone" : strerror(-r));
+			/* After a life in service that is how it ends. */
+			return r == -ESRCH && d->served ? 0 : r;
+		}
+	}
+}
+
+/* --- start --- */
+
+static void redirect_log(const struct daemon *d)
+{
+	_cleanup_free_ char *path = xasprintf(LOG_DIR "/qrexec.%s.log", d->name);
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+	dup2(null, 0);
+	dup2(log >= 0 ? log : null, 1);
+	dup2(log >= 0 ? log : null, 2);
+}
+
+static int serve(struct daemon *d)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	d->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r = start_connecting(d);
+	if (r < 0)
+		daemon_log(d, "cannot connect to domain %d: %s", d->domid, strerror(-r));
+	else
+		r = run(d);
+	close_sockets(d);
+	daemon_clients_drop(d);
+	return r < 0 ? 1 : 0;
+}
+
+/* In the parent: until the child says it is ready, ends, or the time is over. */
+static int wait_for_child(struct daemon *d, int fd)
+{
+	const char *s = getenv("QREXEC_STARTUP_TIMEOUT");
+	int seconds = s ? atoi(s) : 60;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char c;
+	int r;
+
+	if (getenv("QREXEC_STARTUP_NOWAIT"))
+		return 0;
+	do
+		r = poll(&p, 1, seconds * 1000);
+	while (r < 0 && errno == EINTR);
+	if (r == 0) {
+		if (!d->quiet)
+			fprintf(stderr, "qrexec-daemon: %s: no answer from the qube's agent within %d s; still waiting in the "
+			                "background\n", d->name, seconds);
+		return EXIT_TIMEOUT;
+	}
+	if (read(fd, &c, 1) == 1)
+		return 0;
+	if (!d->quiet)
+		fprintf(stderr, "qrexec-daemon: %s: did not start; see " LOG_DIR "/qrexec.%s.log\n", d->name, d->name);
+	return 1;
+}
+
+static int serve_in_background(struct daemon *d)
+{
+	int pipe_fds[2];
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return 1;
+	pid = fork();
+	if (pid < 0)
+		return 1;
+	if (pid > 0) {
+		close(pipe_fds[1]);
+		return wait_for_child(d, pipe_fds[0]);
+	}
+	close(pipe_fds[0]);
+	setsid();
+	redirect_log(d);
+	d->ready_fd = pipe_fds[1];
+	return serve(d);
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d = {.socket_dir = SOCKET_DIR, .default_user = "user", .listen_fd = -1, .ready_fd = -1};
+	bool direct = false;
+	const struct option_def options[] = {
+		{"quiet", 'q', OPTION_FLAG, &d.quiet, NULL, "no messages while starting"},
+		{"socket-dir", 0, OPTION_STRING, &d.socket_dir, "PATH", "where the sockets are made"},
+		{"policy-program", 'p', OPTION_STRING, &d.policy_program, "PATH", "decides when the policy daemon cannot"},
+		{"direct", 'D', OPTION_FLAG, &direct, NULL, "stay in the foreground"},
+		{"uuid", 'u', OPTION_STRING, &d.uuid, "UUID", "of the qube"},
+		{NULL},
+	};
+	const struct command_line cmd = {
+		.program = "qrexec-daemon",
+		.operands = "DOMID NAME [DEFAULT_USER]",
+		.summary = "Serves the calls to and from one running qube.",
+		.options = options,
+	};
+	_cleanup_strv_ struct strv operands = {0};
+
+	switch (options_parse(&cmd, argc, argv, &operands)) {
+	case OPTIONS_OK:
+		break;
+	case OPTIONS_HELP:
+		return 0;
+	case OPTIONS_WRONG:
+		return 1;
+	}
+	if (operands.n < 2 || operands.n > 3 || atoi(operands.v[0]) <= 0) {
+		options_wrong(&cmd, "wants a domain id, a name and perhaps a user");
+		return 1;
+	}
+	d.domid = atoi(operands.v[0]);
+	d.name = operands.v[1];
+	if (operands.n == 3)
+		d.default_user = operands.v[2];
+	return direct ? serve(&d) : serve_in_background(&d);
+}

@@ -1,0 +1,77 @@
+#pragma once
+/*
+ * qrexec-daemon: dom0's end of one qube's control channel (ref: runtime.md 3.6, 3.7). Usage, as qubesd starts it:
+ *
+ *	qrexec-daemon [-q] [-u UUID] -- DOMID NAME [DEFAULT_USER]
+ *
+ *  - Goes to the background. The parent ends with 0 when the qube's agent has answered, with 3 when it has not within
+ *    $QREXEC_STARTUP_TIMEOUT seconds (60; the child goes on waiting), with 1 when the qube died or anything else failed.
+ *    $QREXEC_STARTUP_NOWAIT set: 0 at once. `--direct`: stays in the foreground, says READY=1 to $NOTIFY_SOCKET.
+ *  - Then there are, in /var/run/qubes (or --socket-dir): qrexec.DOMID, a listening socket, and the links qrexec.NAME and
+ *    qrexec.uuid:UUID. They exist exactly while calls are possible: an agent that goes away takes them away, one that
+ *    comes back brings them back.
+ *  - It ends by itself when the domain does, and on SIGTERM; the sockets are removed then.
+ *  - Log of the background process: /var/log/qubes/qrexec.NAME.log.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/qrexec/channel.h"
+#include "runtime/qrexec/protocol.h"
+
+#define DAEMON_MAX_CLIENTS 512
+#define DAEMON_MAX_PENDING 256
+
+/* A program of dom0: qrexec-client, or the daemon of another qube. */
+struct daemon_client {
+	struct daemon_client *next;
+	struct channel channel;
+	bool greeted;
+	bool called; /* has its call; the connection now only tells when that ends */
+	unsigned polled;
+};
+
+struct port {
+	bool used;
+	uint32_t domain; /* the other end of the data channel */
+	struct daemon_client *client; /* to be told of the end; NULL when gone */
+};
+
+struct daemon {
+	int domid;
+	const char *name, *default_user, *uuid, *socket_dir, *policy_program;
+	bool quiet;
+	libvchan_t *vchan;
+	int watch_fd;	/* while `connecting` */
+	bool connecting;
+	struct channel control;
+	bool greeted, served;
+	unsigned version;
+	int signal_fd, listen_fd;
+	int ready_fd; /* to the waiting parent, or -1 */
+	struct daemon_client *clients;
+	unsigned n_clients;
+	struct port ports[QREXEC_DATA_PORTS];
+	struct service_params pending[DAEMON_MAX_PENDING]; /* requests of the qube under decision; ident "" is free */
+	struct pollfd *polls;
+	unsigned n_polls, max_polls;
+};
+
+/* daemon_clients.c */
+void daemon_clients_accept(struct daemon *d);
+void daemon_clients_poll(struct daemon *d);
+void daemon_clients_step(struct daemon *d);
+void daemon_clients_drop(struct daemon *d);
+/* The agent reported the end of a call. */
+void daemon_port_free(struct daemon *d, const struct exec_params *where);
+
+/* daemon_requests.c: calls that the qube asks for. */
+void daemon_request(struct daemon *d, uint32_t type, const struct message *m);
+/* Takes the request with this ident off the list; false when there is none. */
+bool daemon_request_take(struct daemon *d, const char ident[32]);
+
+/* daemon.c */
+unsigned daemon_add_poll(struct daemon *d, int fd, short events);
+void daemon_send(struct daemon *d, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
+void daemon_log(const struct daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,32 @@
+#pragma once
+/*
+ * Starting what a call asks for, as the user it asks for.
+ *
+ * Not root: the user must be our own; the program is started with vfork semantics, one process creation for a call. Root
+ * and another user: a child opens the PAM session (service "qrexec"), starts the program in it, waits and closes the
+ * session; its exit code is the program's. Root for root: directly, in the agent's own environment.
+ */
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct command;
+struct service;
+
+struct launched {
+	pid_t pid; /* 0: nothing to wait for (socket services) */
+	/* Our ends; -1: none. stdin is a socket; stdout and stderr are pipes. The caller's. */
+	int in_fd, out_fd, err_fd;
+};
+
+/* Once, before the first launch: who we are. */
+void launch_setup(void);
+
+/*
+ * Starts the command; `service` is what service_find() found, or NULL for a shell command. `detached`: all streams are
+ * /dev/null. `direct`: services and commands of dom0 itself, always as ourselves. 0, or the exit code of the call
+ * (QREXEC_EXIT_*), and then *why.
+ */
+int launch(const struct command *c, const struct service *service, bool detached, struct launched *l, const char **why);
+
+/* The exit code that stands for a wait status: 128 + signal for a killed program. */
+int launch_exit_code(int status);

@@ -1,0 +1,142 @@
+# Run by `run` with its folder: bin/ has the programs, everything else is ours.
+dir=$1
+bin=$dir/bin
+export VCHAN_SOCKET_DIR=$dir/vchan QREXEC_SERVICE_PATH=$dir/svc:$dir/svc2 QUBES_RPC_CONFIG_PATH=$dir/cfg
+mkdir "$dir"/{vchan,svc,svc2,cfg}
+user=$(id -un)
+passed=0 failed=0
+
+ok() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
+check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
+until_true() { # COMMAND...: within 5 s
+	for _ in {1..100}; do "$@" 2>/dev/null && return 0; sleep 0.05; done
+	return 1
+}
+start_agent() { VCHAN_DOMAIN=7 "$bin/qrexec-agent" --agent-socket="$dir/agent" 2>>"$dir/agent.log" & agent=$!; }
+call() { timeout 20 "$bin/qrexec-client" --socket-dir="$dir" -d vm "$@"; }
+fds() { ls "/proc/$1/fd" | wc -l; }
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null | wc -w; }
+
+start_agent
+"$bin/qrexec-daemon" --direct --socket-dir="$dir" -u 11-22 -- 7 vm "$user" 2>"$dir/daemon.log" &
+daemon=$!
+trap 'kill $agent $daemon 2>/dev/null; wait' EXIT
+until_true test -S "$dir/qrexec.7" || { echo "daemon does not come up"; cat "$dir"/*.log; }
+check "link by name" "$(readlink "$dir/qrexec.vm")" qrexec.7
+check "link by uuid" "$(readlink "$dir/qrexec.uuid:11-22")" qrexec.7
+agent_fds=$(fds $agent) daemon_fds=$(fds $daemon)
+
+# Exit codes and streams
+call DEFAULT:true </dev/null; check "true" $? 0
+call DEFAULT:false </dev/null; check "false" $? 1
+call "$user:exit 7" </dev/null; check "exit 7" $? 7
+call 'DEFAULT:kill -9 $$' </dev/null; check "killed by a signal" $? 137
+call "nosuchuser:true" </dev/null; check "another user" $? 125
+check "stdout" "$(call 'DEFAULT:echo out; echo err >&2' 2>"$dir/err" </dev/null)" out
+check "stderr" "$(cat "$dir/err")" err
+check "stdin" "$(echo text | call DEFAULT:cat)" text
+check "nogui" "$(call 'DEFAULT:nogui:echo x' </dev/null)" x
+head -c 10485760 /dev/urandom >"$dir/data"
+call DEFAULT:cat <"$dir/data" | cmp -s - "$dir/data"; check "echo of 10 MiB" "${PIPESTATUS[*]}" "0 0"
+call DEFAULT:cat <"$dir/data" | { sleep 0.5; cmp -s - "$dir/data"; }; check "echo, slow reader" "${PIPESTATUS[*]}" "0 0"
+call 'DEFAULT:sleep 0.3; cat' <"$dir/data" | cmp -s - "$dir/data"; check "echo, slow service" "${PIPESTATUS[*]}" "0 0"
+check "service that does not read" "$(call 'DEFAULT:exec <&-; echo fine' <"$dir/data")" fine
+check "empty input ends" "$(call 'DEFAULT:cat; echo end' </dev/null)" end
+check "half-close" "$(printf '3\n1\n2\n' | call DEFAULT:sort | tr '\n' ' ')" "1 2 3 "
+call DEFAULT:yes </dev/null | head -n 1 >/dev/null; check "reader that leaves" "${PIPESTATUS[0]}" 141
+check "-t" "$(call -t "DEFAULT:printf 'a\033b\tc'" </dev/null)" "$(printf 'a_b\tc')"
+check "no -t" "$(call "DEFAULT:printf 'a\033b'" </dev/null)" "$(printf 'a\033b')"
+call -T "DEFAULT:printf 'a\033b' >&2" 2>"$dir/err" </dev/null; check "-T" "$(cat "$dir/err")" a_b
+check "-p" "$(echo two | call -p "$(printf 'one\n.')" DEFAULT:cat | tr '\n' ' ')" "one .two "
+call -l "cat >$dir/got; echo unread" 'DEFAULT:echo for-local' </dev/null; check "-l" "$?$(cat "$dir/got")" 0for-local
+check "-l stdin" "$(call -l 'printf up; cat >&$SAVED_FD_1' DEFAULT:cat </dev/null)" up
+call -e "DEFAULT:sleep 0.2; touch $dir/later"; check "-e" $? 0
+until_true test -e "$dir/later" && ok || bad "-e did not run"
+call -E DEFAULT:false </dev/null; check "-E" $? 0
+call -e -l true DEFAULT:true 2>/dev/null; check "-e with -l" $? 1
+timeout 5 "$bin/qrexec-client" --socket-dir="$dir" -d nosuch DEFAULT:true 2>"$dir/err"; check "no such qube" $? 125
+grep -q 'nosuch: no qrexec-daemon' "$dir/err" && ok || bad "message for no such qube"
+
+# Services
+svc() { call "DEFAULT:QUBESRPC $*" </dev/null; }
+printf '#!/bin/sh\necho "$0 $#:$1 $QREXEC_REMOTE_DOMAIN $QREXEC_SERVICE_FULL_NAME $QREXEC_SERVICE_ARGUMENT"\n' >"$dir/svc2/test.A"
+printf '#!/bin/sh\necho special\n' >"$dir/svc2/test.A+x"
+printf '#!/bin/sh\necho empty\n' >"$dir/svc/test.B+"
+printf '#!/bin/sh\necho "$QREXEC_REQUESTED_TARGET_TYPE $QREXEC_REQUESTED_TARGET$QREXEC_REQUESTED_TARGET_KEYWORD ${QREXEC_X-none}"\n' >"$dir/svc/test.T"
+echo 'echo no interpreter line' >"$dir/svc/test.Plain"
+echo data >"$dir/svc/test.NotExecutable"
+chmod +x "$dir"/svc*/test.[ABTP]*
+check "service" "$(svc test.A dom0)" "$dir/svc2/test.A 0: dom0 test.A "
+check "service with argument" "$(svc test.A+arg+2 work)" "$dir/svc2/test.A 1:arg+2 work test.A+arg+2 arg+2"
+check "file for the argument wins" "$(svc test.A+x dom0)" special
+check "empty argument has a file" "$(svc test.B dom0)" empty
+svc test.None dom0; check "no such service" $? 127
+svc test.NotExecutable dom0; check "not executable" $? 125
+svc test.Plain dom0; check "no interpreter" $? 125
+check "target name" "$(svc test.T dom0 name web)" "name web none"
+check "target keyword" "$(svc test.T dom0 keyword default)" "keyword default none"
+svc test.A; check "service without source" $? 125
+svc ../svc2/test.A dom0; check "slash in a service" $? 125
+svc test.T dom0 other web; check "unknown target type" $? 125
+echo 'skip-service-descriptor = maybe' >"$dir/cfg/test.A"
+svc test.A dom0; check "bad rpc-config" $? 125
+check "config of the argument" "$(: >"$dir/cfg/test.A+y"; svc test.A+y dom0)" "$dir/svc2/test.A 1:y dom0 test.A+y y"
+ln -s /dev/tcp/127.0.0.1/0 "$dir/svc/test.Tcp"
+svc test.Tcp dom0; check "bad /dev/tcp link" $? 125
+ln -s /dev/tcp/127.0.0.1/9 "$dir/svc/test.Tcp9"
+check "nobody listens" "$(svc test.Tcp9 dom0; echo $?)" 0
+ln -s /nonexistent "$dir/svc/test.Dangling"
+svc test.Dangling dom0; check "dangling link" $? 125
+
+# Many at once; nothing stays
+for i in {1..100}; do { call DEFAULT:"exit $((i % 50))" </dev/null; [ $? = $((i % 50)) ] || echo "call $i" >>"$dir/wrong"; } & pids+=($!); done
+wait "${pids[@]}"
+check "100 calls at once" "$(cat "$dir/wrong" 2>/dev/null)" ""
+same() { [ "$(fds $agent)" = "$agent_fds" ] && [ "$(fds $daemon)" = "$daemon_fds" ] && [ "$(children $agent)" = 0 ]; }
+until_true same && ok || bad "descriptors or children left: agent $(fds $agent)/$agent_fds daemon $(fds $daemon)/$daemon_fds"
+
+# A caller that dies: the service sees the end of its input
+mkfifo "$dir/fifo"
+"$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:touch $dir/up; cat >/dev/null; touch $dir/ended" <>"$dir/fifo" &
+client=$!
+until_true test -e "$dir/up"; kill -9 $client; wait $client 2>/dev/null
+until_true test -e "$dir/ended" && ok || bad "service outlives its killed caller"
+until_true same && ok || bad "descriptors left after a killed caller"
+
+# An agent that dies: the caller learns it, and a new agent serves again without a new daemon
+"$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:touch $dir/up2; sleep 30" </dev/null 2>"$dir/err" &
+client=$!
+until_true test -e "$dir/up2"; kill -9 $agent; wait $agent 2>/dev/null
+wait $client; check "agent killed" $? 125
+grep -q 'connection was lost' "$dir/err" && ok || bad "message for a lost connection: $(cat "$dir/err")"
+until_true test ! -e "$dir/qrexec.7" && ok || bad "socket stays without an agent"
+start_agent
+until_true test -S "$dir/qrexec.7"
+call DEFAULT:true </dev/null; check "new agent" $? 0
+agent_fds=$(fds $agent)
+
+# A daemon that dies: running calls go on, and a new daemon serves
+{ call "DEFAULT:touch $dir/up3; sleep 1; echo survived" </dev/null >"$dir/out3" 2>&1; echo $? >>"$dir/out3"; } &
+client=$!
+until_true test -e "$dir/up3"; kill -9 $daemon; wait $daemon 2>/dev/null
+rm -f "$dir"/qrexec.*
+"$bin/qrexec-daemon" --direct --socket-dir="$dir" -- 7 vm "$user" 2>>"$dir/daemon.log" &
+daemon=$!
+until_true test -S "$dir/qrexec.7"
+call DEFAULT:true </dev/null; check "new daemon" $? 0
+wait $client
+check "call over a daemon's death" "$(tr '\n' ' ' <"$dir/out3")" "survived 0 "
+kill $daemon; wait $daemon; check "daemon ends on SIGTERM" $? 0
+check "its sockets are gone" "$(ls "$dir" | grep '^qrexec')" ""
+
+# In the background; a qube that never answers
+QREXEC_STARTUP_TIMEOUT=20 "$bin/qrexec-daemon" --socket-dir="$dir" -q -- 7 vm "$user"; check "daemon in the background" $? 0
+call DEFAULT:true </dev/null; check "its call" $? 0
+QREXEC_STARTUP_TIMEOUT=1 "$bin/qrexec-daemon" --socket-dir="$dir" -q -- 8 silent "$user"; check "silent qube" $? 3
+for p in /proc/[0-9]*; do
+	[ "$(readlink "$p/exe" 2>/dev/null)" = "$bin/qrexec-daemon" ] && kill "${p#/proc/}"
+done
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]
