@@ -6,6 +6,7 @@
 #include "builder/commands.h"
 #include "builder/lock/diff.h"
 #include "builder/lock/resolve.h"
+#include "builder/lock/tools_root.h"
 #include "common/base/alloc.h"
 #include "common/ui/options.h"
 
@@ -13,7 +14,7 @@ static const char program[] = "bulkhead";
 
 struct request {
 	struct strv mirrors, operands;
-	const char *keyring, *output, *cache, *apt_root;
+	const char *keyring, *output, *cache, *apt_root, *store;
 	long timeout;
 	bool allow_expired, quiet;
 };
@@ -49,7 +50,7 @@ static void say(const struct lock *old, const struct lock *new, const char *path
 static int lock_image(const struct request *q, struct error *err)
 {
 	_cleanup_free_ char *root = source_root(), *version = source_version(root), *found = NULL,
-			    *path = NULL;
+			    *path = NULL, *apt_root = NULL;
 	_cleanup_definition_ struct definition *d = NULL;
 	_cleanup_lock_ struct lock *old = NULL, *new = NULL;
 	_cleanup_mirrors_ struct fetch_mirrors mirrors = {0};
@@ -71,13 +72,16 @@ static int lock_image(const struct request *q, struct error *err)
 	    (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0)
 		return r;
 	o.previous = old;
-	if (!o.apt_root && strncmp(d->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX)) != 0)
-		fprintf(stderr, "note: this machine's apt solves; --apt-root names the root of a "
-				"tools image\n");
 	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one.
 	 */
 	o.allow_expired = q->allow_expired || (mirrors.of_host && fetch_apt_takes_expired());
-	r = lock_resolve(d, &o, &new, err);
+	/* The tools image is what brings the right apt; before it only the host's is there. */
+	if (!o.apt_root && strncmp(d->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX)) != 0) {
+		r = lock_tools_root(&o.fetch, root, version, q->store, &apt_root, err);
+		o.apt_root = apt_root;
+	}
+	if (r == 0)
+		r = lock_resolve(d, &o, &new, err);
 	if (r == 0)
 		r = lock_write(new, AT_FDCWD, path, err);
 	if (r == 0)
@@ -96,8 +100,10 @@ int cmd_lock(int argc, char **argv)
 		 "keys instead of those in builder/keyrings"},
 		{"output", 'o', OPTION_STRING, &q.output, "FILE",
 		 "the lock (default: beside the definition)"},
+		{"store", 0, OPTION_STRING, &q.store, "DIR",
+		 "results of steps (default: build/store)"},
 		{"apt-root", 0, OPTION_STRING, &q.apt_root, "DIR",
-		 "root of the tools image, whose apt is to solve"},
+		 "root whose apt is to solve (default: tools-image)"},
 		{"cache", 0, OPTION_STRING, &q.cache, "DIR",
 		 "downloads (default: $BULKHEAD_CACHE)"},
 		{"timeout", 0, OPTION_NUMBER, &q.timeout, "SECONDS",

@@ -3,7 +3,7 @@ LIBS += builder-lock
 builder-lock_SRCS := builder/lock/lock.c builder/lock/words.c builder/lock/diff.c
 builder-lock_LIBS := common
 
-builder_SRCS += $(addprefix builder/lock/,apt.c check.c command.c resolve.c suite.c)
+builder_SRCS += $(addprefix builder/lock/,apt.c check.c command.c resolve.c suite.c tools_root.c)
 builder_LIBS += builder-fetch builder-deb builder-lock
 
 TESTS += test-lock
