@@ -18,3 +18,8 @@ qubesd-xl_PKGS := xenlight xenstore xentoollog
 qubesd-block_SRCS := runtime/qubesd/xl/block.c
 qubesd-block_LIBS := common-min
 qubesd-block_PKGS := xenstore
+
+TESTS += test-qubesd
+test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_state.c
+test-qubesd_LIBS := qubesd-parts common
+test-qubesd_PKGS := libxml-2.0

@@ -1,0 +1,400 @@
+/*
+ * The Admin API as its clients see it: the daemon itself over a directory, driven by cases/NAME.case. A case is
+ *
+ *   # comment
+ *   mode fake                        with the stand-ins of fake/ as hypervisor; otherwise offline
+ *   call METHOD[+ARG] DEST [PAYLOAD] a request from dom0, and below it what is expected:
+ *     ok [PATTERN]                   success; the data matches (fnmatch; \n and \0 stand for bytes)
+ *     raise TYPE [PATTERN]           an exception; its message matches
+ *     abort                          closed without an answer
+ *   write FILE TEXT                  makes a file; paths are below the daemon's root
+ *   file FILE has|lacks TEXT         TEXT is (not) in the first MiB of the file
+ *   file FILE exists|absent
+ *   restart                          kill -9, start anew
+ *   wait VM STATE                    until the qube is in that state, at most five seconds
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "common/base/alloc.h"
+#include "common/base/strv.h"
+#include "common/sys/file.h"
+#include "common/sys/process.h"
+#include "common/tests/test.h"
+
+enum { FILE_MAX = 4 << 20, HEAD_MAX = 1 << 20, PATIENCE_MS = 5000, POLL_MS = 5, CRASHES = 12 };
+
+static const char here[] = "runtime/qubesd/tests";
+
+struct daemon {
+	char *root, *socket;
+	bool fake;
+	pid_t pid;
+};
+
+static void pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static int dial(const struct daemon *d)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", d->socket);
+	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : take_fd(&fd);
+}
+
+static void daemon_start(struct daemon *d)
+{
+	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
+	_cleanup_free_ char *program = xasprintf("%s/socket/bin/qubesd", build);
+	_cleanup_free_ char *programs = xasprintf("%s/fake", here), *log_path = xasprintf("%s/log", d->root);
+	_cleanup_close_ int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	_cleanup_strv_ struct strv argv = {0};
+	int fd = -1;
+
+	strv_push(&argv, program);
+	strv_push(&argv, "--root");
+	strv_push(&argv, d->root);
+	if (d->fake) {
+		strv_push(&argv, "--programs");
+		strv_push(&argv, programs);
+	} else {
+		strv_push(&argv, "--offline");
+	}
+	d->pid = process_spawn(&(struct process){
+		.argv = (const char *const *)argv.v, .null_stdin = 1, .stdout_fd = log, .stderr_fd = log});
+	for (int ms = 0; ms < PATIENCE_MS && (fd = dial(d)) < 0; ms += POLL_MS)
+		pause_ms(POLL_MS);
+	if (fd >= 0)
+		close(fd);
+	CHECK(fd >= 0);
+}
+
+static void daemon_kill(struct daemon *d, int signal_number)
+{
+	if (d->pid > 0) {
+		kill(d->pid, signal_number);
+		process_wait(d->pid);
+	}
+	d->pid = 0;
+}
+
+static void daemon_prepare(struct daemon *d, const char *name)
+{
+	_cleanup_free_ char *fake = NULL, *domains = NULL, *next = NULL, *events = NULL;
+
+	d->root = xasprintf("%s/%s", test_dir(), name);
+	d->socket = xasprintf("%s/var/run/qubesd.sock", d->root);
+	fake = xasprintf("%s/fake", d->root);
+	domains = xasprintf("%s/fake/domains", d->root);
+	next = xasprintf("%s/fake/next-domid", d->root);
+	events = xasprintf("%s/fake/events", d->root);
+	mkdir_p(AT_FDCWD, domains, 0700);
+	write_file(AT_FDCWD, next, "4\n", 2, 0600);
+	write_file(AT_FDCWD, events, "", 0, 0600);
+	setenv("FAKE_DIR", fake, 1);
+	setenv("FAKE_ROOT", d->root, 1);
+	setenv("BUILD", "build", 0);
+}
+
+static void daemon_free(struct daemon *d)
+{
+	daemon_kill(d, SIGTERM);
+	free(d->root);
+	free(d->socket);
+}
+
+/* 0 with the raw answer, or -errno. */
+static int ask(const struct daemon *d, const char *method, const char *dest, struct blob payload, struct strbuf *out)
+{
+	_cleanup_strbuf_ struct strbuf request = {0};
+	_cleanup_close_ int fd = dial(d);
+
+	if (fd < 0)
+		return fd;
+	strbuf_printf(&request, "%s dom0 name %s", method, dest);
+	strbuf_add_char(&request, 0);
+	strbuf_add(&request, payload.p ? payload.p : "", payload.n);
+	if (send(fd, request.p, request.n, MSG_NOSIGNAL) != (ssize_t)request.n)
+		return -EPIPE;
+	shutdown(fd, SHUT_WR);
+	return read_fd(fd, FILE_MAX, out);
+}
+
+static char *escape(struct blob text)
+{
+	_cleanup_strbuf_ struct strbuf s = {0};
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\n')
+			strbuf_add_str(&s, "\\n");
+		else if (!text.p[i])
+			strbuf_add_str(&s, "\\0");
+		else
+			strbuf_add_char(&s, text.p[i]);
+	}
+	return strbuf_steal(&s);
+}
+
+static char *unescape(struct blob text)
+{
+	char *copy = blob_dup(text), *to = copy;
+
+	for (const char *p = copy; *p; p++) {
+		if (p[0] == '\\' && p[1] == 'n') {
+			*to++ = '\n';
+			p++;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = 0;
+	return copy;
+}
+
+/* The answer in the words of a case: `ok DATA`, `raise TYPE MESSAGE`, `abort`. */
+static char *describe(struct blob answer)
+{
+	_cleanup_free_ char *data = NULL;
+	struct blob type, trace, message;
+
+	if (answer.n < 2)
+		return xstrdup("abort");
+	if (answer.p[0] == '0') {
+		data = escape((struct blob){answer.p + 2, answer.n - 2});
+		return *data ? xasprintf("ok %s", data) : xstrdup("ok");
+	}
+	answer = (struct blob){answer.p + 2, answer.n - 2};
+	blob_token(&answer, 0, &type);
+	blob_token(&answer, 0, &trace);
+	blob_token(&answer, 0, &message);
+	return xasprintf("raise %.*s %.*s", BLOB_ARG(type), BLOB_ARG(message));
+}
+
+static void expect(const char *where, const char *got, struct blob want)
+{
+	_cleanup_free_ char *pattern = blob_dup(want), *quoted = NULL;
+	struct strbuf s = {0};
+
+	/* Only * is special: backslashes and brackets stand for themselves. */
+	for (const char *p = pattern; *p; p++) {
+		if (strchr("\\[?", *p))
+			strbuf_add_char(&s, '\\');
+		strbuf_add_char(&s, *p);
+	}
+	quoted = strbuf_steal(&s);
+	if (fnmatch(quoted, got, 0) == 0) {
+		CHECK(true);
+		return;
+	}
+	/* `raise TYPE` alone accepts any message. */
+	strbuf_printf(&s, "%s *", quoted);
+	if (blob_has_prefix(want, "raise ") && fnmatch(s.p, got, 0) == 0)
+		CHECK(true);
+	else
+		test_check_str(got, pattern, where, 0, "answer");
+	strbuf_free(&s);
+}
+
+static struct blob word(struct blob *rest)
+{
+	struct blob w = {0};
+
+	blob_token(rest, ' ', &w);
+	return w;
+}
+
+static char *path_in(const struct daemon *d, struct blob name)
+{
+	return xasprintf("%s/%.*s", d->root, BLOB_ARG(name));
+}
+
+static void do_write(const struct daemon *d, struct blob rest)
+{
+	_cleanup_free_ char *path = path_in(d, word(&rest)), *text = unescape(rest);
+
+	mkdir_parents(AT_FDCWD, path, 0700);
+	CHECK(write_file(AT_FDCWD, path, text, strlen(text), 0600) == 0);
+}
+
+static void do_file(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *path = path_in(d, word(&rest)), *text = NULL;
+	_cleanup_strbuf_ struct strbuf content = {0};
+	struct blob how = word(&rest);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (blob_eq_str(how, "absent") || blob_eq_str(how, "exists")) {
+		test_check((fd >= 0) == blob_eq_str(how, "exists"), where, 0, path);
+		return;
+	}
+	/* Disk images are large and empty: the beginning will do. */
+	n = fd < 0 ? -1 : read(fd, strbuf_reserve(&content, HEAD_MAX), HEAD_MAX);
+	text = unescape(rest);
+	test_check(n >= 0 && !memmem(content.p, (size_t)n, text, strlen(text)) == blob_eq_str(how, "lacks"), where, 0,
+		   text);
+}
+
+static void do_wait(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *vm = blob_dup(word(&rest)), *want = xasprintf("*state=%.*s *", BLOB_ARG(rest));
+	bool reached = false;
+
+	for (int ms = 0; ms < PATIENCE_MS && !reached; ms += POLL_MS) {
+		_cleanup_strbuf_ struct strbuf answer = {0};
+		_cleanup_free_ char *text = NULL;
+
+		ask(d, "admin.vm.List", vm, (struct blob){0}, &answer);
+		text = describe(strbuf_blob(&answer));
+		reached = fnmatch(want, text, 0) == 0;
+		if (!reached)
+			pause_ms(POLL_MS);
+	}
+	test_check(reached, where, 0, want);
+}
+
+static char *do_call(const struct daemon *d, struct blob rest)
+{
+	_cleanup_free_ char *method = blob_dup(word(&rest)), *dest = blob_dup(word(&rest)), *payload = unescape(rest);
+	_cleanup_strbuf_ struct strbuf answer = {0};
+
+	if (ask(d, method, dest, blob_of(payload), &answer) < 0)
+		return xstrdup("abort");
+	return describe(strbuf_blob(&answer));
+}
+
+static void run_line(struct daemon *d, const char *where, struct blob line, char **answer)
+{
+	struct blob rest = line, verb;
+
+	if (blob_has_prefix(line, "  ")) {
+		expect(where, *answer ? *answer : "(no call)", (struct blob){line.p + 2, line.n - 2});
+		return;
+	}
+	verb = word(&rest);
+	if (blob_eq_str(verb, "mode"))
+		d->fake = true;
+	else if (blob_eq_str(verb, "write"))
+		do_write(d, rest);
+	else if (!d->pid)
+		daemon_start(d);
+	if (blob_eq_str(verb, "call")) {
+		free(*answer);
+		*answer = do_call(d, rest);
+	} else if (blob_eq_str(verb, "file")) {
+		do_file(d, where, rest);
+	} else if (blob_eq_str(verb, "wait")) {
+		do_wait(d, where, rest);
+	} else if (blob_eq_str(verb, "restart")) {
+		daemon_kill(d, SIGKILL);
+		daemon_start(d);
+	} else {
+		test_check(blob_eq_str(verb, "mode") || blob_eq_str(verb, "write"), where, 0, "a known word");
+	}
+}
+
+static void run_case(const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/cases/%s", here, name), *answer = NULL;
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct daemon d = {0};
+	struct blob rest, line;
+	int number = 0;
+
+	if (!CHECK(read_file(AT_FDCWD, path, FILE_MAX, &text) >= 0))
+		return;
+	daemon_prepare(&d, name);
+	rest = strbuf_blob(&text);
+	while (blob_token(&rest, '\n', &line)) {
+		_cleanup_free_ char *where = xasprintf("%s:%d", path, ++number);
+
+		if (line.n && line.p[0] != '#')
+			run_line(&d, where, line, &answer);
+	}
+	daemon_free(&d);
+}
+
+static int is_case(const struct dirent *e)
+{
+	return blob_has_suffix(blob_of(e->d_name), ".case");
+}
+
+TEST(cases)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/cases", here);
+	struct dirent **list = NULL;
+	int n = scandir(dir, &list, is_case, alphasort);
+
+	CHECK(n > 0);
+	for (int i = 0; i < n; i++) {
+		run_case(list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+}
+
+/* Promise: qubesd killed at any moment of creating qubes comes back with those it had reported, each with its files. */
+TEST(killed_while_creating)
+{
+	struct daemon d = {0};
+	_cleanup_strbuf_ struct strbuf last = {0};
+	int made = 0;
+
+	daemon_prepare(&d, "killed");
+	daemon_start(&d);
+	ask(&d, "admin.vm.Create.TemplateVM", "dom0", BLOB("name=t label=black"), &last);
+	for (int round = 0; round < CRASHES; round++) {
+		pid_t killer = fork();
+
+		if (killer == 0) {
+			pause_ms(1 + round * 3);
+			kill(d.pid, SIGKILL);
+			_exit(0);
+		}
+		for (int i = 0;; i++) {
+			_cleanup_free_ char *payload = xasprintf("name=q%d-%d label=red", round, i);
+			_cleanup_strbuf_ struct strbuf answer = {0};
+
+			ask(&d, "admin.vm.Create.AppVM+t", "dom0", blob_of(payload), &answer);
+			if (answer.n < 2)
+				break;
+			made += answer.p[0] == '0';
+		}
+		process_wait(killer);
+		process_wait(d.pid);
+		daemon_start(&d);
+	}
+	strbuf_reset(&last);
+	ask(&d, "admin.vm.List", "dom0", (struct blob){0}, &last);
+	struct blob rest = {last.p ? last.p + 2 : "", last.n > 2 ? last.n - 2 : 0}, line;
+	int listed = 0, without = 0;
+
+	while (blob_token(&rest, '\n', &line)) {
+		struct blob name = word(&line);
+		_cleanup_free_ char *image = xasprintf("%s/var/lib/qubes/appvms/%.*s/private.img", d.root,
+						       BLOB_ARG(name));
+
+		if (name.n && name.p[0] == 'q') {
+			listed++;
+			without += access(image, F_OK) < 0;
+		}
+	}
+	/* One more a round may have been written down without its answer getting out. */
+	CHECK(listed >= made && listed <= made + CRASHES);
+	CHECK_INT(without, 0);
+	daemon_free(&d);
+}
