@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/blob.h"
 #include "common/base/cleanup.h"
 #include "common/ui/options.h"
 #include "include/qubesdb-client.h"
@@ -189,6 +190,24 @@ static int watch(qdb_handle_t h, const struct strv *args)
 	return DONE;
 }
 
+static int read_bool(qdb_handle_t h, const struct strv *args)
+{
+	uint64_t missing = NOT_FOUND;
+
+	if (args->n > 2 || (args->n == 2 && !blob_to_u64(blob_of(args->v[1]), 255, &missing))) {
+		(void)wrong("%s: one key, and an exit code for its absence", args->v[0]);
+		return 3;
+	}
+
+	_cleanup_free_ char *value = wait_and_read(h, args->v[0]);
+	if (value)
+		return !*value;
+	if (errno == ENOENT)
+		return (int)missing;
+	complain("read", args->v[0]);
+	return 3;
+}
+
 static int run(qdb_handle_t h, const struct strv *args)
 {
 	static const struct {
@@ -199,6 +218,7 @@ static int run(qdb_handle_t h, const struct strv *args)
 		{"read", do_read, NULL},	   {"list", do_list, NULL},
 		{"multiread", do_multiread, NULL}, {"rm", do_rm, NULL},
 		{"write", NULL, write_all_pairs},  {"watch", NULL, watch},
+		{"read-bool", NULL, read_bool},
 	};
 
 	for (size_t c = 0; c < sizeof(commands) / sizeof(commands[0]); c++) {

@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/blob.h"
 #include "common/base/cleanup.h"
+#include "common/base/strbuf.h"
 #include "common/sys/file.h"
 #include "common/ui/options.h"
 
@@ -47,7 +49,7 @@ static const struct command_line command = {
 
 /* The write end of the pipe on which the starting process waits; -1 in the foreground. */
 static int ready_fd = -1;
-static char *log_path;
+static char *log_path, *pid_path;
 
 void daemon_log(const struct daemon *d, const char *fmt, ...)
 {
@@ -74,12 +76,34 @@ static void log_to_file(void)
 	}
 }
 
+static void write_pid(void)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (write_file(AT_FDCWD, pid_path, text, (size_t)n, 0644) < 0)
+		fprintf(stderr, "qubesdb-daemon: %s: %s\n", pid_path, strerror(errno));
+}
+
+/* A daemon that follows this one may have written its own meanwhile. */
+static void remove_pid(void)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	uint64_t pid;
+
+	if (read_file(AT_FDCWD, pid_path, 32, &text) == 0 &&
+	    blob_to_u64(blob_trim(strbuf_blob(&text)), INT32_MAX, &pid) && (pid_t)pid == getpid())
+		unlink(pid_path);
+}
+
+/* The starter may look for the pid file as soon as it hears of this. */
 void daemon_ready(struct daemon *d)
 {
 	if (d->ready)
 		return;
 	d->ready = true;
 	server_start(d);
+	write_pid();
 	sd_notify(0, "READY=1");
 	if (ready_fd >= 0) {
 		log_to_file();
@@ -130,15 +154,6 @@ static void make_socket_dir(void)
 	group = getgrnam("qubes");
 	if (group && (chown(socket_dir, 0, group->gr_gid) < 0 || chmod(socket_dir, 0775) < 0))
 		fprintf(stderr, "qubesdb-daemon: %s: %s\n", socket_dir, strerror(errno));
-}
-
-static void write_pid(const char *path)
-{
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-
-	if (write_file(AT_FDCWD, path, text, (size_t)n, 0644) < 0)
-		fprintf(stderr, "qubesdb-daemon: %s: %s\n", path, strerror(errno));
 }
 
 static int prepare(struct daemon *d, mode_t mode)
@@ -205,17 +220,16 @@ int main(int argc, char **argv)
 
 	log_path =
 		xasprintf("%s/qubesdb%s%s.log", log_dir, d.name ? "." : "", d.name ? d.name : "");
-	char *pid_path = xasprintf("%s/qubesdb%s%s.pid", socket_dir, d.name ? "." : "",
-				   d.name ? d.name : "");
+	pid_path = xasprintf("%s/qubesdb%s%s.pid", socket_dir, d.name ? "." : "",
+			     d.name ? d.name : "");
 	int r = foreground || getenv("NOTIFY_SOCKET") ? 0 : into_background();
 	if (!r) {
 		make_socket_dir();
 		r = prepare(&d, (mode_t)mode);
 	}
 	if (!r) {
-		write_pid(pid_path);
 		r = sd_event_loop(d.event);
-		unlink(pid_path);
+		remove_pid();
 	}
 	link_close(&d);
 	server_close(&d);
