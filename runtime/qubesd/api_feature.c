@@ -24,8 +24,9 @@ static enum call_result feature_list(struct call *c)
 static enum call_result answer_feature(struct call *c, const char *value)
 {
 	if (!value)
-		return call_raise(c, "QubesFeatureNotFoundError", "Feature not set for domain %s: %s",
-				  c->target->name, argument(c));
+		return call_raise(c, "QubesFeatureNotFoundError",
+				  "Feature not set for domain %s: %s", c->target->name,
+				  argument(c));
 	strbuf_add_str(&c->out, value);
 	return CALL_DONE;
 }
@@ -96,17 +97,18 @@ static enum call_result feature_set(struct call *c)
 			return call_raise(c, "QubesValueError", "Invalid feature name: '%s'", name);
 	for (size_t i = 0; i < c->request.payload.n; i++)
 		if (!isprint((unsigned char)c->request.payload.p[i]))
-			return call_raise(c, "QubesValueError", "Feature value has to be printable ASCII");
+			return call_raise(c, "QubesValueError",
+					  "Feature value has to be printable ASCII");
 	old = old ? arena_strdup(c->arena, old) : NULL;
 	kv_set(&c->target->features, name, value);
 	if (call_save(c) != CALL_DONE || c->exception)
 		return CALL_DONE;
 	if (old)
-		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-set:%s", name), "feature", name,
-			   "value", value, "oldvalue", old, NULL);
+		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-set:%s", name),
+			   "feature", name, "value", value, "oldvalue", old, NULL);
 	else
-		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-set:%s", name), "feature", name,
-			   "value", value, NULL);
+		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-set:%s", name),
+			   "feature", name, "value", value, NULL);
 	return CALL_DONE;
 }
 
@@ -117,7 +119,8 @@ static enum call_result feature_remove(struct call *c)
 	if (kv_del(&c->target->features, name) < 0)
 		return answer_feature(c, NULL);
 	if (call_save(c) == CALL_DONE && !c->exception)
-		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-delete:%s", name), "feature",
+		event_send(c->d, c->target,
+			   arena_printf(c->arena, "domain-feature-delete:%s", name), "feature",
 			   name, NULL);
 	return CALL_DONE;
 }
@@ -173,7 +176,8 @@ static enum call_result tag_set(struct call *c)
 		return CALL_DONE;
 	strv_push(&c->target->tags, tag);
 	if (call_save(c) == CALL_DONE && !c->exception)
-		event_send(c->d, c->target, arena_printf(c->arena, "domain-tag-add:%s", tag), "tag", tag, NULL);
+		event_send(c->d, c->target, arena_printf(c->arena, "domain-tag-add:%s", tag), "tag",
+			   tag, NULL);
 	return CALL_DONE;
 }
 
@@ -184,9 +188,11 @@ static enum call_result tag_remove(struct call *c)
 	if (!tag_changeable(c))
 		return CALL_DONE;
 	if (!vm_tag_remove(c->target, tag))
-		return call_raise(c, "QubesTagNotFoundError", "Domain %s has no tag '%s'", c->target->name, tag);
+		return call_raise(c, "QubesTagNotFoundError", "Domain %s has no tag '%s'",
+				  c->target->name, tag);
 	if (call_save(c) == CALL_DONE && !c->exception)
-		event_send(c->d, c->target, arena_printf(c->arena, "domain-tag-delete:%s", tag), "tag", tag, NULL);
+		event_send(c->d, c->target, arena_printf(c->arena, "domain-tag-delete:%s", tag),
+			   "tag", tag, NULL);
 	return CALL_DONE;
 }
 

@@ -28,7 +28,8 @@ static const struct property_def *named(struct call *c)
 
 	if (!def)
 		call_raise(c, "QubesNoSuchPropertyError", "Invalid property '%.*s' of %s",
-			   BLOB_ARG(c->request.argument), is_global(c) ? "the system" : c->target->name);
+			   BLOB_ARG(c->request.argument),
+			   is_global(c) ? "the system" : c->target->name);
 	return def;
 }
 
@@ -58,8 +59,8 @@ static enum call_result property_get_one(struct call *c)
 		return CALL_DONE;
 	value = property_get(&ctx, def, &is_default);
 	if (!value)
-		return call_raise(c, "QubesNoSuchPropertyError", "Property '%s' of %s has no value", def->name,
-				  is_global(c) ? "the system" : c->target->name);
+		return call_raise(c, "QubesNoSuchPropertyError", "Property '%s' of %s has no value",
+				  def->name, is_global(c) ? "the system" : c->target->name);
 	strbuf_printf(&c->out, "default=%s type=%s %s", is_default ? "True" : "False",
 		      property_type_name(def->type), value);
 	return CALL_DONE;
@@ -71,12 +72,13 @@ static enum call_result property_get_all(struct call *c)
 
 	for (const struct property_def *d = table(c); d->name; d++) {
 		bool is_default;
-		const char *value = property_applies(d, ctx.vm) ? property_get(&ctx, d, &is_default) : NULL;
+		const char *value =
+			property_applies(d, ctx.vm) ? property_get(&ctx, d, &is_default) : NULL;
 
 		if (!value)
 			continue;
-		strbuf_printf(&c->out, "%s default=%s type=%s ", d->name, is_default ? "True" : "False",
-			      property_type_name(d->type));
+		strbuf_printf(&c->out, "%s default=%s type=%s ", d->name,
+			      is_default ? "True" : "False", property_type_name(d->type));
 		call_add_escaped(&c->out, value);
 		strbuf_add_char(&c->out, '\n');
 	}
@@ -113,13 +115,15 @@ static bool writable(struct call *c, const struct property_def *def)
 	return def->access == PROPERTY_RW;
 }
 
-static void announce(struct call *c, const char *what, const char *name, const char *value, const char *old)
+static void announce(struct call *c, const char *what, const char *name, const char *value,
+		     const char *old)
 {
 	struct property_ctx ctx = context(c);
 	const char *event = arena_printf(c->arena, "property-%s:%s", what, name);
 
 	if (value && old)
-		event_send(c->d, ctx.vm, event, "name", name, "newvalue", value, "oldvalue", old, NULL);
+		event_send(c->d, ctx.vm, event, "name", name, "newvalue", value, "oldvalue", old,
+			   NULL);
 	else if (value)
 		event_send(c->d, ctx.vm, event, "name", name, "newvalue", value, NULL);
 	else
@@ -136,7 +140,8 @@ static enum call_result property_set(struct call *c)
 		return CALL_DONE;
 	value = property_parse(&ctx, def, c->request.payload, &why);
 	if (!value)
-		return call_raise(c, "QubesPropertyValueError", "Invalid value '%.*s' for property '%s': %s",
+		return call_raise(c, "QubesPropertyValueError",
+				  "Invalid value '%.*s' for property '%s': %s",
 				  BLOB_ARG(c->request.payload), def->name, why);
 	old = property_get(&ctx, def, NULL);
 	kv_set(store(c), def->name, value);

@@ -61,8 +61,8 @@ static enum call_result volume_info(struct call *c)
 	bool is_kernel;
 
 	if (!v)
-		return call_raise(c, "QubesVolumeNotFoundError", "No such volume: '%s:%s'", c->target->name,
-				  argument(c));
+		return call_raise(c, "QubesVolumeNotFoundError", "No such volume: '%s:%s'",
+				  c->target->name, argument(c));
 	if (storage_plan(c->d->model, c->target, c->d->root, kernel, c->arena, &s, &err) < 0)
 		return call_raise_error(c, "StoragePoolException", &err);
 	at = &s.volumes[v - c->target->volumes];
@@ -70,9 +70,12 @@ static enum call_result volume_info(struct call *c)
 	rw = kv_get(&v->attrs, "rw");
 	strbuf_printf(&c->out, "pool=%s\nvid=%s\nsize=%llu\nusage=%llu\nrw=%s\nsource=%s\n",
 		      kv_get(&v->attrs, "pool"), is_kernel ? kernel : kv_get(&v->attrs, "vid"),
-		      (unsigned long long)at->size, (unsigned long long)storage_usage(at), rw ? rw : "False",
+		      (unsigned long long)at->size, (unsigned long long)storage_usage(at),
+		      rw ? rw : "False",
 		      kv_get(&v->attrs, "source") ? kv_get(&v->attrs, "source") : "");
-	strbuf_printf(&c->out, "path=%s\nsave_on_stop=%s\nsnap_on_start=%s\nrevisions_to_keep=0\nephemeral=False\n",
+	strbuf_printf(&c->out,
+		      "path=%s\nsave_on_stop=%s\nsnap_on_start=%s\nrevisions_to_keep=0\nephemeral="
+		      "False\n",
 		      at->image ? at->image : "", at->save_on_stop ? "True" : "False",
 		      at->snap_on_start ? "True" : "False");
 	return CALL_DONE;

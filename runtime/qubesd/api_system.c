@@ -76,7 +76,8 @@ static enum call_result label_create(struct call *c)
 	if (!name_ok(c->request.argument))
 		return call_raise(c, "QubesInvalidLabelError", "Invalid label name: '%s'", name);
 	if (!color_ok(c->request.payload))
-		return call_raise(c, "QubesInvalidLabelValueError", "Invalid label colour: '%s'", color);
+		return call_raise(c, "QubesInvalidLabelValueError", "Invalid label colour: '%s'",
+				  color);
 	if (model_label(c->d->model, name))
 		return call_raise(c, "QubesValueError", "label already exists: '%s'", name);
 	while (model_label_index(c->d->model, index))
@@ -94,13 +95,14 @@ static enum call_result label_remove(struct call *c)
 	if (!l)
 		return CALL_DONE;
 	if (l->index <= LABEL_INDEX_STANDARD)
-		return call_raise(c, "QubesLabelInUseError", "Label '%s' is one of the standard ones", l->name);
+		return call_raise(c, "QubesLabelInUseError",
+				  "Label '%s' is one of the standard ones", l->name);
 	for (size_t i = 0; i < m->n_vms; i++) {
 		const char *used = kv_get(&m->vms[i]->props, "label");
 
 		if (used && !strcmp(used, l->name))
-			return call_raise(c, "QubesLabelInUseError", "Label '%s' is used by '%s'", l->name,
-					  m->vms[i]->name);
+			return call_raise(c, "QubesLabelInUseError", "Label '%s' is used by '%s'",
+					  l->name, m->vms[i]->name);
 	}
 	at = (size_t)(l - m->labels);
 	free(m->labels[at].name);

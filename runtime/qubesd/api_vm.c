@@ -32,9 +32,9 @@ static bool create_words(struct call *c, struct blob *name, struct blob *label)
 
 	*name = *label = (struct blob){0};
 	while (blob_token(&rest, ' ', &word)) {
-		struct blob *slot = blob_has_prefix(word, "name=")    ? name :
-				    blob_has_prefix(word, "label=") ? label :
-								      NULL;
+		struct blob *slot = blob_has_prefix(word, "name=")    ? name
+				    : blob_has_prefix(word, "label=") ? label
+								      : NULL;
 		size_t skip = slot == name ? strlen("name=") : strlen("label=");
 
 		if (!slot || slot->p)
@@ -53,27 +53,30 @@ static const char *create_template(struct call *c, enum vm_class class)
 
 	if (!(class & (CLASS_APP | CLASS_DISP))) {
 		if (name.n) {
-			call_raise(c, "QubesValueError", "%s has no template", vm_class_name(class));
+			call_raise(c, "QubesValueError", "%s has no template",
+				   vm_class_name(class));
 			return NULL;
 		}
 		return "";
 	}
 	if (!name.n)
-		name = blob_of(property_value(&global, class == CLASS_APP ? "default_template" : "default_dispvm"));
+		name = blob_of(property_value(&global, class == CLASS_APP ? "default_template"
+									  : "default_dispvm"));
 	template = model_find(c->d->model, name);
 	if (!template) {
 		call_raise(c, "QubesVMNotFoundError", "No such domain: '%.*s'", BLOB_ARG(name));
 		return NULL;
 	}
 	if (template->class != (class == CLASS_APP ? CLASS_TEMPLATE : CLASS_APP)) {
-		call_raise(c, "QubesValueError", "'%s' cannot be the template of a %s", template->name,
-			   vm_class_name(class));
+		call_raise(c, "QubesValueError", "'%s' cannot be the template of a %s",
+			   template->name, vm_class_name(class));
 		return NULL;
 	}
 	return template->name;
 }
 
-/* The files first, the entry in qubes.xml last: a crash in between leaves only files that nothing refers to. */
+/* The files first, the entry in qubes.xml last: a crash in between leaves only files that nothing
+ * refers to. */
 static enum call_result create_on_disk(struct call *c, struct vm *vm)
 {
 	_cleanup_error_ struct error err = {0};
@@ -109,12 +112,14 @@ static enum call_result create(struct call *c, enum vm_class class)
 	if (!create_words(c, &name, &label))
 		return call_raise(c, "ProtocolError", "payload has to be: name=NAME label=LABEL");
 	if (!vm_name_valid(name))
-		return call_raise(c, "QubesValueError", "Invalid qube name: '%.*s'", BLOB_ARG(name));
+		return call_raise(c, "QubesValueError", "Invalid qube name: '%.*s'",
+				  BLOB_ARG(name));
 	label_name = arena_strndup(c->arena, label.p, label.n);
 	if (!model_label(c->d->model, label_name))
 		return call_raise(c, "QubesLabelNotFoundError", "No such label: '%s'", label_name);
 	if (model_find(c->d->model, name))
-		return call_raise(c, "QubesVMAlreadyExistsError", "Domain already exists: '%.*s'", BLOB_ARG(name));
+		return call_raise(c, "QubesVMAlreadyExistsError", "Domain already exists: '%.*s'",
+				  BLOB_ARG(name));
 	template = create_template(c, class);
 	if (!template)
 		return CALL_DONE;
@@ -141,15 +146,16 @@ static enum call_result create_standalone(struct call *c)
 	return create(c, CLASS_STANDALONE);
 }
 
-static bool refers(struct call *c, const struct kvlist *props, const struct property_def *table, const char *whose)
+static bool refers(struct call *c, const struct kvlist *props, const struct property_def *table,
+		   const char *whose)
 {
 	for (; table->name; table++) {
 		const char *value = table->type == PROPERTY_VM ? kv_get(props, table->name) : NULL;
 
 		if (!value || strcmp(value, c->target->name) != 0)
 			continue;
-		call_raise(c, "QubesVMInUseError", "Domain is in use: '%s'; see %s of %s", c->target->name,
-			   table->name, whose);
+		call_raise(c, "QubesVMInUseError", "Domain is in use: '%s'; see %s of %s",
+			   c->target->name, table->name, whose);
 		return true;
 	}
 	return false;
@@ -162,7 +168,8 @@ static bool in_use(struct call *c)
 	if (refers(c, &m->props, global_properties, "the system"))
 		return true;
 	for (size_t i = 0; i < m->n_vms; i++)
-		if (m->vms[i] != c->target && refers(c, &m->vms[i]->props, vm_properties, m->vms[i]->name))
+		if (m->vms[i] != c->target &&
+		    refers(c, &m->vms[i]->props, vm_properties, m->vms[i]->name))
 			return true;
 	return false;
 }
@@ -177,11 +184,13 @@ static void on_removed(void *user, int status, const char *out)
 	struct call *c = user;
 
 	if (status != 0)
-		call_raise(c, "StoragePoolException", "%s", *out ? out : "cannot remove the qube's files");
+		call_raise(c, "StoragePoolException", "%s",
+			   *out ? out : "cannot remove the qube's files");
 	call_finish(c);
 }
 
-/* The entry first: a crash in between leaves files that nothing refers to, never a qube without files. */
+/* The entry first: a crash in between leaves files that nothing refers to, never a qube without
+ * files. */
 static enum call_result vm_remove(struct call *c)
 {
 	struct vm *vm = c->target;
@@ -189,7 +198,8 @@ static enum call_result vm_remove(struct call *c)
 	struct storage *s = arena_alloc(c->arena, sizeof(*s));
 
 	if (vm->power != POWER_HALTED || vm->job)
-		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'", vm->name);
+		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
+				  vm->name);
 	if (in_use(c))
 		return CALL_DONE;
 	if (storage_plan(c->d->model, vm, c->d->root, "", c->arena, s, &err) < 0)
@@ -197,7 +207,8 @@ static enum call_result vm_remove(struct call *c)
 	event_send(c->d, NULL, "domain-pre-delete", "vm", vm->name, NULL);
 	model_remove(c->d->model, vm);
 	if (qubesd_save(c->d, &err) < 0) {
-		vm->node = NULL; /* its element may be gone already; the next save makes a new one */
+		vm->node =
+			NULL; /* its element may be gone already; the next save makes a new one */
 		model_add(c->d->model, vm);
 		return call_raise_error(c, "QubesException", &err);
 	}
@@ -208,7 +219,8 @@ static enum call_result vm_remove(struct call *c)
 	/* Under a name of its own, so that a new qube of the same name is not in the way. */
 	if (storage_retire(s, c->arena, &err) < 0)
 		return call_raise_error(c, "StoragePoolException", &err);
-	if (child_start(c->d->event, &(struct child_spec){.work = work_remove, .arg = s}, on_removed, c, NULL) < 0)
+	if (child_start(c->d->event, &(struct child_spec){.work = work_remove, .arg = s},
+			on_removed, c, NULL) < 0)
 		return call_raise(c, "StoragePoolException", "cannot remove the qube's files");
 	return CALL_LATER;
 }
@@ -222,7 +234,8 @@ static enum call_result vm_shutdown(struct call *c)
 		if (blob_eq_str(word, "wait"))
 			wait = true;
 		else if (!blob_eq_str(word, "force"))
-			return call_raise(c, "ProtocolError", "argument has to be made of force and wait");
+			return call_raise(c, "ProtocolError",
+					  "argument has to be made of force and wait");
 	}
 	return lifecycle_shutdown(c, wait);
 }

@@ -24,8 +24,8 @@ enum call_result call_raise_error(struct call *c, const char *exception, const s
 {
 	if (!err->object)
 		return call_raise(c, exception, "unknown cause");
-	return call_raise(c, exception, "%s: %s%s%s", err->object, err->cause, err->remedy ? "; " : "",
-			  err->remedy ? err->remedy : "");
+	return call_raise(c, exception, "%s: %s%s%s", err->object, err->cause,
+			  err->remedy ? "; " : "", err->remedy ? err->remedy : "");
 }
 
 enum call_result call_save(struct call *c)
@@ -51,8 +51,8 @@ void call_add_escaped(struct strbuf *out, const char *value)
 
 static const struct call_method *method_find(struct blob name)
 {
-	static const struct call_method *const tables[] = {vm_methods, property_methods, feature_methods,
-							   storage_methods, system_methods};
+	static const struct call_method *const tables[] = {
+		vm_methods, property_methods, feature_methods, storage_methods, system_methods};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
 		for (const struct call_method *m = tables[t]; m->name; m++)
@@ -82,7 +82,8 @@ enum call_result call_dispatch(struct call *c)
 	c->source = model_find(c->d->model, c->request.source);
 	c->target = model_find(c->d->model, c->request.target);
 	if (!m)
-		return call_raise(c, "ProtocolError", "no such method: %.*s", BLOB_ARG(c->request.method));
+		return call_raise(c, "ProtocolError", "no such method: %.*s",
+				  BLOB_ARG(c->request.method));
 	if (!c->source)
 		return CALL_ABORT;
 	if (!c->target)

@@ -1,6 +1,6 @@
 /*
- * One request of the Admin API (ref/runtime.md 7.1, 7.2): parsed, dispatched through the table of methods, answered
- * now or later.
+ * One request of the Admin API (ref/runtime.md 7.1, 7.2): parsed, dispatched through the table of
+ * methods, answered now or later.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ struct call {
 	struct arena *arena;
 	struct request request;
 	struct vm *source, *target;
-	struct strbuf out;	     /* the answer's data */
-	const char *exception;	     /* NULL: success */
+	struct strbuf out;     /* the answer's data */
+	const char *exception; /* NULL: success */
 	const char *message;
 };
 
@@ -32,7 +32,15 @@ enum call_result {
 
 typedef enum call_result (*call_fn)(struct call *c);
 
-enum { ARGUMENT = 1, ARGUMENT_OPTIONAL = 2, PAYLOAD = 4, PAYLOAD_OPTIONAL = 8, TO_DOM0 = 16, TO_VM = 32, TO_ANY = 48 };
+enum {
+	ARGUMENT = 1,
+	ARGUMENT_OPTIONAL = 2,
+	PAYLOAD = 4,
+	PAYLOAD_OPTIONAL = 8,
+	TO_DOM0 = 16,
+	TO_VM = 32,
+	TO_ANY = 48
+};
 
 struct call_method {
 	const char *name; /* NULL ends a table */
@@ -41,8 +49,8 @@ struct call_method {
 };
 
 /* The tables, a file each; TO_VM alone excludes dom0 as target only where the method says so. */
-extern const struct call_method vm_methods[], property_methods[], feature_methods[], storage_methods[],
-	system_methods[];
+extern const struct call_method vm_methods[], property_methods[], feature_methods[],
+	storage_methods[], system_methods[];
 
 /* Sets the exception and returns CALL_DONE. */
 enum call_result call_raise(struct call *c, const char *exception, const char *fmt, ...)

@@ -105,7 +105,8 @@ static void work_in_child(const struct child_spec *spec, int out)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	r = spec->work(spec->arg, &err);
 	if (r < 0) {
-		text = err.object ? xasprintf("%s: %s", err.object, err.cause) : xstrdup(strerror(-r));
+		text = err.object ? xasprintf("%s: %s", err.object, err.cause)
+				  : xstrdup(strerror(-r));
 		if (write_all(out, text, strlen(text)) < 0)
 			_exit(2);
 	}
@@ -154,12 +155,13 @@ static int watch_child(sd_event *event, struct child *c, unsigned timeout)
 	if (r >= 0 && c->out_fd >= 0)
 		r = sd_event_add_io(event, &c->io, c->out_fd, EPOLLIN, on_output, c);
 	if (r >= 0 && timeout)
-		r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC, timeout * UINT64_C(1000000), 0,
-					       on_timeout, c);
+		r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC,
+					       timeout * UINT64_C(1000000), 0, on_timeout, c);
 	return r;
 }
 
-int child_start(sd_event *event, const struct child_spec *spec, child_done_fn done, void *user, struct child **child)
+int child_start(sd_event *event, const struct child_spec *spec, child_done_fn done, void *user,
+		struct child **child)
 {
 	_cleanup_close_ int to = -1;
 	struct child *c = xcalloc(1, sizeof(*c));

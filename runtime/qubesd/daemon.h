@@ -15,7 +15,8 @@ struct qubesd {
 	struct model *model;
 	bool offline;
 	const char *root;     /* "" or the directory that stands for / */
-	const char *programs; /* directory that all helpers are taken from, or NULL for the installed ones */
+	const char *programs; /* directory that all helpers are taken from, or NULL for the
+				 installed ones */
 	char *state_path;     /* qubes.xml */
 	char *run_dir;	      /* /var/run/qubes, below root */
 	struct connection *connections;
@@ -28,7 +29,8 @@ int qubesd_save(struct qubesd *d, struct error *err);
 const char *qubesd_program(const struct qubesd *d, struct arena *a, const char *installed);
 
 /*
- * Tells every subscriber of admin.Events: subject is the qube (NULL: the system), then key, value pairs of strings,
- * ended by NULL.
+ * Tells every subscriber of admin.Events: subject is the qube (NULL: the system), then key, value
+ * pairs of strings, ended by NULL.
  */
-void event_send(struct qubesd *d, const struct vm *vm, const char *event, ...) __attribute__((sentinel));
+void event_send(struct qubesd *d, const struct vm *vm, const char *event, ...)
+	__attribute__((sentinel));

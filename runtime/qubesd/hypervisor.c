@@ -28,8 +28,8 @@ struct watch {
 	sd_event_source *io, *exit, *retry;
 };
 
-int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob input, child_done_fn done, void *user,
-		   struct child **child)
+int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob input,
+		   child_done_fn done, void *user, struct child **child)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	const char *argv[] = {qubesd_program(d, a, "/usr/lib/qubes/qubesd-xl"), op, NULL, NULL};
@@ -48,12 +48,13 @@ const char *hypervisor_answer(struct arena *a, int status, const char *out, cons
 {
 	struct blob rest = blob_of(out), line;
 
-	*cause = status == -ETIMEDOUT ? "the hypervisor helper took too long" :
-		 status > 128	      ? "the hypervisor helper crashed" :
-					"the hypervisor helper gave no answer";
+	*cause = status == -ETIMEDOUT ? "the hypervisor helper took too long"
+		 : status > 128	      ? "the hypervisor helper crashed"
+				      : "the hypervisor helper gave no answer";
 	while (blob_token(&rest, '\n', &line)) {
 		if (blob_has_prefix(line, XL_ERROR " "))
-			*cause = arena_strndup(a, line.p + strlen(XL_ERROR) + 1, line.n - strlen(XL_ERROR) - 1);
+			*cause = arena_strndup(a, line.p + strlen(XL_ERROR) + 1,
+					       line.n - strlen(XL_ERROR) - 1);
 		if (blob_eq_str(line, XL_OK))
 			return status == 0 ? "" : NULL;
 		if (blob_has_prefix(line, XL_OK " "))
@@ -62,7 +63,8 @@ const char *hypervisor_answer(struct arena *a, int status, const char *out, cons
 	return NULL;
 }
 
-/* `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a complete list. */
+/* `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a
+ * complete list. */
 static void watch_line(struct watch *w, struct blob line)
 {
 	struct blob word, id, uuid, state;
@@ -79,7 +81,8 @@ static void watch_line(struct watch *w, struct blob line)
 		return;
 	if (blob_eq_str(word, XL_GONE))
 		lifecycle_domain_gone(w->d, (int)domid);
-	else if (blob_eq_str(word, XL_DOMAIN) && blob_word(&line, &uuid) && blob_word(&line, &state))
+	else if (blob_eq_str(word, XL_DOMAIN) && blob_word(&line, &uuid) &&
+		 blob_word(&line, &state))
 		lifecycle_domain_seen(w->d, (int)domid, uuid, state);
 }
 
@@ -122,22 +125,24 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	struct watch *w = user;
 
 	(void)s;
-	fprintf(stderr, "qubesd: the watcher of domains ended with %d, starting it again\n", si->si_status);
+	fprintf(stderr, "qubesd: the watcher of domains ended with %d, starting it again\n",
+		si->si_status);
 	sd_event_source_disable_unref(w->io);
 	w->io = NULL;
 	close(take_fd(&w->fd));
 	strbuf_reset(&w->in);
 	w->complete = false;
 	w->retry = sd_event_source_disable_unref(w->retry);
-	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC, WATCH_RETRY * UINT64_C(1000000), 0,
-				   on_watch_retry, w);
+	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC,
+				   WATCH_RETRY * UINT64_C(1000000), 0, on_watch_retry, w);
 	return 0;
 }
 
 static int watch_start(struct watch *w)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
-	const char *const argv[] = {qubesd_program(w->d, a, "/usr/lib/qubes/qubesd-xl"), "watch", NULL};
+	const char *const argv[] = {qubesd_program(w->d, a, "/usr/lib/qubes/qubesd-xl"), "watch",
+				    NULL};
 	struct process p = {.argv = argv, .null_stdin = 1};
 	_cleanup_close_ int to = -1;
 	int fds[2], r;

@@ -1,6 +1,6 @@
 /*
- * The hypervisor, behind the helper qubesd-xl: a process per operation, whose lines are described in xl/protocol.h.
- * One more of them stays and tells of domains that come, stop and go.
+ * The hypervisor, behind the helper qubesd-xl: a process per operation, whose lines are described
+ * in xl/protocol.h. One more of them stays and tells of domains that come, stop and go.
  */
 #pragma once
 
@@ -8,17 +8,18 @@
 #include "runtime/qubesd/daemon.h"
 
 /*
- * Runs `qubesd-xl OP [DOMID]` with input (may be empty) and reports through `done`: status 0 and the words after
- * `ok`, or another status and what went wrong.
+ * Runs `qubesd-xl OP [DOMID]` with input (may be empty) and reports through `done`: status 0 and
+ * the words after `ok`, or another status and what went wrong.
  */
-int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob input, child_done_fn done, void *user,
-		   struct child **child);
+int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob input,
+		   child_done_fn done, void *user, struct child **child);
 
-/* The answer of the helper: the words after `ok`, or NULL with *cause its error text or a substitute. */
+/* The answer of the helper: the words after `ok`, or NULL with *cause its error text or a
+ * substitute. */
 const char *hypervisor_answer(struct arena *a, int status, const char *out, const char **cause);
 
 /*
- * Starts watching domains; calls lifecycle_domain_seen() and lifecycle_domain_gone(). The watcher is started anew
- * when it ends.
+ * Starts watching domains; calls lifecycle_domain_seen() and lifecycle_domain_gone(). The watcher
+ * is started anew when it ends.
  */
 int hypervisor_watch(struct qubesd *d);

@@ -1,6 +1,7 @@
 /*
- * A start or stop in progress: a list of named steps, each of which either is done at once or reports later. The
- * first failure of a start turns it into the steps that undo it. Used by lifecycle.c; the steps are in steps.c.
+ * A start or stop in progress: a list of named steps, each of which either is done at once or
+ * reports later. The first failure of a start turns it into the steps that undo it. Used by
+ * lifecycle.c; the steps are in steps.c.
  */
 #pragma once
 
@@ -26,16 +27,16 @@ struct job {
 	struct vm *vm;
 	struct arena *arena;
 	const struct job_step *step;
-	bool starting;		 /* start steps, or those that stop and undo */
+	bool starting; /* start steps, or those that stop and undo */
 	struct storage storage;
-	struct child *child;	 /* what the current step waits for */
-	struct error err;	 /* of the current step */
-	const char *failure;	 /* why the start is being undone; from the arena */
+	struct child *child; /* what the current step waits for */
+	struct error err;    /* of the current step */
+	const char *failure; /* why the start is being undone; from the arena */
 	bool storage_known;
-	struct call **waiting;	 /* answered when the start is through, well or not */
+	struct call **waiting; /* answered when the start is through, well or not */
 	size_t n_waiting;
-	uint64_t began;		 /* CLOCK_MONOTONIC, of the current step */
-	struct strbuf timing;	 /* "storage 12 ms, ..." */
+	uint64_t began;	      /* CLOCK_MONOTONIC, of the current step */
+	struct strbuf timing; /* "storage 12 ms, ..." */
 };
 
 extern const struct job_step start_steps[], stop_steps[];

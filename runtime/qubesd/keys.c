@@ -46,7 +46,8 @@ static void add_timezone(struct keys *k)
 /* base64 of 64 random bytes. */
 static void add_seed(struct keys *k)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	unsigned char in[66] = {0};
 	char *out = arena_alloc(k->arena, 89), *p = out;
 
@@ -85,7 +86,8 @@ static void add_features(struct keys *k, const struct vm *vm)
 		struct blob name = blob_of(key);
 
 		if (blob_has_prefix(name, "service.") && name.n - 8 <= 48)
-			add(k, arena_printf(k->arena, "/qubes-service/%s", key + 8), *value ? "1" : "0");
+			add(k, arena_printf(k->arena, "/qubes-service/%s", key + 8),
+			    *value ? "1" : "0");
 		else if (blob_has_prefix(name, "vm-config."))
 			add(k, arena_printf(k->arena, "/vm-config/%s", key + 10), value);
 		else if (blob_has_prefix(name, "custom-persist."))
@@ -125,7 +127,8 @@ struct keys *keys_collect(const struct qubesd *d, const struct vm *vm, struct ar
 		add_timezone(k);
 	add(k, "/keyboard-layout", property_value(&ctx, "keyboard_layout"));
 	add(k, "/qubes-gui-enabled", "False");
-	add(k, "/qubes-service/meminfo-writer", strcmp(property_value(&ctx, "maxmem"), "0") ? "1" : "0");
+	add(k, "/qubes-service/meminfo-writer",
+	    strcmp(property_value(&ctx, "maxmem"), "0") ? "1" : "0");
 	add_features(k, vm);
 	add_network(k, &ctx);
 	add(k, "/qubes-block-devices", "");

@@ -1,4 +1,5 @@
-/* Short ordered lists of (name, text): properties, features, XML attributes. Order of insertion is kept. */
+/* Short ordered lists of (name, text): properties, features, XML attributes. Order of insertion is
+ * kept. */
 #pragma once
 
 #include <stddef.h>

@@ -54,8 +54,8 @@ static int on_halt_timeout(sd_event_source *s, uint64_t usec, void *user)
 	for (struct halt_wait **at = &halt_waits; *at; at = &(*at)->next) {
 		if (*at != user)
 			continue;
-		call_raise((*at)->call, "QubesVMShutdownTimeoutError", "Domain shutdown timed out: '%s'",
-			   (*at)->call->target->name);
+		call_raise((*at)->call, "QubesVMShutdownTimeoutError",
+			   "Domain shutdown timed out: '%s'", (*at)->call->target->name);
 		halt_wait_end(at);
 		break;
 	}
@@ -69,8 +69,8 @@ static enum call_result wait_for_halt(struct call *c, unsigned timeout)
 	*w = (struct halt_wait){.call = c, .next = halt_waits};
 	halt_waits = w;
 	if (timeout)
-		sd_event_add_time_relative(c->d->event, &w->timer, CLOCK_MONOTONIC, timeout * UINT64_C(1000000), 0,
-					   on_halt_timeout, w);
+		sd_event_add_time_relative(c->d->event, &w->timer, CLOCK_MONOTONIC,
+					   timeout * UINT64_C(1000000), 0, on_halt_timeout, w);
 	return CALL_LATER;
 }
 
@@ -116,7 +116,8 @@ static void job_end(struct job *j)
 	if (j->starting) {
 		vm->power = POWER_RUNNING;
 		vm->start_time = time(NULL);
-		fprintf(stderr, "qubesd: %s: started (%s)\n", vm->name, j->timing.p ? j->timing.p : "");
+		fprintf(stderr, "qubesd: %s: started (%s)\n", vm->name,
+			j->timing.p ? j->timing.p : "");
 		event_send(j->d, vm, "domain-start", "start_guid", "True", NULL);
 	} else {
 		vm->power = POWER_HALTED;
@@ -140,7 +141,8 @@ static void job_end(struct job *j)
 static void job_undo(struct job *j)
 {
 	if (!j->failure)
-		j->failure = arena_printf(j->arena, "%s: %s", j->err.object ? j->err.object : j->vm->name,
+		j->failure = arena_printf(j->arena, "%s: %s",
+					  j->err.object ? j->err.object : j->vm->name,
 					  j->err.cause ? j->err.cause : "failed");
 	j->starting = false;
 	j->step = stop_steps;
@@ -222,14 +224,17 @@ enum call_result lifecycle_start(struct call *c)
 	struct job *j = vm->job;
 
 	if (c->d->offline)
-		return call_raise(c, "QubesOfflineError", "%s: there is no hypervisor here, it can start at first boot",
+		return call_raise(c, "QubesOfflineError",
+				  "%s: there is no hypervisor here, it can start at first boot",
 				  vm->name);
 	if (prohibit && *prohibit)
-		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name, prohibit);
+		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name,
+				  prohibit);
 	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED))
 		return CALL_DONE;
 	if (j && !j->starting)
-		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'", vm->name);
+		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
+				  vm->name);
 	if (!j) {
 		j = job_new(c->d, vm, true);
 		vm->power = POWER_TRANSIENT;
@@ -248,7 +253,8 @@ enum call_result lifecycle_start(struct call *c)
 static bool running(struct call *c)
 {
 	if (!vm_has_domain(c->target) || c->target->class == CLASS_ADMIN)
-		call_raise(c, "QubesVMNotStartedError", "Domain is powered off: '%s'", c->target->name);
+		call_raise(c, "QubesVMNotStartedError", "Domain is powered off: '%s'",
+			   c->target->name);
 	return !c->exception;
 }
 
@@ -305,8 +311,8 @@ enum call_result lifecycle_shutdown(struct call *c, bool wait)
 	if (!running(c))
 		return CALL_DONE;
 	if (c->target->job)
-		return call_raise(c, "QubesVMNotRunningError", "Domain is being started or stopped: '%s'",
-				  c->target->name);
+		return call_raise(c, "QubesVMNotRunningError",
+				  "Domain is being started or stopped: '%s'", c->target->name);
 	event_send(c->d, c->target, "domain-pre-shutdown", "force", "False", NULL);
 	r = hypervisor_run(c->d, "shutdown", c->target->domid, (struct blob){0},
 			   wait ? on_shutdown_sent_wait : on_shutdown_sent, c, NULL);
@@ -334,11 +340,13 @@ enum call_result lifecycle_pause(struct call *c, bool pause)
 	if (!running(c))
 		return CALL_DONE;
 	if (!pause && c->target->power != POWER_PAUSED)
-		return call_raise(c, "QubesVMNotPausedError", "Domain is not paused: '%s'", c->target->name);
+		return call_raise(c, "QubesVMNotPausedError", "Domain is not paused: '%s'",
+				  c->target->name);
 	if (pause && c->target->power != POWER_RUNNING)
-		return call_raise(c, "QubesVMNotRunningError", "Domain is not running: '%s'", c->target->name);
-	r = hypervisor_run(c->d, pause ? "pause" : "unpause", c->target->domid, (struct blob){0}, on_paused, c,
-			   NULL);
+		return call_raise(c, "QubesVMNotRunningError", "Domain is not running: '%s'",
+				  c->target->name);
+	r = hypervisor_run(c->d, pause ? "pause" : "unpause", c->target->domid, (struct blob){0},
+			   on_paused, c, NULL);
 	if (r < 0)
 		return call_raise(c, "QubesVMError", "%s: %s", c->target->name, strerror(-r));
 	return CALL_LATER;
@@ -351,8 +359,11 @@ static uint64_t info_value(const char *info, const char *key)
 	uint64_t n = 0;
 
 	while (blob_word(&rest, &word))
-		if (blob_has_prefix(word, key) && word.n > strlen(key) && word.p[strlen(key)] == '=')
-			blob_to_u64((struct blob){word.p + strlen(key) + 1, word.n - strlen(key) - 1}, INT64_MAX, &n);
+		if (blob_has_prefix(word, key) && word.n > strlen(key) &&
+		    word.p[strlen(key)] == '=')
+			blob_to_u64(
+				(struct blob){word.p + strlen(key) + 1, word.n - strlen(key) - 1},
+				INT64_MAX, &n);
 	return n;
 }
 
@@ -364,8 +375,10 @@ static void on_info(void *user, int status, const char *out)
 	/* Not there any more: as good as nothing used. */
 	info = info ? info : "";
 	strbuf_printf(&c->out, "mem=%llu mem_static_max=%llu cputime=%llu power_state=%s",
-		      (unsigned long long)info_value(info, "mem"), (unsigned long long)info_value(info, "maxmem"),
-		      (unsigned long long)info_value(info, "cputime"), vm_power_name(c->target->power));
+		      (unsigned long long)info_value(info, "mem"),
+		      (unsigned long long)info_value(info, "maxmem"),
+		      (unsigned long long)info_value(info, "cputime"),
+		      vm_power_name(c->target->power));
 	call_finish(c);
 }
 
@@ -374,7 +387,8 @@ enum call_result lifecycle_state(struct call *c)
 	if (!c->d->offline && c->target->domid >= 0 &&
 	    hypervisor_run(c->d, "info", c->target->domid, (struct blob){0}, on_info, c, NULL) == 0)
 		return CALL_LATER;
-	strbuf_printf(&c->out, "mem=0 mem_static_max=0 cputime=0 power_state=%s", vm_power_name(c->target->power));
+	strbuf_printf(&c->out, "mem=0 mem_static_max=0 cputime=0 power_state=%s",
+		      vm_power_name(c->target->power));
 	return CALL_DONE;
 }
 

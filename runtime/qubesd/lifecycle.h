@@ -1,6 +1,6 @@
 /*
- * Starting and stopping qubes (ref/runtime.md 7.5): jobs of several steps, none of which blocks the daemon. At most
- * one job works on a qube at a time.
+ * Starting and stopping qubes (ref/runtime.md 7.5): jobs of several steps, none of which blocks the
+ * daemon. At most one job works on a qube at a time.
  */
 #pragma once
 
@@ -9,7 +9,8 @@
 /* Each answers the call now or later. */
 enum call_result lifecycle_start(struct call *c);
 enum call_result lifecycle_kill(struct call *c);
-/* Asks the qube to shut down; `wait` answers when it is down, or with an exception after its shutdown_timeout. */
+/* Asks the qube to shut down; `wait` answers when it is down, or with an exception after its
+ * shutdown_timeout. */
 enum call_result lifecycle_shutdown(struct call *c, bool wait);
 enum call_result lifecycle_pause(struct call *c, bool pause);
 enum call_result lifecycle_state(struct call *c);
@@ -17,5 +18,6 @@ enum call_result lifecycle_state(struct call *c);
 /* What the watcher of domains tells (hypervisor.h). */
 void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct blob state);
 void lifecycle_domain_gone(struct qubesd *d, int domid);
-/* Every domain there is has been seen once: a qube believed to run that was not seen has died meanwhile. */
+/* Every domain there is has been seen once: a qube believed to run that was not seen has died
+ * meanwhile. */
 void lifecycle_domains_listed(struct qubesd *d);

@@ -19,10 +19,14 @@ static const char *root = "", *socket_dir, *programs;
 static bool offline;
 
 static const struct option_def options[] = {
-	{"root", 0, OPTION_STRING, &root, "DIR", "directory that stands for / (state, volumes, sockets)"},
-	{"offline", 0, OPTION_FLAG, &offline, NULL, "no hypervisor: qubes are recorded but cannot start"},
-	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR", "where qubesd.sock is made (/var/run below the root)"},
-	{"programs", 0, OPTION_STRING, &programs, "DIR", "take qubesd-xl and the other helpers from there"},
+	{"root", 0, OPTION_STRING, &root, "DIR",
+	 "directory that stands for / (state, volumes, sockets)"},
+	{"offline", 0, OPTION_FLAG, &offline, NULL,
+	 "no hypervisor: qubes are recorded but cannot start"},
+	{"socket-dir", 0, OPTION_STRING, &socket_dir, "DIR",
+	 "where qubesd.sock is made (/var/run below the root)"},
+	{"programs", 0, OPTION_STRING, &programs, "DIR",
+	 "take qubesd-xl and the other helpers from there"},
 	{0},
 };
 
@@ -31,7 +35,8 @@ static const struct command_line command = {
 	.operands = "",
 	.summary = "Keep the qubes of this machine and answer the Admin API.",
 	.options = options,
-	.notes = "The state is in /var/lib/qubes/qubes.xml; the version before the last change in qubes.xml.bak.",
+	.notes = "The state is in /var/lib/qubes/qubes.xml; the version before the last change in "
+		 "qubes.xml.bak.",
 };
 
 int qubesd_save(struct qubesd *d, struct error *err)
@@ -116,7 +121,8 @@ int main(int argc, char **argv)
 		.state_path = xasprintf("%s/var/lib/qubes/qubes.xml", root),
 		.run_dir = xasprintf("%s/var/run/qubes", root),
 	};
-	socket_path = socket_dir ? xasprintf("%s/qubesd.sock", socket_dir) : xasprintf("%s/var/run/qubesd.sock", root);
+	socket_path = socket_dir ? xasprintf("%s/qubesd.sock", socket_dir)
+				 : xasprintf("%s/var/run/qubesd.sock", root);
 	umask(0007);
 	xmlInitParser();
 	r = mkdir_parents(AT_FDCWD, socket_path, 0755);

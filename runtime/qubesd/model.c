@@ -19,7 +19,7 @@ static const struct {
 	enum vm_class class;
 	const char *name;
 } classes[] = {
-	{CLASS_ADMIN, "AdminVM"},	  {CLASS_TEMPLATE, "TemplateVM"}, {CLASS_APP, "AppVM"},
+	{CLASS_ADMIN, "AdminVM"},	    {CLASS_TEMPLATE, "TemplateVM"}, {CLASS_APP, "AppVM"},
 	{CLASS_STANDALONE, "StandaloneVM"}, {CLASS_DISP, "DispVM"},
 };
 
@@ -42,8 +42,9 @@ enum vm_class vm_class_parse(struct blob name)
 const char *vm_power_name(enum vm_power power)
 {
 	static const char *const names[] = {
-		[POWER_HALTED] = "Halted",   [POWER_TRANSIENT] = "Transient", [POWER_RUNNING] = "Running",
-		[POWER_PAUSED] = "Paused",   [POWER_HALTING] = "Halting",     [POWER_DYING] = "Dying",
+		[POWER_HALTED] = "Halted",   [POWER_TRANSIENT] = "Transient",
+		[POWER_RUNNING] = "Running", [POWER_PAUSED] = "Paused",
+		[POWER_HALTING] = "Halting", [POWER_DYING] = "Dying",
 		[POWER_CRASHED] = "Crashed",
 	};
 
@@ -160,7 +161,8 @@ int model_add(struct model *m, struct vm *vm)
 		vm->qid = model_free_qid(m);
 	if (vm->qid < 0)
 		return vm->qid;
-	if (model_find_name(m, vm->name) || model_find_uuid(m, vm->uuid) || model_find_qid(m, vm->qid))
+	if (model_find_name(m, vm->name) || model_find_uuid(m, vm->uuid) ||
+	    model_find_qid(m, vm->qid))
 		return -EEXIST;
 	while (at < m->n_vms && m->vms[at]->qid < vm->qid)
 		at++;

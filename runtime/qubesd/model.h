@@ -1,7 +1,8 @@
 /*
- * What qubesd knows: qubes with their properties, features, tags and volumes, labels, pools, global properties.
- * Values are kept as the text of qubes.xml; property.h gives them types, defaults and inheritance. The XML document
- * that was loaded stays in memory (state.h), so that elements we do not know survive.
+ * What qubesd knows: qubes with their properties, features, tags and volumes, labels, pools, global
+ * properties. Values are kept as the text of qubes.xml; property.h gives them types, defaults and
+ * inheritance. The XML document that was loaded stays in memory (state.h), so that elements we do
+ * not know survive.
  */
 #pragma once
 
@@ -57,10 +58,10 @@ struct vm {
 	void *node; /* xmlNode of <domain>, NULL while never saved */
 
 	enum vm_power power;
-	int domid;	  /* -1: no domain */
-	struct job *job;  /* what is being done to it, or NULL (lifecycle.h) */
-	long start_time;  /* CLOCK_REALTIME seconds, 0 when not running */
-	bool seen;	  /* in the list of domains that is coming in */
+	int domid;	 /* -1: no domain */
+	struct job *job; /* what is being done to it, or NULL (lifecycle.h) */
+	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
+	bool seen;	 /* in the list of domains that is coming in */
 };
 
 struct label {
@@ -96,8 +97,8 @@ struct vm *model_find_name(const struct model *m, const char *name);
 struct vm *model_find_uuid(const struct model *m, const char *uuid);
 struct vm *model_find_qid(const struct model *m, int qid);
 /*
- * Adds a qube at its place by qid and takes it over; qid < 0 takes the next free one. -EEXIST: the name, uuid or
- * qid is used, -ENOSPC: no qid is free.
+ * Adds a qube at its place by qid and takes it over; qid < 0 takes the next free one. -EEXIST: the
+ * name, uuid or qid is used, -ENOSPC: no qid is free.
  */
 int model_add(struct model *m, struct vm *vm);
 /* Takes it out of the model without freeing it. */
@@ -112,7 +113,8 @@ struct volume *vm_volume_add(struct vm *vm, const char *name);
 /* The template by the stored property, NULL for none. */
 struct vm *vm_template(const struct model *m, const struct vm *vm);
 bool vm_tag_remove(struct vm *vm, const char *tag);
-/* A letter first, then letters, digits, `.`, `_`, `-`, at most 31; no `-dm` at the end; not a reserved word. */
+/* A letter first, then letters, digits, `.`, `_`, `-`, at most 31; no `-dm` at the end; not a
+ * reserved word. */
 bool vm_name_valid(struct blob name);
 
 const char *vm_class_name(enum vm_class class);

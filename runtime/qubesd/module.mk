@@ -23,3 +23,7 @@ TESTS += test-qubesd
 test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_state.c
 test-qubesd_LIBS := qubesd-parts common
 test-qubesd_PKGS := libxml-2.0
+
+FUZZ += fuzz-qubesd
+fuzz-qubesd_SRCS := qa/fuzz/qubesd.c
+fuzz-qubesd_LIBS := qubesd-parts common

@@ -61,7 +61,8 @@ const char *property_default(const struct property_ctx *ctx, const struct proper
 	return value ? value : def->constant;
 }
 
-const char *property_get(const struct property_ctx *ctx, const struct property_def *def, bool *is_default)
+const char *property_get(const struct property_ctx *ctx, const struct property_def *def,
+			 bool *is_default)
 {
 	const char *value = NULL;
 
@@ -92,13 +93,14 @@ static const char *parse_bool(struct blob value)
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (value.n == strlen(words[i].word) && !strncasecmp(value.p, words[i].word, value.n))
+		if (value.n == strlen(words[i].word) &&
+		    !strncasecmp(value.p, words[i].word, value.n))
 			return words[i].means;
 	return NULL;
 }
 
-static const char *parse_typed(const struct property_ctx *ctx, enum property_type type, struct blob value,
-			       const char **why)
+static const char *parse_typed(const struct property_ctx *ctx, enum property_type type,
+			       struct blob value, const char **why)
 {
 	const char *text = arena_strndup(ctx->arena, value.p, value.n);
 	uint64_t number;
@@ -112,9 +114,9 @@ static const char *parse_typed(const struct property_ctx *ctx, enum property_typ
 		return text;
 	case PROPERTY_INT:
 		*why = "is not a whole number";
-		return blob_to_u64(value, INT32_MAX, &number) ?
-			       arena_printf(ctx->arena, "%llu", (unsigned long long)number) :
-			       NULL;
+		return blob_to_u64(value, INT32_MAX, &number)
+			       ? arena_printf(ctx->arena, "%llu", (unsigned long long)number)
+			       : NULL;
 	case PROPERTY_BOOL:
 		*why = "is neither True nor False";
 		return parse_bool(value);
@@ -130,8 +132,8 @@ static const char *parse_typed(const struct property_ctx *ctx, enum property_typ
 	abort();
 }
 
-const char *property_parse(const struct property_ctx *ctx, const struct property_def *def, struct blob value,
-			   const char **why)
+const char *property_parse(const struct property_ctx *ctx, const struct property_def *def,
+			   struct blob value, const char **why)
 {
 	const char *text = parse_typed(ctx, def->type, value, why);
 	const char *reason;

@@ -1,7 +1,7 @@
 /*
- * Properties: one table says for each its type, which classes have it, where its default comes from and what values
- * it takes (ref/runtime.md 7.4). Values are text, as on the wire: `True`/`False`, decimal numbers, names of qubes
- * and labels; an empty vm property means none.
+ * Properties: one table says for each its type, which classes have it, where its default comes from
+ * and what values it takes (ref/runtime.md 7.4). Values are text, as on the wire: `True`/`False`,
+ * decimal numbers, names of qubes and labels; an empty vm property means none.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ enum property_type {
 
 enum property_access {
 	PROPERTY_RW,
-	PROPERTY_ONCE,	  /* stored, set at creation only */
+	PROPERTY_ONCE,	   /* stored, set at creation only */
 	PROPERTY_COMPUTED, /* never stored */
 };
 
@@ -35,8 +35,8 @@ struct property_def {
 	enum property_access access;
 	unsigned classes; /* of qubes that have it; unused in the global table */
 	/*
-	 * The default, first hit wins: the template's value, this global property, compute(), the constant. Without
-	 * any of them the property may have no value at all.
+	 * The default, first hit wins: the template's value, this global property, compute(), the
+	 * constant. Without any of them the property may have no value at all.
 	 */
 	bool from_template;
 	const char *global;
@@ -54,15 +54,18 @@ extern const struct property_def global_properties[];
 const struct property_def *property_find(const struct vm *vm, struct blob name);
 /* Has a qube of this class the property? */
 bool property_applies(const struct property_def *def, const struct vm *vm);
-/* The value in force, or NULL when there is none; *is_default (may be NULL) tells whether it was not set. */
-const char *property_get(const struct property_ctx *ctx, const struct property_def *def, bool *is_default);
+/* The value in force, or NULL when there is none; *is_default (may be NULL) tells whether it was
+ * not set. */
+const char *property_get(const struct property_ctx *ctx, const struct property_def *def,
+			 bool *is_default);
 /* Shorthand for names known to exist; "" when there is no value. */
 const char *property_value(const struct property_ctx *ctx, const char *name);
 /* What property_get() gives when nothing is set; NULL when there is no default. */
 const char *property_default(const struct property_ctx *ctx, const struct property_def *def);
 /*
- * Checks a new value and gives its canonical text from the arena, or NULL with *why set. Does not store.
+ * Checks a new value and gives its canonical text from the arena, or NULL with *why set. Does not
+ * store.
  */
-const char *property_parse(const struct property_ctx *ctx, const struct property_def *def, struct blob value,
-			   const char **why);
+const char *property_parse(const struct property_ctx *ctx, const struct property_def *def,
+			   struct blob value, const char **why);
 const char *property_type_name(enum property_type type);

@@ -79,7 +79,8 @@ static const char *get_netvm(const struct property_ctx *ctx)
 	struct property_ctx global = {ctx->m, NULL, ctx->arena};
 	const char *netvm = property_value(&global, "default_netvm");
 
-	/* A template goes online only when told to; a qube that is the default is not its own uplink. */
+	/* A template goes online only when told to; a qube that is the default is not its own
+	 * uplink. */
 	if (ctx->vm->class == CLASS_TEMPLATE || !strcmp(netvm, ctx->vm->name))
 		return "";
 	return netvm;
@@ -132,7 +133,8 @@ static const char *check_template(const struct property_ctx *ctx, struct blob va
 	if (ctx->vm && vm_has_domain(ctx->vm))
 		return "cannot be changed while the qube runs";
 	if (ctx->vm && ctx->vm->class == CLASS_DISP)
-		return t->class == CLASS_APP ? NULL : "is no qube that disposables can be made from";
+		return t->class == CLASS_APP ? NULL
+					     : "is no qube that disposables can be made from";
 	return t->class == CLASS_TEMPLATE ? NULL : "is no TemplateVM";
 }
 
@@ -192,17 +194,30 @@ static const char *check_netvm(const struct property_ctx *ctx, struct blob value
 	return NULL;
 }
 
-#define STR(n, cl, ...) {.name = n, .type = PROPERTY_STR, .classes = cl, __VA_ARGS__}
-#define INT(n, cl, ...) {.name = n, .type = PROPERTY_INT, .classes = cl, __VA_ARGS__}
-#define BOOL(n, cl, ...) {.name = n, .type = PROPERTY_BOOL, .classes = cl, __VA_ARGS__}
-#define VM(n, cl, ...) {.name = n, .type = PROPERTY_VM, .classes = cl, __VA_ARGS__}
+#define STR(n, cl, ...)                                                                            \
+	{                                                                                          \
+		.name = n, .type = PROPERTY_STR, .classes = cl, __VA_ARGS__                        \
+	}
+#define INT(n, cl, ...)                                                                            \
+	{                                                                                          \
+		.name = n, .type = PROPERTY_INT, .classes = cl, __VA_ARGS__                        \
+	}
+#define BOOL(n, cl, ...)                                                                           \
+	{                                                                                          \
+		.name = n, .type = PROPERTY_BOOL, .classes = cl, __VA_ARGS__                       \
+	}
+#define VM(n, cl, ...)                                                                             \
+	{                                                                                          \
+		.name = n, .type = PROPERTY_VM, .classes = cl, __VA_ARGS__                         \
+	}
 #define COMPUTED .access = PROPERTY_COMPUTED
 #define ONCE .access = PROPERTY_ONCE
 #define INHERIT .from_template = true
 
 const struct property_def vm_properties[] = {
 	STR("name", EVERY, ONCE, .compute = get_name, .help = "name of the qube"),
-	INT("qid", EVERY, ONCE, .compute = get_qid, .help = "internal, persistent number of the qube"),
+	INT("qid", EVERY, ONCE, .compute = get_qid,
+	    .help = "internal, persistent number of the qube"),
 	STR("uuid", EVERY, ONCE, .compute = get_uuid, .help = "UUID of the qube and of its domain"),
 	STR("klass", EVERY, COMPUTED, .compute = get_klass, .help = "class of the qube"),
 	{.name = "label", .type = PROPERTY_LABEL, .classes = EVERY, .help = "colour of the qube"},
@@ -210,14 +225,19 @@ const struct property_def vm_properties[] = {
 	VM("template", BASED, .check = check_template, .help = "template whose root the qube uses"),
 	BOOL("template_for_dispvms", CLASS_APP | CLASS_STANDALONE, .constant = "False",
 	     .help = "whether disposables may be made from this qube"),
-	STR("virt_mode", GUESTS, INHERIT, .constant = "pvh", .check = check_virt_mode, .help = "pvh, pv or hvm"),
-	INT("memory", EVERY, INHERIT, .constant = "400", .check = check_positive, .help = "memory at start, MiB"),
-	INT("maxmem", EVERY, .compute = get_maxmem, .help = "upper limit of balanced memory, MiB; 0: not balanced"),
+	STR("virt_mode", GUESTS, INHERIT, .constant = "pvh", .check = check_virt_mode,
+	    .help = "pvh, pv or hvm"),
+	INT("memory", EVERY, INHERIT, .constant = "400", .check = check_positive,
+	    .help = "memory at start, MiB"),
+	INT("maxmem", EVERY, .compute = get_maxmem,
+	    .help = "upper limit of balanced memory, MiB; 0: not balanced"),
 	INT("stubdom_mem", GUESTS, .help = "memory of the stub domain, MiB"),
-	INT("vcpus", EVERY, INHERIT, .constant = "2", .check = check_positive, .help = "number of virtual CPUs"),
+	INT("vcpus", EVERY, INHERIT, .constant = "2", .check = check_positive,
+	    .help = "number of virtual CPUs"),
 	STR("kernel", GUESTS, INHERIT, .global = "default_kernel", .check = check_kernel,
 	    .help = "kernel version from dom0; empty: the kernel on the qube's disk"),
-	STR("kernelopts", GUESTS, INHERIT, .constant = "", .help = "further words for the kernel command line"),
+	STR("kernelopts", GUESTS, INHERIT, .constant = "",
+	    .help = "further words for the kernel command line"),
 	STR("bootmode", GUESTS, .constant = "default", .help = "boot mode"),
 	STR("appvm_default_bootmode", CLASS_TEMPLATE, .constant = "default",
 	    .help = "boot mode of qubes based on this template"),
@@ -226,31 +246,47 @@ const struct property_def vm_properties[] = {
 	    .help = "user that commands run as"),
 	INT("qrexec_timeout", GUESTS, INHERIT, .global = "default_qrexec_timeout", .constant = "60",
 	    .check = check_positive, .help = "seconds to wait for the qube's agent at start"),
-	INT("shutdown_timeout", GUESTS, INHERIT, .global = "default_shutdown_timeout", .constant = "60",
-	    .check = check_positive, .help = "seconds to wait for a shutdown"),
-	BOOL("autostart", GUESTS, .constant = "False", .help = "whether the qube starts with the machine"),
-	BOOL("include_in_backups", EVERY, .constant = "True", .help = "whether backups contain it by default"),
+	INT("shutdown_timeout", GUESTS, INHERIT, .global = "default_shutdown_timeout",
+	    .constant = "60", .check = check_positive, .help = "seconds to wait for a shutdown"),
+	BOOL("autostart", GUESTS, .constant = "False",
+	     .help = "whether the qube starts with the machine"),
+	BOOL("include_in_backups", EVERY, .constant = "True",
+	     .help = "whether backups contain it by default"),
 	INT("backup_timestamp", GUESTS, .help = "time of the last backup, seconds since 1970"),
-	BOOL("installed_by_rpm", GUESTS, .constant = "False", .help = "whether a package owns the qube"),
-	BOOL("updateable", EVERY, COMPUTED, .compute = get_updateable, .help = "whether it has a root of its own"),
-	STR("devices_denied", GUESTS, .constant = "", .help = "interface codes that may not be attached"),
+	BOOL("installed_by_rpm", GUESTS, .constant = "False",
+	     .help = "whether a package owns the qube"),
+	BOOL("updateable", EVERY, COMPUTED, .compute = get_updateable,
+	     .help = "whether it has a root of its own"),
+	STR("devices_denied", GUESTS, .constant = "",
+	    .help = "interface codes that may not be attached"),
 	STR("keyboard_layout", EVERY, .constant = "us++", .help = "layout+variant+options"),
-	VM("guivm", GUESTS, .global = "default_guivm", .help = "qube that shows this qube's windows"),
-	VM("audiovm", GUESTS, .global = "default_audiovm", .help = "qube that plays this qube's sound"),
-	VM("netvm", GUESTS, .compute = get_netvm, .check = check_netvm, .help = "qube that gives network"),
-	BOOL("provides_network", NOT_TEMPLATE, .constant = "False", .help = "whether it may be a netvm"),
-	STR("mac", GUESTS, .constant = "00:16:3e:5e:6c:00", .help = "address of the network interface"),
+	VM("guivm", GUESTS, .global = "default_guivm",
+	   .help = "qube that shows this qube's windows"),
+	VM("audiovm", GUESTS, .global = "default_audiovm",
+	   .help = "qube that plays this qube's sound"),
+	VM("netvm", GUESTS, .compute = get_netvm, .check = check_netvm,
+	   .help = "qube that gives network"),
+	BOOL("provides_network", NOT_TEMPLATE, .constant = "False",
+	     .help = "whether it may be a netvm"),
+	STR("mac", GUESTS, .constant = "00:16:3e:5e:6c:00",
+	    .help = "address of the network interface"),
 	STR("ip", GUESTS, .compute = get_ip, .help = "IPv4 address"),
 	STR("ip6", GUESTS, .compute = get_ip6, .help = "IPv6 address"),
 	STR("gateway", GUESTS, COMPUTED, .compute = get_gateway, .help = "IPv4 gateway"),
 	STR("netmask", GUESTS, COMPUTED, .compute = get_netmask, .help = "IPv4 netmask"),
 	STR("dns", GUESTS, COMPUTED, .compute = get_dns, .help = "name servers"),
-	STR("visible_ip", GUESTS, COMPUTED, .compute = get_ip, .help = "IPv4 address as the qube sees it"),
-	STR("visible_gateway", GUESTS, COMPUTED, .compute = get_gateway, .help = "gateway as the qube sees it"),
-	STR("visible_netmask", GUESTS, COMPUTED, .compute = get_netmask, .help = "netmask as the qube sees it"),
-	INT("xid", EVERY, COMPUTED, .compute = get_xid, .help = "number of the Xen domain, -1 when halted"),
-	STR("start_time", EVERY, COMPUTED, .compute = get_start_time, .help = "start, seconds since 1970"),
-	VM("default_dispvm", EVERY, .global = "default_dispvm", .help = "disposable template for services"),
+	STR("visible_ip", GUESTS, COMPUTED, .compute = get_ip,
+	    .help = "IPv4 address as the qube sees it"),
+	STR("visible_gateway", GUESTS, COMPUTED, .compute = get_gateway,
+	    .help = "gateway as the qube sees it"),
+	STR("visible_netmask", GUESTS, COMPUTED, .compute = get_netmask,
+	    .help = "netmask as the qube sees it"),
+	INT("xid", EVERY, COMPUTED, .compute = get_xid,
+	    .help = "number of the Xen domain, -1 when halted"),
+	STR("start_time", EVERY, COMPUTED, .compute = get_start_time,
+	    .help = "start, seconds since 1970"),
+	VM("default_dispvm", EVERY, .global = "default_dispvm",
+	   .help = "disposable template for services"),
 	VM("management_dispvm", GUESTS, INHERIT, .global = "management_dispvm",
 	   .help = "disposable template for management"),
 	{0},
@@ -265,17 +301,21 @@ const struct property_def global_properties[] = {
 	VM("default_audiovm", 0, .constant = "dom0", .help = "default audio domain"),
 	VM("updatevm", 0, .constant = "", .help = "qube that downloads dom0's updates"),
 	VM("clockvm", 0, .constant = "", .help = "qube that gives the time"),
-	STR("default_kernel", 0, .constant = "", .check = check_kernel, .help = "kernel version of new qubes"),
+	STR("default_kernel", 0, .constant = "", .check = check_kernel,
+	    .help = "kernel version of new qubes"),
 	STR("default_pool", 0, .constant = "varlibqubes", .help = "pool of new volumes"),
 	STR("default_pool_root", 0, .global = "default_pool", .help = "pool of new root volumes"),
-	STR("default_pool_private", 0, .global = "default_pool", .help = "pool of new private volumes"),
-	STR("default_pool_volatile", 0, .global = "default_pool", .help = "pool of new volatile volumes"),
+	STR("default_pool_private", 0, .global = "default_pool",
+	    .help = "pool of new private volumes"),
+	STR("default_pool_volatile", 0, .global = "default_pool",
+	    .help = "pool of new volatile volumes"),
 	STR("default_pool_kernel", 0, .constant = "linux-kernel", .help = "pool of kernels"),
 	INT("default_qrexec_timeout", 0, .constant = "60", .check = check_positive,
 	    .help = "seconds to wait for a qube's agent"),
 	INT("default_shutdown_timeout", 0, .constant = "60", .check = check_positive,
 	    .help = "seconds to wait for a shutdown"),
-	INT("stats_interval", 0, .constant = "3", .check = check_positive, .help = "seconds between statistics"),
+	INT("stats_interval", 0, .constant = "3", .check = check_positive,
+	    .help = "seconds between statistics"),
 	BOOL("check_updates_vm", 0, .constant = "True", .help = "whether qubes look for updates"),
 	{0},
 };

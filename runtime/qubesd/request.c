@@ -19,7 +19,8 @@ int request_parse(struct blob input, struct request *r)
 		if (!isgraph((unsigned char)head.p[i]) && head.p[i] != ' ')
 			return -EBADMSG;
 	if (!blob_token(&head, ' ', &service) || !blob_token(&head, ' ', &r->source) ||
-	    !blob_token(&head, ' ', &r->target_type) || !blob_token(&head, ' ', &r->target) || head.n)
+	    !blob_token(&head, ' ', &r->target_type) || !blob_token(&head, ' ', &r->target) ||
+	    head.n)
 		return -EBADMSG;
 	blob_token(&service, '+', &r->method);
 	r->argument = service;

@@ -1,6 +1,6 @@
 /*
- * The head of a request: METHOD[+ARG] SP SRC SP name SP DEST NUL, then the payload (ref/runtime.md 7.1). `keyword
- * adminvm` stands for dom0.
+ * The head of a request: METHOD[+ARG] SP SRC SP name SP DEST NUL, then the payload
+ * (ref/runtime.md 7.1). `keyword adminvm` stands for dom0.
  */
 #pragma once
 

@@ -25,7 +25,7 @@ struct connection {
 	size_t sent;
 	struct call *pending; /* a call to be answered later */
 	bool subscribed, answered;
-	struct vm *subject;   /* events of this qube only; NULL: all */
+	struct vm *subject; /* events of this qube only; NULL: all */
 };
 
 static void call_free(struct call *c)
@@ -62,7 +62,8 @@ void server_close(struct qubesd *d)
 static void connection_flush(struct connection *c)
 {
 	while (c->sent < c->out.n) {
-		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -243,7 +244,8 @@ static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *user)
 	if (c->next)
 		c->next->prev = c;
 	d->connections = c;
-	if (count >= CONNECTIONS_MAX || sd_event_add_io(d->event, &c->io, client, EPOLLIN, on_io, c) < 0)
+	if (count >= CONNECTIONS_MAX ||
+	    sd_event_add_io(d->event, &c->io, client, EPOLLIN, on_io, c) < 0)
 		connection_close(c);
 	return 0;
 }
@@ -270,7 +272,10 @@ int server_listen(struct qubesd *d, const char *path, struct error *err)
 		return error_set(err, -EADDRINUSE, path, NULL, "another qubesd answers there");
 	unlink(path);
 	mask = umask(0117);
-	r = fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0 ? -errno : 0;
+	r = fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+			    listen(fd, 128) < 0
+		    ? -errno
+		    : 0;
 	umask(mask);
 	if (r < 0)
 		return error_errno(err, r, path, "cannot listen");

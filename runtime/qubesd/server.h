@@ -4,8 +4,8 @@
 #include "runtime/qubesd/daemon.h"
 
 /*
- * Listens on `path` (0660, group qubes if there is one). A stale socket is replaced, -EADDRINUSE: another daemon
- * answers there.
+ * Listens on `path` (0660, group qubes if there is one). A stale socket is replaced, -EADDRINUSE:
+ * another daemon answers there.
  */
 int server_listen(struct qubesd *d, const char *path, struct error *err);
 /* Closes every connection. */

@@ -1,6 +1,7 @@
 /*
- * qubes.xml: the persistent form of the model, in the format of Qubes OS 4.x (ref/runtime.md 7.3). The document that
- * was read is kept and edited in place on writing, so elements and attributes we do not know stay where they were.
+ * qubes.xml: the persistent form of the model, in the format of Qubes OS 4.x (ref/runtime.md 7.3).
+ * The document that was read is kept and edited in place on writing, so elements and attributes we
+ * do not know stay where they were.
  */
 #pragma once
 
@@ -8,12 +9,13 @@
 #include "runtime/qubesd/model.h"
 
 /*
- * Reads the file into a new model. -ENOENT: no such file; -EINVAL: not such a file, *err names line and element.
- * External entities, DTDs and the network are never used.
+ * Reads the file into a new model. -ENOENT: no such file; -EINVAL: not such a file, *err names line
+ * and element. External entities, DTDs and the network are never used.
  */
 int state_load(const char *path, struct model **model, struct error *err);
 /* The same from memory; `path` is only for messages. */
-int state_parse(const char *path, const char *data, size_t n, struct model **model, struct error *err);
+int state_parse(const char *path, const char *data, size_t n, struct model **model,
+		struct error *err);
 /* The document as text, updated from the model; free() it. */
 int state_format(struct model *m, char **data, size_t *n);
 /* Writes atomically; what was there before stays beside it as `<path>.bak`. 0 or -errno. */

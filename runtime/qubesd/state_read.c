@@ -36,8 +36,9 @@ static int wrong(const struct reader *r, const xmlNode *node, const char *what)
 {
 	_cleanup_free_ char *object = xasprintf("%s:%ld", r->path, xmlGetLineNo(node));
 
-	return error_set(r->err, -EINVAL, object, "the previous version is beside it, with .bak at its end",
-			 "<%s>: %s", (const char *)node->name, what);
+	return error_set(r->err, -EINVAL, object,
+			 "the previous version is beside it, with .bak at its end", "<%s>: %s",
+			 (const char *)node->name, what);
 }
 
 static bool is(const xmlNode *node, const char *name)
@@ -60,9 +61,11 @@ static char *text_of(const xmlNode *node)
 }
 
 /* <property name=N>VALUE</property>; older files have the label as ref="label-N". */
-static int read_values(const struct reader *r, xmlNode *section, const char *element, struct kvlist *out)
+static int read_values(const struct reader *r, xmlNode *section, const char *element,
+		       struct kvlist *out)
 {
-	for_each_child(node, section, element) {
+	for_each_child(node, section, element)
+	{
 		const char *name = attr(node, "name"), *ref = attr(node, "ref");
 		_cleanup_free_ char *text = text_of(node);
 
@@ -86,7 +89,8 @@ static int number_after(const char *text, const char *prefix, int *out)
 
 static int read_labels(const struct reader *r, xmlNode *section)
 {
-	for_each_child(node, section, "label") {
+	for_each_child(node, section, "label")
+	{
 		const char *color = attr(node, "color");
 		_cleanup_free_ char *name = text_of(node);
 		int index;
@@ -107,7 +111,8 @@ static void read_attributes(const xmlNode *node, struct kvlist *out)
 
 static int read_pools(const struct reader *r, xmlNode *section)
 {
-	for_each_child(node, section, "pool") {
+	for_each_child(node, section, "pool")
+	{
 		const char *name = attr(node, "name");
 
 		if (!name || !attr(node, "driver"))
@@ -124,14 +129,16 @@ static int read_domain_section(const struct reader *r, xmlNode *section, struct 
 	if (is(section, "features"))
 		return read_values(r, section, "feature", &vm->features);
 	if (is(section, "tags")) {
-		for_each_child(node, section, "tag") {
+		for_each_child(node, section, "tag")
+		{
 			if (!attr(node, "name"))
 				return wrong(r, node, "no name attribute");
 			strv_push(&vm->tags, attr(node, "name"));
 		}
 	}
 	if (is(section, "volume-config")) {
-		for_each_child(node, section, "volume") {
+		for_each_child(node, section, "volume")
+		{
 			if (!attr(node, "name"))
 				return wrong(r, node, "no name attribute");
 			read_attributes(node, &vm_volume_add(vm, attr(node, "name"))->attrs);
@@ -159,7 +166,8 @@ static int settle_identity(const struct reader *r, xmlNode *node, struct vm *vm)
 		free(vm->name);
 		vm->name = xstrdup(name);
 	}
-	if (!number_after(kv_get(&vm->props, "label"), "label-", &index) && model_label_index(r->m, index))
+	if (!number_after(kv_get(&vm->props, "label"), "label-", &index) &&
+	    model_label_index(r->m, index))
 		kv_set(&vm->props, "label", model_label_index(r->m, index)->name);
 	kv_del(&vm->props, "name");
 	kv_del(&vm->props, "uuid");
@@ -207,7 +215,8 @@ static int read_root(const struct reader *r, xmlNode *root)
 	/* Domains last: they refer to labels. */
 	for (xmlNode *section = root->children; section && res == 0; section = section->next)
 		if (is(section, "domains"))
-			for_each_child(node, section, "domain") if (res == 0) res = read_domain(r, node);
+			for_each_child(node, section, "domain") if (res == 0) res =
+				read_domain(r, node);
 	if (res == 0 && !model_find_qid(r->m, 0))
 		res = wrong(r, root, "has no domain-0");
 	return res;
@@ -219,7 +228,8 @@ static void silent(void *ctx, const char *fmt, ...)
 	(void)fmt;
 }
 
-int state_parse(const char *path, const char *data, size_t n, struct model **model, struct error *err)
+int state_parse(const char *path, const char *data, size_t n, struct model **model,
+		struct error *err)
 {
 	struct reader r = {.path = path, .m = model_empty(), .err = err};
 	xmlParserCtxt *ctxt = xmlNewParserCtxt();
@@ -240,8 +250,9 @@ int state_parse(const char *path, const char *data, size_t n, struct model **mod
 		_cleanup_free_ char *why = xstrdup(e && e->message ? e->message : "unreadable");
 
 		why[strcspn(why, "\n")] = 0;
-		res = error_set(err, -EINVAL, object, "the previous version is beside it, with .bak at its end",
-				"%s", why);
+		res = error_set(err, -EINVAL, object,
+				"the previous version is beside it, with .bak at its end", "%s",
+				why);
 	} else {
 		res = read_root(&r, xmlDocGetRootElement(r.m->doc));
 	}

@@ -78,7 +78,8 @@ static void set_text(xmlNode *node, const char *text)
 typedef bool (*wanted_fn)(const void *what, const char *key);
 
 /* Unlinks the elements called `element` that have `key` and are no longer wanted. */
-static void prune(xmlNode *parent, const char *element, const char *key, wanted_fn wanted, const void *what)
+static void prune(xmlNode *parent, const char *element, const char *key, wanted_fn wanted,
+		  const void *what)
 {
 	for (xmlNode *n = parent->children, *next; n; n = next) {
 		xmlChar *value;
@@ -163,7 +164,8 @@ static void write_pools(xmlNode *root, const struct model *m)
 
 	prune(pools, "pool", "name", pool_wanted, m);
 	for (size_t i = 0; i < m->n_pools; i++)
-		write_attributes(keyed(pools, "pool", "name", m->pools[i].name), &m->pools[i].config);
+		write_attributes(keyed(pools, "pool", "name", m->pools[i].name),
+				 &m->pools[i].config);
 }
 
 static bool tag_wanted(const void *what, const char *name)
@@ -183,7 +185,8 @@ static void write_property(xmlNode *props, const char *name, const char *value)
 
 static bool domain_property_wanted(const void *what, const char *name)
 {
-	return kv_get(what, name) || !strcmp(name, "name") || !strcmp(name, "uuid") || !strcmp(name, "qid");
+	return kv_get(what, name) || !strcmp(name, "name") || !strcmp(name, "uuid") ||
+	       !strcmp(name, "qid");
 }
 
 static void write_domain_properties(xmlNode *domain, const struct vm *vm)

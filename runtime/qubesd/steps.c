@@ -21,7 +21,8 @@ static struct property_ctx context(const struct job *j)
 	return (struct property_ctx){j->d->model, j->vm, j->arena};
 }
 
-/* The end of a step whose child answers by its exit code, with the reason on stdout if it was work of ours. */
+/* The end of a step whose child answers by its exit code, with the reason on stdout if it was work
+ * of ours. */
 static void on_work(void *user, int status, const char *out)
 {
 	struct job *j = user;
@@ -29,7 +30,8 @@ static void on_work(void *user, int status, const char *out)
 	if (status == 0)
 		job_step_done(j, 0);
 	else
-		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "%s", *out ? out : j->step->name));
+		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "%s",
+					   *out ? out : j->step->name));
 }
 
 static int work_storage_start(const void *arg, struct error *err)
@@ -41,31 +43,35 @@ static enum step_result step_storage(struct job *j)
 {
 	struct property_ctx ctx = context(j);
 
-	if (storage_plan(j->d->model, j->vm, j->d->root, property_value(&ctx, "kernel"), j->arena, &j->storage,
-			 &j->err) < 0)
+	if (storage_plan(j->d->model, j->vm, j->d->root, property_value(&ctx, "kernel"), j->arena,
+			 &j->storage, &j->err) < 0)
 		return STEP_FAILED;
 	j->storage_known = true;
-	return job_child(j, &(struct child_spec){.work = work_storage_start, .arg = &j->storage}, on_work);
+	return job_child(j, &(struct child_spec){.work = work_storage_start, .arg = &j->storage},
+			 on_work);
 }
 
 /* xl/protocol.h */
 static const char *domain_lines(struct job *j, const char *kernel_dir)
 {
 	struct property_ctx ctx = context(j);
-	const char *maxmem = property_value(&ctx, "maxmem"), *memory = property_value(&ctx, "memory");
+	const char *maxmem = property_value(&ctx, "maxmem"),
+		   *memory = property_value(&ctx, "memory");
 	_cleanup_strbuf_ struct strbuf s = {0};
 
-	strbuf_printf(&s, "name=%s\nuuid=%s\ntype=%s\nmemory=%s\nmaxmem=%s\nvcpus=%s\n", j->vm->name, j->vm->uuid,
-		      property_value(&ctx, "virt_mode"), memory, strcmp(maxmem, "0") != 0 ? maxmem : memory,
-		      property_value(&ctx, "vcpus"));
+	strbuf_printf(&s, "name=%s\nuuid=%s\ntype=%s\nmemory=%s\nmaxmem=%s\nvcpus=%s\n",
+		      j->vm->name, j->vm->uuid, property_value(&ctx, "virt_mode"), memory,
+		      strcmp(maxmem, "0") != 0 ? maxmem : memory, property_value(&ctx, "vcpus"));
 	if (*property_value(&ctx, "kernel"))
-		strbuf_printf(&s, "kernel=%s/vmlinuz\nramdisk=%s/initramfs\ncmdline=console=hvc0 %s\n", kernel_dir,
-			      kernel_dir, property_value(&ctx, "kernelopts"));
+		strbuf_printf(&s,
+			      "kernel=%s/vmlinuz\nramdisk=%s/initramfs\ncmdline=console=hvc0 %s\n",
+			      kernel_dir, kernel_dir, property_value(&ctx, "kernelopts"));
 	for (size_t i = 0; i < j->storage.n; i++) {
 		const struct storage_volume *v = &j->storage.volumes[i];
 
 		if (v->device)
-			strbuf_printf(&s, "disk=%s %s %s\n", v->device, v->rw ? "rw" : "ro", v->image);
+			strbuf_printf(&s, "disk=%s %s %s\n", v->device, v->rw ? "rw" : "ro",
+				      v->image);
 	}
 	return arena_strdup(j->arena, s.p);
 }
@@ -96,11 +102,13 @@ static enum step_result step_create(struct job *j)
 	int r;
 
 	if (!*kernel && !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
-		error_set(&j->err, -ENOENT, j->vm->name, NULL, "has no kernel: set the property kernel or the system's "
+		error_set(&j->err, -ENOENT, j->vm->name, NULL,
+			  "has no kernel: set the property kernel or the system's "
 			  "default_kernel");
 		return STEP_FAILED;
 	}
-	lines = domain_lines(j, arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "", kernel));
+	lines = domain_lines(j,
+			     arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "", kernel));
 	event_send(j->d, j->vm, "domain-pre-spawn", "start_guid", "True", NULL);
 	r = hypervisor_run(j->d, "create", -1, blob_of(lines), on_created, j, &j->child);
 	if (r == 0)
@@ -114,12 +122,15 @@ static void on_operation(void *user, int status, const char *out)
 	struct job *j = user;
 	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause);
 
-	job_step_done(j, answer ? 0 : error_set(&j->err, -EIO, j->vm->name, NULL, "%s: %s", j->step->name, cause));
+	job_step_done(j, answer ? 0
+				: error_set(&j->err, -EIO, j->vm->name, NULL, "%s: %s",
+					    j->step->name, cause));
 }
 
 static enum step_result operation(struct job *j, const char *op)
 {
-	int r = hypervisor_run(j->d, op, j->vm->domid, (struct blob){0}, on_operation, j, &j->child);
+	int r = hypervisor_run(j->d, op, j->vm->domid, (struct blob){0}, on_operation, j,
+			       &j->child);
 
 	if (r == 0)
 		return STEP_LATER;
@@ -137,8 +148,10 @@ static void on_qubesdb(void *user, int status, const char *out)
 	struct job *j = user;
 
 	(void)out;
-	job_step_done(j, status == 0 ? 0 : error_set(&j->err, -EIO, j->vm->name, NULL,
-						      "its qubesdb-daemon did not start; see /var/log/qubes"));
+	job_step_done(
+		j, status == 0 ? 0
+			       : error_set(&j->err, -EIO, j->vm->name, NULL,
+					   "its qubesdb-daemon did not start; see /var/log/qubes"));
 }
 
 static enum step_result step_qubesdb(struct job *j)
@@ -146,14 +159,17 @@ static enum step_result step_qubesdb(struct job *j)
 	const char *const argv[] = {qubesd_program(j->d, j->arena, "/usr/sbin/qubesdb-daemon"),
 				    arena_printf(j->arena, "%d", j->vm->domid), j->vm->name, NULL};
 
-	return job_child(j, &(struct child_spec){.argv = argv, .timeout = DAEMON_TIMEOUT}, on_qubesdb);
+	return job_child(j, &(struct child_spec){.argv = argv, .timeout = DAEMON_TIMEOUT},
+			 on_qubesdb);
 }
 
 static enum step_result step_keys(struct job *j)
 {
 	struct keys *k = keys_collect(j->d, j->vm, j->arena);
 
-	return job_child(j, &(struct child_spec){.work = keys_write, .arg = k, .timeout = DAEMON_TIMEOUT}, on_work);
+	return job_child(
+		j, &(struct child_spec){.work = keys_write, .arg = k, .timeout = DAEMON_TIMEOUT},
+		on_work);
 }
 
 static void on_agent(void *user, int status, const char *out)
@@ -164,14 +180,18 @@ static void on_agent(void *user, int status, const char *out)
 	if (status == 0)
 		job_step_done(j, 0);
 	else if (status == 3 || status == -ETIMEDOUT)
-		job_step_done(j, error_set(&j->err, -ETIMEDOUT, j->vm->name, NULL,
-					   "Cannot connect to qrexec agent for its qrexec_timeout, see "
-					   "/var/log/xen/console/guest-%s.log",
-					   j->vm->name));
+		job_step_done(
+			j, error_set(&j->err, -ETIMEDOUT, j->vm->name, NULL,
+				     "Cannot connect to qrexec agent for its qrexec_timeout, see "
+				     "/var/log/xen/console/guest-%s.log",
+				     j->vm->name));
 	else
-		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL,
-					   "its qrexec-daemon ended with %d; see /var/log/qubes/qrexec.%s.log",
-					   status, j->vm->name));
+		job_step_done(
+			j,
+			error_set(
+				&j->err, -EIO, j->vm->name, NULL,
+				"its qrexec-daemon ended with %d; see /var/log/qubes/qrexec.%s.log",
+				status, j->vm->name));
 }
 
 static enum step_result step_agent(struct job *j)
@@ -179,16 +199,24 @@ static enum step_result step_agent(struct job *j)
 	struct property_ctx ctx = context(j);
 	const char *timeout = property_value(&ctx, "qrexec_timeout");
 	const char *qrexec = kv_get(&j->vm->features, "qrexec");
-	const char *const argv[] = {qubesd_program(j->d, j->arena, "/usr/sbin/qrexec-daemon"), "-q", "-u",
-				    j->vm->uuid, "--", arena_printf(j->arena, "%d", j->vm->domid), j->vm->name,
-				    property_value(&ctx, "default_user"), NULL};
-	const char *const env[] = {arena_printf(j->arena, "QREXEC_STARTUP_TIMEOUT=%s", timeout), NULL};
+	const char *const argv[] = {qubesd_program(j->d, j->arena, "/usr/sbin/qrexec-daemon"),
+				    "-q",
+				    "-u",
+				    j->vm->uuid,
+				    "--",
+				    arena_printf(j->arena, "%d", j->vm->domid),
+				    j->vm->name,
+				    property_value(&ctx, "default_user"),
+				    NULL};
+	const char *const env[] = {arena_printf(j->arena, "QREXEC_STARTUP_TIMEOUT=%s", timeout),
+				   NULL};
 
 	if (qrexec && !*qrexec)
 		return STEP_DONE; /* switched off on this qube */
 	/* The daemon keeps the limit itself; ours is for one that does not. */
 	return job_child(j,
-			 &(struct child_spec){.argv = argv, .env = env, .timeout = (unsigned)atoi(timeout) + 30},
+			 &(struct child_spec){
+				 .argv = argv, .env = env, .timeout = (unsigned)atoi(timeout) + 30},
 			 on_agent);
 }
 
@@ -214,7 +242,8 @@ static void end_by_pid_file(const char *path, const char *program)
 	uint64_t pid;
 
 	if (read_file(AT_FDCWD, path, 64, &text) >= 0 &&
-	    blob_to_u64(blob_trim(strbuf_blob(&text)), INT32_MAX, &pid) && is_program((pid_t)pid, program))
+	    blob_to_u64(blob_trim(strbuf_blob(&text)), INT32_MAX, &pid) &&
+	    is_program((pid_t)pid, program))
 		kill((pid_t)pid, SIGTERM);
 }
 
@@ -230,14 +259,16 @@ static void end_by_socket(const char *path, const char *program)
 		return;
 	strcpy(addr.sun_path, path);
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && is_program(peer.pid, program))
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+	    is_program(peer.pid, program))
 		kill(peer.pid, SIGTERM);
 }
 
 /* They end by themselves when their domain is gone; this is for those that do not. */
 static enum step_result step_daemons(struct job *j)
 {
-	end_by_pid_file(arena_printf(j->arena, "%s/qubesdb.%s.pid", j->d->run_dir, j->vm->name), "qubesdb-daemon");
+	end_by_pid_file(arena_printf(j->arena, "%s/qubesdb.%s.pid", j->d->run_dir, j->vm->name),
+			"qubesdb-daemon");
 	if (j->vm->domid > 0)
 		end_by_socket(arena_printf(j->arena, "%s/qrexec.%d", j->d->run_dir, j->vm->domid),
 			      "qrexec-daemon");
@@ -254,12 +285,17 @@ static enum step_result step_storage_stop(struct job *j)
 	if (!j->storage_known &&
 	    storage_plan(j->d->model, j->vm, j->d->root, "", j->arena, &j->storage, &j->err) < 0)
 		return STEP_FAILED;
-	return job_child(j, &(struct child_spec){.work = work_storage_stop, .arg = &j->storage}, on_work);
+	return job_child(j, &(struct child_spec){.work = work_storage_stop, .arg = &j->storage},
+			 on_work);
 }
 
 const struct job_step start_steps[] = {
-	{"storage", step_storage}, {"domain", step_create},   {"qubesdb", step_qubesdb},
-	{"keys", step_keys},	   {"unpause", step_unpause}, {"agent", step_agent},
+	{"storage", step_storage},
+	{"domain", step_create},
+	{"qubesdb", step_qubesdb},
+	{"keys", step_keys},
+	{"unpause", step_unpause},
+	{"agent", step_agent},
 	{0},
 };
 

@@ -27,17 +27,19 @@ static bool attr_true(const struct volume *v, const char *key)
 	return value && !strcmp(value, "True");
 }
 
-static struct volume *configure_volume(const struct property_ctx *ctx, struct vm *vm, const char *name,
-				       uint64_t gib)
+static struct volume *configure_volume(const struct property_ctx *ctx, struct vm *vm,
+				       const char *name, uint64_t gib)
 {
 	struct volume *v = vm_volume_add(vm, name);
 	struct property_ctx global = {ctx->m, NULL, ctx->arena};
 
 	kv_set(&v->attrs, "pool",
 	       property_value(&global, arena_printf(ctx->arena, "default_pool_%s", name)));
-	kv_set(&v->attrs, "vid", arena_printf(ctx->arena, "%s/%s/%s", vm_subdir(vm), vm->name, name));
+	kv_set(&v->attrs, "vid",
+	       arena_printf(ctx->arena, "%s/%s/%s", vm_subdir(vm), vm->name, name));
 	kv_set(&v->attrs, "rw", "True");
-	kv_set(&v->attrs, "size", arena_printf(ctx->arena, "%llu", (unsigned long long)gib * STORAGE_GIB));
+	kv_set(&v->attrs, "size",
+	       arena_printf(ctx->arena, "%llu", (unsigned long long)gib * STORAGE_GIB));
 	return v;
 }
 
@@ -65,7 +67,8 @@ void storage_configure(const struct model *m, struct vm *vm)
 	kv_set(&v->attrs, "save_on_stop", "True");
 	configure_volume(&ctx, vm, "volatile", vm->class == CLASS_DISP ? 12 : 10);
 	v = vm_volume_add(vm, "kernel");
-	kv_set(&v->attrs, "pool", property_value(&(struct property_ctx){m, NULL, a}, "default_pool_kernel"));
+	kv_set(&v->attrs, "pool",
+	       property_value(&(struct property_ctx){m, NULL, a}, "default_pool_kernel"));
 	kv_set(&v->attrs, "vid", "");
 }
 
@@ -82,7 +85,8 @@ static bool vid_valid(const char *vid)
 	return true;
 }
 
-static const char *image_path(struct arena *a, const char *root, const char *dir, const char *vid, const char *end)
+static const char *image_path(struct arena *a, const char *root, const char *dir, const char *vid,
+			      const char *end)
 {
 	return arena_printf(a, "%s%s/%s%s.img", root, dir, vid, end);
 }
@@ -99,17 +103,20 @@ static int plan_kernel(const char *dir, const char *root, const char *kernel, st
 	return 0;
 }
 
-static int plan_volume(const struct model *m, const struct vm *vm, const struct volume *from, const char *root,
-		       const char *kernel, struct arena *a, struct storage_volume *v, struct error *err)
+static int plan_volume(const struct model *m, const struct vm *vm, const struct volume *from,
+		       const char *root, const char *kernel, struct arena *a,
+		       struct storage_volume *v, struct error *err)
 {
-	static const char *const devices[][2] = {{"root", "xvda"}, {"private", "xvdb"}, {"volatile", "xvdc"}};
+	static const char *const devices[][2] = {
+		{"root", "xvda"}, {"private", "xvdb"}, {"volatile", "xvdc"}};
 	const char *object = arena_printf(a, "%s:%s", vm->name, from->name);
 	const char *pool = kv_get(&from->attrs, "pool"), *vid = kv_get(&from->attrs, "vid");
 	const char *source = kv_get(&from->attrs, "source"), *size = kv_get(&from->attrs, "size");
 	const char *dir = pool_dir(m, pool);
 	uint64_t bytes = 0;
 
-	*v = (struct storage_volume){.name = arena_strdup(a, from->name), .rw = attr_true(from, "rw")};
+	*v = (struct storage_volume){.name = arena_strdup(a, from->name),
+				     .rw = attr_true(from, "rw")};
 	if (!dir)
 		return error_set(err, -ENOENT, object, NULL, "there is no pool %s with a directory",
 				 pool ? pool : "(none)");
@@ -130,8 +137,10 @@ static int plan_volume(const struct model *m, const struct vm *vm, const struct 
 	v->image = v->dirty;
 	if (!v->snap_on_start)
 		return 0;
-	/* The template may have changed since this was written: its root is the source, whatever the file says. */
-	if (!strcmp(from->name, "root") && vm_template(m, vm) && vm_volume(vm_template(m, vm), "root"))
+	/* The template may have changed since this was written: its root is the source, whatever
+	 * the file says. */
+	if (!strcmp(from->name, "root") && vm_template(m, vm) &&
+	    vm_volume(vm_template(m, vm), "root"))
 		source = kv_get(&vm_volume(vm_template(m, vm), "root")->attrs, "vid");
 	if (!source || !vid_valid(source))
 		return error_set(err, -ENOENT, object, NULL, "is a snapshot without a source");
@@ -139,13 +148,14 @@ static int plan_volume(const struct model *m, const struct vm *vm, const struct 
 	return 0;
 }
 
-int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel, struct arena *a,
-		 struct storage *out, struct error *err)
+int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel,
+		 struct arena *a, struct storage *out, struct error *err)
 {
 	const char *dir = pool_dir(m, "varlibqubes");
 
 	*out = (struct storage){
-		.dir = arena_printf(a, "%s%s/%s/%s", root, dir ? dir : "/var/lib/qubes", vm_subdir(vm), vm->name),
+		.dir = arena_printf(a, "%s%s/%s/%s", root, dir ? dir : "/var/lib/qubes",
+				    vm_subdir(vm), vm->name),
 		.volumes = arena_alloc(a, (vm->n_volumes + 1) * sizeof(*out->volumes)),
 	};
 	for (size_t i = 0; i < vm->n_volumes; i++) {

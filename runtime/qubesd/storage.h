@@ -1,7 +1,7 @@
 /*
- * Volumes of qubes as files, after Qubes OS's file-reflink pool (ref/runtime.md 7.6): `<vol>.img` is the last
- * committed content, `<vol>-dirty.img` what a running qube writes to. Functions marked (child) may take long and run
- * in a forked child of qubesd; they touch no state but files.
+ * Volumes of qubes as files, after Qubes OS's file-reflink pool (ref/runtime.md 7.6): `<vol>.img`
+ * is the last committed content, `<vol>-dirty.img` what a running qube writes to. Functions marked
+ * (child) may take long and run in a forked child of qubesd; they touch no state but files.
  */
 #pragma once
 
@@ -14,10 +14,10 @@
 /* What start, stop, create and remove need to know of one volume, free of the model. */
 struct storage_volume {
 	const char *name;
-	const char *clean, *dirty;    /* paths; NULL for a kernel */
-	const char *source;	      /* clean path of the volume it is a snapshot of, or NULL */
-	const char *image;	      /* what the qube gets as disk while it runs */
-	const char *device;	      /* xvda ... */
+	const char *clean, *dirty; /* paths; NULL for a kernel */
+	const char *source;	   /* clean path of the volume it is a snapshot of, or NULL */
+	const char *image;	   /* what the qube gets as disk while it runs */
+	const char *device;	   /* xvda ... */
 	uint64_t size;
 	bool save_on_stop, snap_on_start, rw;
 };
@@ -33,19 +33,20 @@ enum { STORAGE_GIB = 1 << 30 };
 /* Gives a new qube its <volume-config>: root, private, volatile, kernel. */
 void storage_configure(const struct model *m, struct vm *vm);
 /*
- * Where everything lies; `root` is put before the pool's directory, `kernel` is the kernel property ("" for none).
- * All from the arena. -ENOENT (unknown pool or source) or -EINVAL with *err.
+ * Where everything lies; `root` is put before the pool's directory, `kernel` is the kernel property
+ * ("" for none). All from the arena. -ENOENT (unknown pool or source) or -EINVAL with *err.
  */
-int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel, struct arena *a,
-		 struct storage *out, struct error *err);
+int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel,
+		 struct arena *a, struct storage *out, struct error *err);
 /*
- * Makes the directory and the empty volumes that a new qube keeps. Files of an earlier qube of that name go first;
- * only the root of a template (`keep_root`) may have been laid there before.
+ * Makes the directory and the empty volumes that a new qube keeps. Files of an earlier qube of that
+ * name go first; only the root of a template (`keep_root`) may have been laid there before.
  */
 int storage_create(const struct storage *s, bool keep_root, struct error *err);
 /* Renames the directory to one that no qube has, ready for storage_remove(). Absent: fine. */
 int storage_retire(struct storage *s, struct arena *a, struct error *err);
-/* (child) Makes every image a running qube needs. Prints one `copied` line when reflink was not possible. */
+/* (child) Makes every image a running qube needs. Prints one `copied` line when reflink was not
+ * possible. */
 int storage_start(const struct storage *s, struct error *err);
 /* (child) Commits what is kept, drops what is not. Works after a crash at any point, and twice. */
 int storage_stop(const struct storage *s, struct error *err);

@@ -127,8 +127,8 @@ int storage_create(const struct storage *s, bool keep_root, struct error *err)
 int storage_retire(struct storage *s, struct arena *a, struct error *err)
 {
 	const char *slash = strrchr(s->dir, '/');
-	const char *to = arena_printf(a, "%.*s/.removed-%s.%d", (int)(slash - s->dir), s->dir, slash + 1,
-				      (int)getpid());
+	const char *to = arena_printf(a, "%.*s/.removed-%s.%d", (int)(slash - s->dir), s->dir,
+				      slash + 1, (int)getpid());
 	int r = remove_tree(AT_FDCWD, to);
 
 	if (r == 0 && rename(s->dir, to) < 0 && errno != ENOENT)
@@ -140,8 +140,9 @@ int storage_retire(struct storage *s, struct arena *a, struct error *err)
 static int start_volume(const struct storage_volume *v, struct error *err)
 {
 	if (!v->clean)
-		return v->device && access(v->image, R_OK) < 0 ? error_errno(err, -errno, v->image, "cannot open")
-							      : 0;
+		return v->device && access(v->image, R_OK) < 0
+			       ? error_errno(err, -errno, v->image, "cannot open")
+			       : 0;
 	if (v->save_on_stop) {
 		/* Left by a crash: it holds what the qube wrote last. */
 		if (access(v->dirty, F_OK) == 0)
@@ -187,7 +188,8 @@ int storage_stop(const struct storage *s, struct error *err)
 		if (v->save_on_stop)
 			r = commit(v, result == 0 ? err : NULL);
 		else if (unlink(v->dirty) < 0 && errno != ENOENT)
-			r = error_errno(result == 0 ? err : NULL, -errno, v->dirty, "cannot remove");
+			r = error_errno(result == 0 ? err : NULL, -errno, v->dirty,
+					"cannot remove");
 		result = result < 0 ? result : r;
 	}
 	return result;

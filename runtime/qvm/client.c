@@ -47,7 +47,8 @@ int admin_raw(const struct admin *a, struct blob request, struct strbuf *out)
 
 static void add_header(struct strbuf *s, const char *dest, const char *method, const char *argument)
 {
-	strbuf_printf(s, "%s%s%s dom0 name %s", method, argument ? "+" : "", argument ? argument : "", dest);
+	strbuf_printf(s, "%s%s%s dom0 name %s", method, argument ? "+" : "",
+		      argument ? argument : "", dest);
 	strbuf_add_char(s, 0);
 }
 
@@ -70,7 +71,8 @@ static int take_exception(struct blob answer, struct admin_error *err)
 {
 	struct blob type, trace, message;
 
-	if (!blob_token(&answer, 0, &type) || !blob_token(&answer, 0, &trace) || !blob_token(&answer, 0, &message))
+	if (!blob_token(&answer, 0, &type) || !blob_token(&answer, 0, &trace) ||
+	    !blob_token(&answer, 0, &message))
 		return -EBADMSG;
 	admin_error_free(err);
 	err->type = printable(type);

@@ -1,6 +1,6 @@
 /*
- * Client of the Admin API: one connection per call (ref/runtime.md 7.1). Used by the tools and exported as
- * libqubesadmin.
+ * Client of the Admin API: one connection per call (ref/runtime.md 7.1). Used by the tools and
+ * exported as libqubesadmin.
  */
 #pragma once
 
@@ -18,8 +18,9 @@ struct admin {
 };
 
 /*
- * METHOD[+ARGUMENT] to the qube DEST ("dom0" for the system); argument may be NULL. The answer is appended to *out.
- * 0; -EREMOTEIO: an exception, see *err; -ECONNABORTED: refused without a reason; or another -errno. Free *err.
+ * METHOD[+ARGUMENT] to the qube DEST ("dom0" for the system); argument may be NULL. The answer is
+ * appended to *out. 0; -EREMOTEIO: an exception, see *err; -ECONNABORTED: refused without a reason;
+ * or another -errno. Free *err.
  */
 int admin_call(const struct admin *a, const char *dest, const char *method, const char *argument,
 	       struct blob payload, struct strbuf *out, struct admin_error *err);

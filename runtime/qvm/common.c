@@ -17,12 +17,14 @@ int qvm_report(const char *dest, int r, const struct admin_error *err)
 	if (r == -ECONNABORTED)
 		fprintf(stderr, "%s: %s: qubesd refused the request\n", qvm_name, dest);
 	else
-		fprintf(stderr, "%s: %s: cannot ask qubesd: %s; is qubesd.service running?\n", qvm_name,
-			qvm_admin.socket ? qvm_admin.socket : "/var/run/qubesd.sock", strerror(-r));
+		fprintf(stderr, "%s: %s: cannot ask qubesd: %s; is qubesd.service running?\n",
+			qvm_name, qvm_admin.socket ? qvm_admin.socket : "/var/run/qubesd.sock",
+			strerror(-r));
 	return QVM_FAILED;
 }
 
-int qvm_call(const char *dest, const char *method, const char *argument, const char *payload, struct strbuf *out)
+int qvm_call(const char *dest, const char *method, const char *argument, const char *payload,
+	     struct strbuf *out)
 {
 	_cleanup_admin_error_ struct admin_error err = {0};
 	int r = admin_call(&qvm_admin, dest, method, argument, blob_of(payload), out, &err);
@@ -43,10 +45,10 @@ static bool parse_line(struct blob line, struct qvm_vm *vm)
 		char **field;
 
 		blob_token(&word, '=', &key);
-		field = blob_eq_str(key, "class")   ? &vm->class :
-			blob_eq_str(key, "state")   ? &vm->state :
-			blob_eq_str(key, "uuid")    ? &vm->uuid :
-						      NULL;
+		field = blob_eq_str(key, "class")   ? &vm->class
+			: blob_eq_str(key, "state") ? &vm->state
+			: blob_eq_str(key, "uuid")  ? &vm->uuid
+						    : NULL;
 		if (field && !*field)
 			*field = blob_dup(word);
 	}
@@ -105,16 +107,18 @@ const struct qvm_vm *qvm_list_find(const struct qvm_list *list, const char *name
 	return NULL;
 }
 
-int qvm_select(const struct qvm_list *list, const struct strv *operands, bool all, const struct strv *excluded,
-	       struct strv *names)
+int qvm_select(const struct qvm_list *list, const struct strv *operands, bool all,
+	       const struct strv *excluded, struct strv *names)
 {
 	if (all == (operands->n > 0)) {
 		fprintf(stderr, "%s: %s; see '%s --help'\n", qvm_name,
-			all ? "--all and names exclude each other" : "a qube has to be named", qvm_name);
+			all ? "--all and names exclude each other" : "a qube has to be named",
+			qvm_name);
 		return 2;
 	}
 	for (size_t i = 0; all && i < list->n; i++)
-		if (strcmp(list->v[i].class, "AdminVM") != 0 && !strv_contains(excluded, list->v[i].name))
+		if (strcmp(list->v[i].class, "AdminVM") != 0 &&
+		    !strv_contains(excluded, list->v[i].name))
 			strv_push(names, list->v[i].name);
 	for (size_t i = 0; i < operands->n; i++) {
 		const struct qvm_vm *vm = qvm_list_find(list, operands->v[i]);

@@ -45,18 +45,23 @@ int qvm_create(int argc, char **argv)
 {
 	static const struct option_def options[] = {
 		QVM_COMMON,
-		{"class", 'C', OPTION_STRING, &class_name, "CLASS", "AppVM (default), TemplateVM, StandaloneVM"},
-		{"standalone", 0, OPTION_FLAG, &standalone, NULL, "the same as --class StandaloneVM"},
+		{"class", 'C', OPTION_STRING, &class_name, "CLASS",
+		 "AppVM (default), TemplateVM, StandaloneVM"},
+		{"standalone", 0, OPTION_FLAG, &standalone, NULL,
+		 "the same as --class StandaloneVM"},
 		{"disp", 0, OPTION_FLAG, &disp, NULL, "the same as --class DispVM"},
-		{"template", 't', OPTION_STRING, &template, "VM", "template (the system's default_template)"},
+		{"template", 't', OPTION_STRING, &template, "VM",
+		 "template (the system's default_template)"},
 		{"label", 'l', OPTION_STRING, &label, "LABEL", "colour (needed)"},
-		{"property", 0, OPTION_LIST, &properties, "NAME=VALUE", "set a property; may be repeated"},
+		{"property", 0, OPTION_LIST, &properties, "NAME=VALUE",
+		 "set a property; may be repeated"},
 		{"prop", 0, OPTION_LIST, &properties, "NAME=VALUE", NULL},
 		{"pool", 'p', OPTION_LIST, &volume_pools, "VOLUME=POOL", "pool of one volume"},
 		{"pool-all", 'P', OPTION_STRING, &pool, "POOL", "pool of all volumes"},
 		{0},
 	};
-	static const struct command_line cmd = {"qvm-create", "NAME", "Make a new qube.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-create", "NAME",  "Make a new qube.",
+						NULL,	      options, false};
 	_cleanup_strv_ struct strv operands = {0};
 	_cleanup_free_ char *method = NULL, *payload = NULL;
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
@@ -95,8 +100,8 @@ int qvm_remove(int argc, char **argv)
 		{"force", 'f', OPTION_FLAG, &force, NULL, "do not ask"},
 		{0},
 	};
-	static const struct command_line cmd = {"qvm-remove", "VM...", "Remove qubes and all their data.", NULL, options,
-						false};
+	static const struct command_line cmd = {
+		"qvm-remove", "VM...", "Remove qubes and all their data.", NULL, options, false};
 	_cleanup_strv_ struct strv operands = {0};
 	_cleanup_strv_ struct strv names = {0};
 	_cleanup_list_ struct qvm_list list = {0};

@@ -12,7 +12,8 @@ static int feature_print(const char *vm, const char *name)
 {
 	_cleanup_admin_error_ struct admin_error err = {0};
 	_cleanup_strbuf_ struct strbuf out = {0};
-	int r = admin_call(&qvm_admin, vm, "admin.vm.feature.Get", name, (struct blob){0}, &out, &err);
+	int r = admin_call(&qvm_admin, vm, "admin.vm.feature.Get", name, (struct blob){0}, &out,
+			   &err);
 
 	if (r == -EREMOTEIO && !strcmp(err.type, "QubesFeatureNotFoundError"))
 		return 1;
@@ -62,9 +63,13 @@ int qvm_features(int argc, char **argv)
 		{"json", 0, OPTION_FLAG, &as_json, NULL, "list as a JSON object"},
 		{0},
 	};
-	static const struct command_line cmd = {"qvm-features", "VM [FEATURE [VALUE]]",
-						"List, show and set features of a qube; '' means off.",
-						"Exit code 1: the feature is not set.", options, false};
+	static const struct command_line cmd = {
+		"qvm-features",
+		"VM [FEATURE [VALUE]]",
+		"List, show and set features of a qube; '' means off.",
+		"Exit code 1: the feature is not set.",
+		options,
+		false};
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
 
@@ -73,8 +78,9 @@ int qvm_features(int argc, char **argv)
 	if (operands.n < 1 || operands.n > 3)
 		return options_wrong(&cmd, "a qube, a feature and a value are all it takes");
 	if (unset)
-		return operands.n == 2 ? qvm_call(operands.v[0], "admin.vm.feature.Remove", operands.v[1], NULL, NULL) :
-					 options_wrong(&cmd, "--unset needs a qube and a feature");
+		return operands.n == 2 ? qvm_call(operands.v[0], "admin.vm.feature.Remove",
+						  operands.v[1], NULL, NULL)
+				       : options_wrong(&cmd, "--unset needs a qube and a feature");
 	if (operands.n == 1)
 		return features_print(operands.v[0]);
 	if (operands.n == 2)
@@ -90,8 +96,12 @@ static bool word_is(const char *word, const char *a, const char *b, const char *
 int qvm_tags(int argc, char **argv)
 {
 	static const struct option_def options[] = {QVM_COMMON, {0}};
-	static const struct command_line cmd = {"qvm-tags", "VM [list | add TAG... | del TAG...]",
-						"List and change the tags of a qube.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-tags",
+						"VM [list | add TAG... | del TAG...]",
+						"List and change the tags of a qube.",
+						NULL,
+						options,
+						false};
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
 	_cleanup_strbuf_ struct strbuf out = {0};

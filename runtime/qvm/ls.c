@@ -51,7 +51,8 @@ static char *cell(struct row *row, const char *field)
 	while (blob_token(&rest, '\n', &line)) {
 		struct qvm_value v;
 
-		if (blob_token(&line, ' ', &name) && blob_eq_str(name, field) && qvm_value_parse(line, &v))
+		if (blob_token(&line, ' ', &name) && blob_eq_str(name, field) &&
+		    qvm_value_parse(line, &v))
 			return v.value.n ? blob_dup(v.value) : NULL;
 	}
 	return NULL;
@@ -94,8 +95,8 @@ static bool wanted(struct row *row, const struct strv *operands)
 		return false;
 	if (strv_contains(&excluded, vm->name) || (classes && !in_words(classes, vm->class)))
 		return false;
-	if (by_state && !(running && !strcmp(vm->state, "Running")) && !(paused && !strcmp(vm->state, "Paused")) &&
-	    !(halted && !strcmp(vm->state, "Halted")))
+	if (by_state && !(running && !strcmp(vm->state, "Running")) &&
+	    !(paused && !strcmp(vm->state, "Paused")) && !(halted && !strcmp(vm->state, "Halted")))
 		return false;
 	if (labels) {
 		_cleanup_free_ char *label = cell(row, "label");
@@ -174,7 +175,8 @@ static void print_json(const struct strv *columns, char *const *cells, size_t ro
 		for (size_t c = 0; c < columns->n; c++) {
 			const char *text = cells[r * columns->n + c];
 
-			json_object_set_new(object, columns->v[c], text ? json_string(text) : json_null());
+			json_object_set_new(object, columns->v[c],
+					    text ? json_string(text) : json_null());
 		}
 		json_array_append_new(list, object);
 	}
@@ -235,13 +237,16 @@ int qvm_ls(int argc, char **argv)
 		QVM_COMMON,
 		{"all", 0, OPTION_FLAG, &all, NULL, "every qube (default)"},
 		{"exclude", 0, OPTION_LIST, &excluded, "VM", "not this one"},
-		{"format", 'o', OPTION_STRING, &format, "FORMAT", "simple, network, kernel, full, prefs"},
-		{"fields", 'O', OPTION_STRING, &fields, "FIELD,...", "columns: name, state, class, uuid, properties"},
+		{"format", 'o', OPTION_STRING, &format, "FORMAT",
+		 "simple, network, kernel, full, prefs"},
+		{"fields", 'O', OPTION_STRING, &fields, "FIELD,...",
+		 "columns: name, state, class, uuid, properties"},
 		{"network", 'n', OPTION_FLAG, &network, NULL, "the same as --format network"},
 		{"kernel", 'k', OPTION_FLAG, &kernels, NULL, "the same as --format kernel"},
 		{"disk", 'd', OPTION_FLAG, &disk, NULL, NULL},
 		{"tree", 't', OPTION_FLAG, &tree, NULL, NULL},
-		{"raw-data", 0, OPTION_FLAG, &raw_data, NULL, "values with | between them, no head"},
+		{"raw-data", 0, OPTION_FLAG, &raw_data, NULL,
+		 "values with | between them, no head"},
 		{"raw-list", 0, OPTION_FLAG, &raw_list, NULL, "names only"},
 		{"json", 0, OPTION_FLAG, &as_json, NULL, "an array of objects"},
 		{"class", 0, OPTION_STRING, &classes, "CLASS,...", "only these classes"},
@@ -252,7 +257,8 @@ int qvm_ls(int argc, char **argv)
 		{"halted", 0, OPTION_FLAG, &halted, NULL, "only halted ones"},
 		{0},
 	};
-	static const struct command_line cmd = {"qvm-ls", "[VM...]", "List qubes.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-ls", "[VM...]", "List qubes.",
+						NULL,	  options,   false};
 	_cleanup_strv_ struct strv operands = {0};
 	_cleanup_list_ struct qvm_list list = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);

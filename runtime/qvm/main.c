@@ -12,11 +12,20 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } tools[] = {
-	{"qvm-ls", qvm_ls},	      {"qvm-create", qvm_create},   {"qvm-remove", qvm_remove},
-	{"qvm-start", qvm_start},     {"qvm-shutdown", qvm_shutdown}, {"qvm-kill", qvm_kill},
-	{"qvm-pause", qvm_pause},     {"qvm-unpause", qvm_unpause}, {"qvm-prefs", qvm_prefs},
-	{"qvm-features", qvm_features}, {"qvm-tags", qvm_tags},	    {"qvm-run", qvm_run},
-	{"qubes-prefs", qubes_prefs}, {"qubesd-query", qubesd_query},
+	{"qvm-ls", qvm_ls},
+	{"qvm-create", qvm_create},
+	{"qvm-remove", qvm_remove},
+	{"qvm-start", qvm_start},
+	{"qvm-shutdown", qvm_shutdown},
+	{"qvm-kill", qvm_kill},
+	{"qvm-pause", qvm_pause},
+	{"qvm-unpause", qvm_unpause},
+	{"qvm-prefs", qvm_prefs},
+	{"qvm-features", qvm_features},
+	{"qvm-tags", qvm_tags},
+	{"qvm-run", qvm_run},
+	{"qubes-prefs", qubes_prefs},
+	{"qubesd-query", qubesd_query},
 };
 
 static int find(const char *name)

@@ -14,8 +14,8 @@ static long timeout = -1;
 static struct strv excluded;
 
 /* Options and operands to names; 0, or *exit_code is what to end with. */
-static bool prepare(const struct command_line *cmd, int argc, char **argv, struct qvm_list *list, struct strv *names,
-		    int *exit_code)
+static bool prepare(const struct command_line *cmd, int argc, char **argv, struct qvm_list *list,
+		    struct strv *names, int *exit_code)
 {
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(cmd, argc, argv, &operands);
@@ -54,7 +54,8 @@ static int each(const struct command_line *cmd, int argc, char **argv, const cha
 int qvm_kill(int argc, char **argv)
 {
 	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
-	static const struct command_line cmd = {"qvm-kill", "VM...", "Stop qubes at once.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-kill", "VM...", "Stop qubes at once.",
+						NULL,	    options, false};
 
 	return each(&cmd, argc, argv, "admin.vm.Kill");
 }
@@ -62,7 +63,8 @@ int qvm_kill(int argc, char **argv)
 int qvm_pause(int argc, char **argv)
 {
 	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
-	static const struct command_line cmd = {"qvm-pause", "VM...", "Pause qubes.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-pause", "VM...", "Pause qubes.",
+						NULL,	     options, false};
 
 	return each(&cmd, argc, argv, "admin.vm.Pause");
 }
@@ -70,7 +72,8 @@ int qvm_pause(int argc, char **argv)
 int qvm_unpause(int argc, char **argv)
 {
 	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
-	static const struct command_line cmd = {"qvm-unpause", "VM...", "Let paused qubes go on.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-unpause", "VM...", "Let paused qubes go on.",
+						NULL,	       options, false};
 
 	return each(&cmd, argc, argv, "admin.vm.Unpause");
 }
@@ -80,12 +83,18 @@ int qvm_start(int argc, char **argv)
 	static const struct option_def options[] = {
 		QVM_COMMON,
 		MULTI,
-		{"skip-if-running", 0, OPTION_FLAG, &skip_if_running, NULL, "a qube that runs is fine"},
+		{"skip-if-running", 0, OPTION_FLAG, &skip_if_running, NULL,
+		 "a qube that runs is fine"},
 		{0},
 	};
 	static const struct command_line cmd = {
-		"qvm-start", "VM...", "Start qubes and wait until they answer.",
-		"Exit codes: 1 a qube did not start, 2 usage, 3 qubesd is offline (start it at first boot).", options, false,
+		"qvm-start",
+		"VM...",
+		"Start qubes and wait until they answer.",
+		"Exit codes: 1 a qube did not start, 2 usage, 3 qubesd is offline (start it at "
+		"first boot).",
+		options,
+		false,
 	};
 	_cleanup_list_ struct qvm_list list = {0};
 	_cleanup_strv_ struct strv names = {0};
@@ -144,7 +153,8 @@ static void wait_event(int events, long ms)
 		poll(NULL, 0, 200); /* qubesd is gone: do not spin */
 }
 
-/* Until all are down or the time is over; those left are killed. The number that could not be stopped. */
+/* Until all are down or the time is over; those left are killed. The number that could not be
+ * stopped. */
 static int wait_all(const struct strv *names, int events)
 {
 	long end = now_ms() + timeout * 1000;
@@ -161,8 +171,9 @@ static int wait_all(const struct strv *names, int events)
 			continue;
 		}
 		for (size_t i = 0; i < left.n; i++) {
-			fprintf(stderr, "qvm-shutdown: %s: did not shut down in %ld s, killing it\n", left.v[i],
-				timeout);
+			fprintf(stderr,
+				"qvm-shutdown: %s: did not shut down in %ld s, killing it\n",
+				left.v[i], timeout);
 			failed += qvm_call(left.v[i], "admin.vm.Kill", NULL, NULL, NULL) != 0;
 		}
 		return failed;
@@ -178,8 +189,10 @@ static long default_timeout(const struct strv *names)
 		_cleanup_strbuf_ struct strbuf out = {0};
 		struct qvm_value v;
 
-		if (qvm_call(names->v[i], "admin.vm.property.Get", "shutdown_timeout", NULL, &out) == 0 &&
-		    qvm_value_parse(strbuf_blob(&out), &v) && blob_to_u64(v.value, 86400, &n) && n > longest)
+		if (qvm_call(names->v[i], "admin.vm.property.Get", "shutdown_timeout", NULL,
+			     &out) == 0 &&
+		    qvm_value_parse(strbuf_blob(&out), &v) && blob_to_u64(v.value, 86400, &n) &&
+		    n > longest)
 			longest = n;
 	}
 	return longest ? (long)longest : 60;
@@ -190,15 +203,21 @@ int qvm_shutdown(int argc, char **argv)
 	static const struct option_def options[] = {
 		QVM_COMMON,
 		MULTI,
-		{"wait", 0, OPTION_FLAG, &wait_down, NULL, "wait until they are down; kill those that are too slow"},
-		{"timeout", 0, OPTION_NUMBER, &timeout, "SECONDS", "with --wait: how long (their shutdown_timeout)"},
+		{"wait", 0, OPTION_FLAG, &wait_down, NULL,
+		 "wait until they are down; kill those that are too slow"},
+		{"timeout", 0, OPTION_NUMBER, &timeout, "SECONDS",
+		 "with --wait: how long (their shutdown_timeout)"},
 		{"force", 0, OPTION_FLAG, &force, NULL, "also a qube that others depend on"},
 		{"dry-run", 0, OPTION_FLAG, &dry_run, NULL, "only print the names"},
 		{0},
 	};
-	static const struct command_line cmd = {"qvm-shutdown", "VM...", "Shut qubes down.",
-						"The exit code is the number of qubes that were not shut down.", options,
-						false};
+	static const struct command_line cmd = {
+		"qvm-shutdown",
+		"VM...",
+		"Shut qubes down.",
+		"The exit code is the number of qubes that were not shut down.",
+		options,
+		false};
 	_cleanup_list_ struct qvm_list list = {0};
 	_cleanup_strv_ struct strv names = {0};
 	_cleanup_strv_ struct strv sent = {0};
@@ -216,7 +235,8 @@ int qvm_shutdown(int argc, char **argv)
 			continue;
 		if (dry_run)
 			printf("%s\n", vm->name);
-		else if (qvm_call(vm->name, "admin.vm.Shutdown", force ? "force" : NULL, NULL, NULL))
+		else if (qvm_call(vm->name, "admin.vm.Shutdown", force ? "force" : NULL, NULL,
+				  NULL))
 			failed++;
 		else
 			strv_push(&sent, vm->name);

@@ -75,7 +75,8 @@ static int print_all(const char *vm, bool global)
 		struct qvm_value v;
 
 		line = blob_of(lines.v[i]);
-		if (!blob_token(&line, ' ', &name) || !qvm_value_parse(line, &v) || (hide_default && v.is_default))
+		if (!blob_token(&line, ' ', &name) || !qvm_value_parse(line, &v) ||
+		    (hide_default && v.is_default))
 			continue;
 		text = unescape(v.value);
 		if (json) {
@@ -128,7 +129,8 @@ static int print_one(const char *vm, bool global, const char *name)
 	return 0;
 }
 
-/* `none` stands for no qube, as far as the property is one; a label or text of that name is not known. */
+/* `none` stands for no qube, as far as the property is one; a label or text of that name is not
+ * known. */
 static int set_one(const char *vm, bool global, const char *name, const char *value)
 {
 	_cleanup_free_ char *set = method(global, "Set");
@@ -156,12 +158,13 @@ static int prefs(const struct command_line *cmd, int argc, char **argv, bool glo
 	if (help_properties)
 		return print_help(vm, global);
 	if (!name)
-		return reset ? options_wrong(cmd, "--default needs a property") : print_all(vm, global);
+		return reset ? options_wrong(cmd, "--default needs a property")
+			     : print_all(vm, global);
 	if (reset) {
 		_cleanup_free_ char *reset_method = method(global, "Reset");
 
-		return value ? options_wrong(cmd, "--default takes no value") :
-			       qvm_call(vm, reset_method, name, NULL, NULL);
+		return value ? options_wrong(cmd, "--default takes no value")
+			     : qvm_call(vm, reset_method, name, NULL, NULL);
 	}
 	return value ? set_one(vm, global, name, value) : print_one(vm, global, name);
 }
@@ -174,23 +177,32 @@ static const struct option_def options[] = {
 	{"unset", 0, OPTION_FLAG, &reset, NULL, NULL},
 	{"delete", 'd', OPTION_FLAG, &reset, NULL, NULL},
 	{"hide-default", 0, OPTION_FLAG, &hide_default, NULL, "list only what was set"},
-	{"help-properties", 0, OPTION_FLAG, &help_properties, NULL, "list all properties with a line each"},
+	{"help-properties", 0, OPTION_FLAG, &help_properties, NULL,
+	 "list all properties with a line each"},
 	{"json", 0, OPTION_FLAG, &as_json, NULL, "list as a JSON object"},
 	{0},
 };
 
 int qvm_prefs(int argc, char **argv)
 {
-	static const struct command_line cmd = {"qvm-prefs", "VM [PROPERTY [VALUE]]",
-						"List, show and set properties of a qube.", NULL, options, false};
+	static const struct command_line cmd = {"qvm-prefs",
+						"VM [PROPERTY [VALUE]]",
+						"List, show and set properties of a qube.",
+						NULL,
+						options,
+						false};
 
 	return prefs(&cmd, argc, argv, false);
 }
 
 int qubes_prefs(int argc, char **argv)
 {
-	static const struct command_line cmd = {"qubes-prefs", "[PROPERTY [VALUE]]",
-						"List, show and set properties of the system.", NULL, options, false};
+	static const struct command_line cmd = {"qubes-prefs",
+						"[PROPERTY [VALUE]]",
+						"List, show and set properties of the system.",
+						NULL,
+						options,
+						false};
 
 	return prefs(&cmd, argc, argv, true);
 }

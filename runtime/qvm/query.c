@@ -22,7 +22,8 @@ static int read_payload(struct strbuf *request)
 		return 0;
 	r = read_fd(STDIN_FILENO, max_bytes < PAYLOAD_MAX ? (size_t)max_bytes : PAYLOAD_MAX, &in);
 	if (r < 0) {
-		fprintf(stderr, "qubesd-query: stdin: %s\n", r == -EFBIG ? "too much" : strerror(-r));
+		fprintf(stderr, "qubesd-query: stdin: %s\n",
+			r == -EFBIG ? "too much" : strerror(-r));
 		return 1;
 	}
 	if (single_line && in.p)
@@ -37,15 +38,20 @@ int qubesd_query(int argc, char **argv)
 		QVM_COMMON,
 		{"connect", 'c', OPTION_STRING, &qvm_admin.socket, "PATH", "the same as --socket"},
 		{"empty", 'e', OPTION_FLAG, &empty, NULL, "no payload; else it is read from stdin"},
-		{"fail", 0, OPTION_FLAG, &fail, NULL, "exit 2 for an exception, 1 for no valid answer"},
+		{"fail", 0, OPTION_FLAG, &fail, NULL,
+		 "exit 2 for an exception, 1 for no valid answer"},
 		{"max-bytes", 0, OPTION_NUMBER, &max_bytes, "N", "refuse a longer payload"},
 		{"single-line", 0, OPTION_FLAG, &single_line, NULL, "only the first line of stdin"},
 		{"null", 0, OPTION_FLAG, &add_nul, NULL, "a NUL after the payload"},
 		{0},
 	};
-	static const struct command_line cmd = {"qubesd-query", "SRC METHOD DEST [ARG]",
-						"Send one request to qubesd and print the raw answer.", NULL, options,
-						false};
+	static const struct command_line cmd = {
+		"qubesd-query",
+		"SRC METHOD DEST [ARG]",
+		"Send one request to qubesd and print the raw answer.",
+		NULL,
+		options,
+		false};
 	_cleanup_strv_ struct strv operands = {0};
 	_cleanup_strbuf_ struct strbuf request = {0};
 	_cleanup_strbuf_ struct strbuf answer = {0};
@@ -69,5 +75,7 @@ int qubesd_query(int argc, char **argv)
 	fwrite(answer.p ? answer.p : "", 1, answer.n, stdout);
 	if (!fail)
 		return 0;
-	return answer.n >= 2 && answer.p[0] == '0' ? 0 : answer.n >= 2 && answer.p[0] == '2' ? 2 : 1;
+	return answer.n >= 2 && answer.p[0] == '0'   ? 0
+	       : answer.n >= 2 && answer.p[0] == '2' ? 2
+						     : 1;
 }

@@ -10,7 +10,8 @@
 	{"verbose", 'v', OPTION_FLAG, &qvm_verbose, NULL, "say more"},                             \
 		{"quiet", 'q', OPTION_FLAG, &qvm_quiet, NULL, "say less"},                         \
 	{                                                                                          \
-		"socket", 0, OPTION_STRING, &qvm_admin.socket, "PATH", "socket of qubesd to talk to" \
+		"socket", 0, OPTION_STRING, &qvm_admin.socket, "PATH",                             \
+			"socket of qubesd to talk to"                                              \
 	}
 
 enum {
@@ -24,9 +25,11 @@ extern struct admin qvm_admin;
 extern const char *qvm_name;
 
 /*
- * admin_call() that prints what went wrong as `tool: message`. 0, or an exit code of the tool. `out` may be NULL.
+ * admin_call() that prints what went wrong as `tool: message`. 0, or an exit code of the tool.
+ * `out` may be NULL.
  */
-int qvm_call(const char *dest, const char *method, const char *argument, const char *payload, struct strbuf *out);
+int qvm_call(const char *dest, const char *method, const char *argument, const char *payload,
+	     struct strbuf *out);
 /* Prints a failed admin_call(); returns the exit code. */
 int qvm_report(const char *dest, int r, const struct admin_error *err);
 
@@ -46,11 +49,11 @@ void qvm_list_free(struct qvm_list *list);
 const struct qvm_vm *qvm_list_find(const struct qvm_list *list, const char *name);
 
 /*
- * The qubes that a tool's operands mean: names, or with `all` every one but dom0 and those excluded. 0, or an exit
- * code after a message for a name that is none.
+ * The qubes that a tool's operands mean: names, or with `all` every one but dom0 and those
+ * excluded. 0, or an exit code after a message for a name that is none.
  */
-int qvm_select(const struct qvm_list *list, const struct strv *operands, bool all, const struct strv *excluded,
-	       struct strv *names);
+int qvm_select(const struct qvm_list *list, const struct strv *operands, bool all,
+	       const struct strv *excluded, struct strv *names);
 
 /* `default=True type=str VALUE` to its parts; false when it has another form. */
 struct qvm_value {

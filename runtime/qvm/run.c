@@ -14,11 +14,12 @@ static const char client[] = "qrexec-client";
 enum { RED = 31 };
 
 static const char *user = "DEFAULT", *local_command;
-static bool pass_io, service, no_auto, auto_start, gui, no_gui, no_shell, filter, no_filter, no_colour,
-	no_colour_stderr, ignored, dispvm;
+static bool pass_io, service, no_auto, auto_start, gui, no_gui, no_shell, filter, no_filter,
+	no_colour, no_colour_stderr, ignored, dispvm;
 static long colour = RED, colour_stderr = RED;
 
-/* Arguments as one service argument: `+` between them, other bytes than [A-Za-z0-9._] as -XX, `-` as `--`. */
+/* Arguments as one service argument: `+` between them, other bytes than [A-Za-z0-9._] as -XX, `-`
+ * as `--`. */
 static void encode(struct strbuf *out, const struct strv *operands)
 {
 	for (size_t i = 1; i < operands->n; i++) {
@@ -126,34 +127,46 @@ int qvm_run(int argc, char **argv)
 {
 	static const struct option_def options[] = {
 		QVM_COMMON,
-		{"pass-io", 'p', OPTION_FLAG, &pass_io, NULL, "connect stdin, stdout, stderr; exit with its code"},
+		{"pass-io", 'p', OPTION_FLAG, &pass_io, NULL,
+		 "connect stdin, stdout, stderr; exit with its code"},
 		{"user", 'u', OPTION_STRING, &user, "USER", "user in the qube (its default_user)"},
-		{"auto", 'a', OPTION_FLAG, &auto_start, NULL, "start the qube if it does not run (default)"},
+		{"auto", 'a', OPTION_FLAG, &auto_start, NULL,
+		 "start the qube if it does not run (default)"},
 		{"autostart", 0, OPTION_FLAG, &auto_start, NULL, NULL},
 		{"no-auto", 'n', OPTION_FLAG, &no_auto, NULL, "only if it runs"},
 		{"no-autostart", 0, OPTION_FLAG, &no_auto, NULL, NULL},
-		{"service", 0, OPTION_FLAG, &service, NULL, "COMMAND is the name of a qrexec service"},
-		{"no-shell", 0, OPTION_FLAG, &no_shell, NULL, "run the words as they are, without a shell"},
-		{"localcmd", 0, OPTION_STRING, &local_command, "COMMAND", "connect it to this command in dom0"},
+		{"service", 0, OPTION_FLAG, &service, NULL,
+		 "COMMAND is the name of a qrexec service"},
+		{"no-shell", 0, OPTION_FLAG, &no_shell, NULL,
+		 "run the words as they are, without a shell"},
+		{"localcmd", 0, OPTION_STRING, &local_command, "COMMAND",
+		 "connect it to this command in dom0"},
 		{"gui", 0, OPTION_FLAG, &gui, NULL, NULL},
 		{"no-gui", 0, OPTION_FLAG, &no_gui, NULL, "do not wait for a graphical session"},
 		{"dispvm", 0, OPTION_FLAG, &dispvm, NULL, NULL},
-		{"filter-escape-chars", 0, OPTION_FLAG, &filter, NULL, "filter control characters (on a terminal)"},
+		{"filter-escape-chars", 0, OPTION_FLAG, &filter, NULL,
+		 "filter control characters (on a terminal)"},
 		{"no-filter-escape-chars", 0, OPTION_FLAG, &no_filter, NULL, "pass them on"},
-		{"colour-output", 0, OPTION_NUMBER, &colour, "CODE", "colour of stdout on a terminal (31)"},
+		{"colour-output", 0, OPTION_NUMBER, &colour, "CODE",
+		 "colour of stdout on a terminal (31)"},
 		{"color-output", 0, OPTION_NUMBER, &colour, "CODE", NULL},
 		{"no-colour-output", 0, OPTION_FLAG, &no_colour, NULL, "no colour"},
 		{"no-color-output", 0, OPTION_FLAG, &no_colour, NULL, NULL},
-		{"colour-stderr", 0, OPTION_NUMBER, &colour_stderr, "CODE", "colour of stderr on a terminal (31)"},
+		{"colour-stderr", 0, OPTION_NUMBER, &colour_stderr, "CODE",
+		 "colour of stderr on a terminal (31)"},
 		{"color-stderr", 0, OPTION_NUMBER, &colour_stderr, "CODE", NULL},
 		{"no-colour-stderr", 0, OPTION_FLAG, &no_colour_stderr, NULL, "no colour"},
 		{"no-color-stderr", 0, OPTION_FLAG, &no_colour_stderr, NULL, NULL},
 		{"nogui", 0, OPTION_FLAG, &ignored, NULL, NULL},
 		{0},
 	};
-	static const struct command_line cmd = {
-		"qvm-run", "VM COMMAND...", "Run a command in a qube.",
-		"Exit codes with --pass-io: the command's; 1 the qube did not start, 126 no connection.", options, true};
+	static const struct command_line cmd = {"qvm-run",
+						"VM COMMAND...",
+						"Run a command in a qube.",
+						"Exit codes with --pass-io: the command's; 1 the "
+						"qube did not start, 126 no connection.",
+						options,
+						true};
 	_cleanup_strv_ struct strv operands = {0};
 	_cleanup_free_ char *command = NULL;
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);

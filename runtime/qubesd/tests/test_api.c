@@ -1,5 +1,6 @@
 /*
- * The Admin API as its clients see it: the daemon itself over a directory, driven by cases/NAME.case. A case is
+ * The Admin API as its clients see it: the daemon itself over a directory, driven by
+ * cases/NAME.case. A case is
  *
  *   # comment
  *   mode fake                        with the stand-ins of fake/ as hypervisor; otherwise offline
@@ -53,14 +54,16 @@ static int dial(const struct daemon *d)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", d->socket);
-	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : take_fd(&fd);
+	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno
+									     : take_fd(&fd);
 }
 
 static void daemon_start(struct daemon *d)
 {
 	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
 	_cleanup_free_ char *program = xasprintf("%s/socket/bin/qubesd", build);
-	_cleanup_free_ char *programs = xasprintf("%s/fake", here), *log_path = xasprintf("%s/log", d->root);
+	_cleanup_free_ char *programs = xasprintf("%s/fake", here),
+			    *log_path = xasprintf("%s/log", d->root);
 	_cleanup_close_ int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	_cleanup_strv_ struct strv argv = {0};
 	int fd = -1;
@@ -74,8 +77,10 @@ static void daemon_start(struct daemon *d)
 	} else {
 		strv_push(&argv, "--offline");
 	}
-	d->pid = process_spawn(&(struct process){
-		.argv = (const char *const *)argv.v, .null_stdin = 1, .stdout_fd = log, .stderr_fd = log});
+	d->pid = process_spawn(&(struct process){.argv = (const char *const *)argv.v,
+						 .null_stdin = 1,
+						 .stdout_fd = log,
+						 .stderr_fd = log});
 	for (int ms = 0; ms < PATIENCE_MS && (fd = dial(d)) < 0; ms += POLL_MS)
 		pause_ms(POLL_MS);
 	if (fd >= 0)
@@ -118,7 +123,8 @@ static void daemon_free(struct daemon *d)
 }
 
 /* 0 with the raw answer, or -errno. */
-static int ask(const struct daemon *d, const char *method, const char *dest, struct blob payload, struct strbuf *out)
+static int ask(const struct daemon *d, const char *method, const char *dest, struct blob payload,
+	       struct strbuf *out)
 {
 	_cleanup_strbuf_ struct strbuf request = {0};
 	_cleanup_close_ int fd = dial(d);
@@ -245,13 +251,15 @@ static void do_file(const struct daemon *d, const char *where, struct blob rest)
 	/* Disk images are large and empty: the beginning will do. */
 	n = fd < 0 ? -1 : read(fd, strbuf_reserve(&content, HEAD_MAX), HEAD_MAX);
 	text = unescape(rest);
-	test_check(n >= 0 && !memmem(content.p, (size_t)n, text, strlen(text)) == blob_eq_str(how, "lacks"), where, 0,
-		   text);
+	test_check(n >= 0 && !memmem(content.p, (size_t)n, text, strlen(text)) ==
+				     blob_eq_str(how, "lacks"),
+		   where, 0, text);
 }
 
 static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 {
-	_cleanup_free_ char *vm = blob_dup(word(&rest)), *want = xasprintf("*state=%.*s *", BLOB_ARG(rest));
+	_cleanup_free_ char *vm = blob_dup(word(&rest)),
+			    *want = xasprintf("*state=%.*s *", BLOB_ARG(rest));
 	bool reached = false;
 
 	for (int ms = 0; ms < PATIENCE_MS && !reached; ms += POLL_MS) {
@@ -269,7 +277,8 @@ static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 
 static char *do_call(const struct daemon *d, struct blob rest)
 {
-	_cleanup_free_ char *method = blob_dup(word(&rest)), *dest = blob_dup(word(&rest)), *payload = unescape(rest);
+	_cleanup_free_ char *method = blob_dup(word(&rest)), *dest = blob_dup(word(&rest)),
+			    *payload = unescape(rest);
 	_cleanup_strbuf_ struct strbuf answer = {0};
 
 	if (ask(d, method, dest, blob_of(payload), &answer) < 0)
@@ -282,7 +291,8 @@ static void run_line(struct daemon *d, const char *where, struct blob line, char
 	struct blob rest = line, verb;
 
 	if (blob_has_prefix(line, "  ")) {
-		expect(where, *answer ? *answer : "(no call)", (struct blob){line.p + 2, line.n - 2});
+		expect(where, *answer ? *answer : "(no call)",
+		       (struct blob){line.p + 2, line.n - 2});
 		return;
 	}
 	verb = word(&rest);
@@ -303,7 +313,8 @@ static void run_line(struct daemon *d, const char *where, struct blob line, char
 		daemon_kill(d, SIGKILL);
 		daemon_start(d);
 	} else {
-		test_check(blob_eq_str(verb, "mode") || blob_eq_str(verb, "write"), where, 0, "a known word");
+		test_check(blob_eq_str(verb, "mode") || blob_eq_str(verb, "write"), where, 0,
+			   "a known word");
 	}
 }
 
@@ -347,7 +358,8 @@ TEST(cases)
 	free(list);
 }
 
-/* Promise: qubesd killed at any moment of creating qubes comes back with those it had reported, each with its files. */
+/* Promise: qubesd killed at any moment of creating qubes comes back with those it had reported,
+ * each with its files. */
 TEST(killed_while_creating)
 {
 	struct daemon d = {0};
@@ -385,8 +397,8 @@ TEST(killed_while_creating)
 
 	while (blob_token(&rest, '\n', &line)) {
 		struct blob name = word(&line);
-		_cleanup_free_ char *image = xasprintf("%s/var/lib/qubes/appvms/%.*s/private.img", d.root,
-						       BLOB_ARG(name));
+		_cleanup_free_ char *image = xasprintf("%s/var/lib/qubes/appvms/%.*s/private.img",
+						       d.root, BLOB_ARG(name));
 
 		if (name.n && name.p[0] == 'q') {
 			listed++;

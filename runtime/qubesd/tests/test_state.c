@@ -10,7 +10,8 @@
 #define HEAD                                                                                       \
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<qubes version=\"3.0\">\n"                    \
 	"  <labels>\n    <label id=\"label-1\" color=\"0xcc0000\">red</label>\n  </labels>\n"      \
-	"  <pools>\n    <pool name=\"p\" driver=\"lvm_thin\" dir_path=\"/x\" thin_pool=\"t\"/>\n  </pools>\n"
+	"  <pools>\n    <pool name=\"p\" driver=\"lvm_thin\" dir_path=\"/x\" thin_pool=\"t\"/>\n " \
+	" </pools>\n"
 #define DOM0                                                                                       \
 	"    <domain id=\"domain-0\" class=\"AdminVM\">\n      <properties>\n"                     \
 	"        <property name=\"label\">red</property>\n      </properties>\n"                   \
@@ -18,13 +19,18 @@
 #define WORK                                                                                       \
 	"    <domain id=\"domain-7\" class=\"StandaloneVM\" future=\"yes\">\n      <properties>\n" \
 	"        <property name=\"label\" ref=\"label-1\"/>\n"                                     \
-	"        <property name=\"name\">work</property>\n        <property name=\"qid\">7</property>\n" \
+	"        <property name=\"name\">work</property>\n        <property "                      \
+	"name=\"qid\">7</property>\n"                                                              \
 	"        <property name=\"uuid\">11111111-2222-4333-8444-555555555555</property>\n"        \
 	"        <property name=\"of_tomorrow\">a &amp; b</property>\n      </properties>\n"       \
-	"      <volume-config>\n        <volume name=\"root\" pool=\"p\" vid=\"v\" new_key=\"1\"/>\n" \
-	"      </volume-config>\n      <features>\n        <feature name=\"gui\">1</feature>\n      </features>\n" \
-	"      <devices class=\"pci\">\n        <device backend-domain=\"dom0\" id=\"00_1f.0\"/>\n" \
-	"      </devices>\n      <tags>\n        <tag name=\"x\"/>\n      </tags>\n    </domain>\n"
+	"      <volume-config>\n        <volume name=\"root\" pool=\"p\" vid=\"v\" "               \
+	"new_key=\"1\"/>\n"                                                                        \
+	"      </volume-config>\n      <features>\n        <feature name=\"gui\">1</feature>\n   " \
+	"   </features>\n"                                                                         \
+	"      <devices class=\"pci\">\n        <device backend-domain=\"dom0\" "                  \
+	"id=\"00_1f.0\"/>\n"                                                                       \
+	"      </devices>\n      <tags>\n        <tag name=\"x\"/>\n      </tags>\n    "           \
+	"</domain>\n"
 #define TAIL "  </domains>\n  <unheard of=\"yes\"><inner/></unheard>\n</qubes>\n"
 
 static struct model *parse(const char *text, struct error *err)
@@ -112,12 +118,14 @@ TEST(broken_files_are_named_by_line)
 		{"<other/>", "qubes.xml:1", "<other>: the root element is not <qubes>"},
 		{HEAD "<domains>", "qubes.xml:9", "Premature end of data in tag domains line 9"},
 		{HEAD "  <domains>\n" WORK TAIL, "qubes.xml:2", "<qubes>: has no domain-0"},
-		{HEAD "  <domains>\n" DOM0 "<domain id=\"domain-1\" class=\"NoVM\"/>" TAIL, "qubes.xml:17",
-		 "<domain>: unknown or missing class"},
+		{HEAD "  <domains>\n" DOM0 "<domain id=\"domain-1\" class=\"NoVM\"/>" TAIL,
+		 "qubes.xml:17", "<domain>: unknown or missing class"},
 		{HEAD "  <domains>\n" DOM0 WORK WORK TAIL, "qubes.xml:38",
 		 "<domain>: its name, uuid or id is used by another domain"},
-		{"<qubes><labels><label/></labels></qubes>", "qubes.xml:1", "<label>: needs id=\"label-N\" and color"},
-		{"<qubes><pools><pool name=\"x\"/></pools></qubes>", "qubes.xml:1", "<pool>: needs name and driver"},
+		{"<qubes><labels><label/></labels></qubes>", "qubes.xml:1",
+		 "<label>: needs id=\"label-N\" and color"},
+		{"<qubes><pools><pool name=\"x\"/></pools></qubes>", "qubes.xml:1",
+		 "<pool>: needs name and driver"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -132,10 +140,11 @@ TEST(broken_files_are_named_by_line)
 /* A file that names others must not make the daemon read them. */
 TEST(entities_are_not_followed)
 {
-	struct model *m = parse("<!DOCTYPE qubes [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n"
-				"<qubes><properties><property name=\"default_kernel\">&x;</property></properties>"
-				"<domains>" DOM0 "</domains></qubes>",
-				NULL);
+	struct model *m = parse(
+		"<!DOCTYPE qubes [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n"
+		"<qubes><properties><property name=\"default_kernel\">&x;</property></properties>"
+		"<domains>" DOM0 "</domains></qubes>",
+		NULL);
 
 	if (m)
 		CHECK(!strstr(kv_get(&m->props, "default_kernel"), "root"));
@@ -169,8 +178,10 @@ TEST(request_heads)
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		CHECK_INT(request_parse(good[i].in, &r), 0);
-		CHECK(blob_eq_str(r.method, good[i].method) && blob_eq_str(r.argument, good[i].argument));
-		CHECK(blob_eq_str(r.source, good[i].source) && blob_eq_str(r.target, good[i].target));
+		CHECK(blob_eq_str(r.method, good[i].method) &&
+		      blob_eq_str(r.argument, good[i].argument));
+		CHECK(blob_eq_str(r.source, good[i].source) &&
+		      blob_eq_str(r.target, good[i].target));
 		CHECK(blob_eq_str(r.payload, good[i].payload));
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -179,8 +190,18 @@ TEST(request_heads)
 
 TEST(names_of_qubes)
 {
-	static const char *const good[] = {"a", "sys-net", "debian-13-minimal", "A_b.c", "x23456789012345678901234567890"};
-	static const char *const bad[] = {"", "1a", "-a", "a b", "a/b", "none", "default", "Domain-0", "work-dm", "\xc3\xa4",
+	static const char *const good[] = {"a", "sys-net", "debian-13-minimal", "A_b.c",
+					   "x23456789012345678901234567890"};
+	static const char *const bad[] = {"",
+					  "1a",
+					  "-a",
+					  "a b",
+					  "a/b",
+					  "none",
+					  "default",
+					  "Domain-0",
+					  "work-dm",
+					  "\xc3\xa4",
 					  "x234567890123456789012345678901x"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
@@ -189,19 +210,23 @@ TEST(names_of_qubes)
 		CHECK(!vm_name_valid(blob_of(bad[i])));
 }
 
-/* Every property of every table can be asked of an empty system without a crash or an endless inheritance. */
+/* Every property of every table can be asked of an empty system without a crash or an endless
+ * inheritance. */
 TEST(every_property_has_an_end)
 {
 	struct model *m = model_new();
 	_cleanup_arena_ struct arena *a = arena_new();
-	static const enum vm_class classes[] = {CLASS_TEMPLATE, CLASS_APP, CLASS_STANDALONE, CLASS_DISP};
+	static const enum vm_class classes[] = {CLASS_TEMPLATE, CLASS_APP, CLASS_STANDALONE,
+						CLASS_DISP};
 
 	for (size_t i = 0; i < 4; i++) {
 		struct vm *vm = vm_new(classes[i], vm_class_name(classes[i]));
 
 		kv_set(&vm->props, "label", "red");
 		if (classes[i] != CLASS_TEMPLATE)
-			kv_set(&vm->props, "template", vm_class_name(classes[i] == CLASS_DISP ? CLASS_APP : CLASS_TEMPLATE));
+			kv_set(&vm->props, "template",
+			       vm_class_name(classes[i] == CLASS_DISP ? CLASS_APP
+								      : CLASS_TEMPLATE));
 		CHECK_INT(model_add(m, vm), 0);
 	}
 	for (size_t i = 0; i < m->n_vms; i++)

@@ -1,11 +1,12 @@
 /*
- * qubesd-block add|remove: what libxl runs for each disk of a domain (`script=`). `add` gives the image file a loop
- * device and tells the kernel's block backend which one, `remove` has nothing left to do but to forget it: the
- * device is set to vanish with its last user, so that none is left behind whatever gets killed.
+ * qubesd-block add|remove: what libxl runs for each disk of a domain (`script=`). `add` gives the
+ * image file a loop device and tells the kernel's block backend which one, `remove` has nothing
+ * left to do but to forget it: the device is set to vanish with its last user, so that none is left
+ * behind whatever gets killed.
  *
- * From libxl: XENBUS_PATH, the backend's directory in xenstore with `params` (the file) and `mode` (w or r). To it:
- * `physical-device` (MAJOR:MINOR, hexadecimal) and `hotplug-status`, or `hotplug-error` (Xen
- * docs/misc/xenstore-paths, block-scripts).
+ * From libxl: XENBUS_PATH, the backend's directory in xenstore with `params` (the file) and `mode`
+ * (w or r). To it: `physical-device` (MAJOR:MINOR, hexadecimal) and `hotplug-status`, or
+ * `hotplug-error` (Xen docs/misc/xenstore-paths, block-scripts).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@
 
 enum {
 	SECTOR = 512,
-	LOOP_TRIES = 64,	/* others take free devices at the same time */
+	LOOP_TRIES = 64,	 /* others take free devices at the same time */
 	BACKEND_WAIT_MS = 20000, /* until the kernel has opened the device */
 	POLL_MS = 5,
 };
@@ -64,7 +65,8 @@ static int loop_try(int control, int file, bool readonly, char name[32])
 	struct loop_config config = {
 		.fd = (unsigned)file,
 		.block_size = SECTOR,
-		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (readonly ? LO_FLAGS_READ_ONLY : 0),
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO |
+				 (readonly ? LO_FLAGS_READ_ONLY : 0),
 	};
 	int number = ioctl(control, LOOP_CTL_GET_FREE);
 	_cleanup_close_ int fd = -1;
@@ -96,10 +98,12 @@ static int loop_open(int file, bool readonly, char name[32])
 	return fd;
 }
 
-/* The block device to hand to the backend, opened: the one named, or a loop device over the file. */
+/* The block device to hand to the backend, opened: the one named, or a loop device over the file.
+ */
 static int device_open(const char *path, bool readonly, char name[32])
 {
-	_cleanup_close_ int file = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
+	_cleanup_close_ int file =
+		open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
 
 	if (file < 0 || fstat(file, &st) < 0)
@@ -111,8 +115,8 @@ static int device_open(const char *path, bool readonly, char name[32])
 }
 
 /*
- * Our descriptor is what keeps the loop device alive until the backend has opened it, which its attribute
- * physical_device in sysfs shows. backend/vbd/DOMID/DEVID is the device vbd-DOMID-DEVID.
+ * Our descriptor is what keeps the loop device alive until the backend has opened it, which its
+ * attribute physical_device in sysfs shows. backend/vbd/DOMID/DEVID is the device vbd-DOMID-DEVID.
  */
 static int wait_for_backend(void)
 {
@@ -123,8 +127,8 @@ static int wait_for_backend(void)
 		domid--;
 	if (!domid || domid == backend)
 		return -EINVAL;
-	attribute = xasprintf("/sys/bus/xen-backend/devices/vbd-%.*s-%s/physical_device", (int)(devid - domid), domid,
-			      devid + 1);
+	attribute = xasprintf("/sys/bus/xen-backend/devices/vbd-%.*s-%s/physical_device",
+			      (int)(devid - domid), domid, devid + 1);
 	for (int waited = 0; waited < BACKEND_WAIT_MS; waited += POLL_MS) {
 		if (access(attribute, F_OK) == 0)
 			return 0;
@@ -135,7 +139,8 @@ static int wait_for_backend(void)
 
 static int add(void)
 {
-	_cleanup_free_ char *path = store_read("params"), *mode = store_read("mode"), *number = NULL;
+	_cleanup_free_ char *path = store_read("params"), *mode = store_read("mode"),
+			    *number = NULL;
 	_cleanup_close_ int fd = -1;
 	char name[32];
 	struct stat st;
@@ -166,7 +171,8 @@ int main(int argc, char **argv)
 
 	backend = getenv("XENBUS_PATH");
 	if (argc < 2 || !backend) {
-		fprintf(stderr, "qubesd-block: usage: qubesd-block add|remove, with XENBUS_PATH set, as libxl does\n");
+		fprintf(stderr, "qubesd-block: usage: qubesd-block add|remove, with XENBUS_PATH "
+				"set, as libxl does\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "remove"))

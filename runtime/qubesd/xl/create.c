@@ -40,7 +40,9 @@ static int set_type(libxl_domain_config *c, struct blob value)
 	static const struct {
 		const char *name;
 		libxl_domain_type type;
-	} types[] = {{"pvh", LIBXL_DOMAIN_TYPE_PVH}, {"pv", LIBXL_DOMAIN_TYPE_PV}, {"hvm", LIBXL_DOMAIN_TYPE_HVM}};
+	} types[] = {{"pvh", LIBXL_DOMAIN_TYPE_PVH},
+		     {"pv", LIBXL_DOMAIN_TYPE_PV},
+		     {"hvm", LIBXL_DOMAIN_TYPE_HVM}};
 
 	for (size_t i = 0; i < 3; i++) {
 		if (!blob_eq_str(value, types[i].name))
@@ -58,7 +60,8 @@ static int add_disk(libxl_domain_config *c, struct blob value)
 	struct blob device, mode;
 	libxl_device_disk *d;
 
-	if (!blob_token(&value, ' ', &device) || !blob_token(&value, ' ', &mode) || !value.n || value.p[0] != '/')
+	if (!blob_token(&value, ' ', &device) || !blob_token(&value, ' ', &mode) || !value.n ||
+	    value.p[0] != '/')
 		return -EINVAL;
 	if (!blob_eq_str(mode, "rw") && !blob_eq_str(mode, "ro"))
 		return -EINVAL;
@@ -171,9 +174,11 @@ int xl_create(libxl_ctx *ctx, uint32_t unused)
 	if (read_fd(STDIN_FILENO, INPUT_MAX, &input) < 0)
 		return xl_fail("cannot read the domain from stdin", 0);
 	libxl_domain_config_init(&config);
-	if (apply_lines(&config, strbuf_blob(&input), 1) < 0 || apply_lines(&config, strbuf_blob(&input), 0) < 0) {
+	if (apply_lines(&config, strbuf_blob(&input), 1) < 0 ||
+	    apply_lines(&config, strbuf_blob(&input), 0) < 0) {
 		r = 1;
-	} else if (!config.c_info.name || libxl_uuid_is_nil(&config.c_info.uuid) || !config.b_info.target_memkb) {
+	} else if (!config.c_info.name || libxl_uuid_is_nil(&config.c_info.uuid) ||
+		   !config.b_info.target_memkb) {
 		r = xl_fail("name, uuid, type and memory are needed", 0);
 	} else {
 		finish(&config);

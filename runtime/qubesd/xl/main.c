@@ -1,6 +1,7 @@
 /*
- * qubesd-xl: one operation of libxl per process, see protocol.h. libxl builds a domain synchronously for seconds,
- * forks and wants SIGCHLD for itself: none of that belongs into a daemon.
+ * qubesd-xl: one operation of libxl per process, see protocol.h. libxl builds a domain
+ * synchronously for seconds, forks and wants SIGCHLD for itself: none of that belongs into a
+ * daemon.
  */
 #include <errno.h>
 #include <libxl.h>
@@ -69,8 +70,9 @@ static const struct {
 	int (*run)(libxl_ctx *ctx, uint32_t domid);
 	int takes_domid;
 } operations[] = {
-	{"create", xl_create, 0}, {"watch", xl_watch, 0},	{"unpause", do_unpause, 1}, {"pause", do_pause, 1},
-	{"info", do_info, 1},	  {"shutdown", do_shutdown, 1}, {"destroy", do_destroy, 1},
+	{"create", xl_create, 0},   {"watch", xl_watch, 0}, {"unpause", do_unpause, 1},
+	{"pause", do_pause, 1},	    {"info", do_info, 1},   {"shutdown", do_shutdown, 1},
+	{"destroy", do_destroy, 1},
 };
 
 static int run(size_t op, uint64_t domid)
@@ -82,8 +84,8 @@ static int run(size_t op, uint64_t domid)
 	if (!logger)
 		return xl_fail("out of memory", ERROR_NOMEM);
 	r = libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, (xentoollog_logger *)logger);
-	r = r ? xl_fail("cannot talk to Xen: are the tools of the version that runs?", r) :
-		operations[op].run(ctx, (uint32_t)domid);
+	r = r ? xl_fail("cannot talk to Xen: are the tools of the version that runs?", r)
+	      : operations[op].run(ctx, (uint32_t)domid);
 	libxl_ctx_free(ctx);
 	xtl_logger_destroy((xentoollog_logger *)logger);
 	return r;
@@ -100,10 +102,12 @@ int main(int argc, char **argv)
 		if (argc != 2 + operations[i].takes_domid)
 			break;
 		/* Domain 0 is the one we run in. */
-		if (operations[i].takes_domid && (!blob_to_u64(blob_of(argv[2]), 32751, &domid) || domid == 0))
+		if (operations[i].takes_domid &&
+		    (!blob_to_u64(blob_of(argv[2]), 32751, &domid) || domid == 0))
 			break;
 		return run(i, domid);
 	}
-	fprintf(stderr, "qubesd-xl: usage: qubesd-xl create|watch, qubesd-xl unpause|pause|shutdown|destroy|info DOMID\n");
+	fprintf(stderr, "qubesd-xl: usage: qubesd-xl create|watch, qubesd-xl "
+			"unpause|pause|shutdown|destroy|info DOMID\n");
 	return 2;
 }

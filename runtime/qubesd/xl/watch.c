@@ -1,4 +1,5 @@
-/* `qubesd-xl watch`: tells of domains that come, stop and go. xenstored says when to look, libxl what there is. */
+/* `qubesd-xl watch`: tells of domains that come, stop and go. xenstored says when to look, libxl
+ * what there is. */
 #include <errno.h>
 #include <libxl.h>
 #include <libxl_uuid.h>
