@@ -95,12 +95,14 @@ static int command_plan(const struct options *o)
 /* Raw, so that the line discipline neither changes nor echoes anything. */
 static void open_events(const char *path)
 {
+	/* Never an ordinary file in /dev, where a port should have been. */
+	int create = strncmp(path, "/dev/", 5) ? O_CREAT : 0;
 	struct termios line;
 	int fd;
 
 	if (!strcmp(path, "none"))
 		return;
-	fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_CREAT | O_APPEND, 0600);
+	fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_APPEND | create, 0600);
 	if (fd < 0)
 		return; /* a machine without a second serial port */
 	if (!tcgetattr(fd, &line)) {

@@ -9,7 +9,7 @@ int facts_disks(const struct facts_source *from, struct facts *facts, struct err
 const char *facts_serial(struct arena *a, int disk_fd);
 /* libblkid: partition table type and signatures, of the disk and of each partition. Unreadable: left NULL. */
 void facts_signatures(const struct facts_source *from, struct facts *facts);
-/* mountinfo and sysfs holders: in_use and medium. */
+/* mountinfo, swaps and sysfs holders: in_use and medium. */
 void facts_use(const struct facts_source *from, struct facts *facts);
 void facts_firmware(const struct facts_source *from, struct facts *facts);
 void facts_memory(const struct facts_source *from, struct facts *facts);

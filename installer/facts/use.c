@@ -49,6 +49,26 @@ static void use_mount(const struct facts_source *from, struct facts *facts, int 
 	}
 }
 
+/* proc_swaps(5): a header line, then the device first in each line. */
+static void use_swaps(const struct facts_source *from, struct facts *facts)
+{
+	_cleanup_free_ char *path = xasprintf("%s/swaps", from->proc);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line, device;
+
+	if (read_file(AT_FDCWD, path, MOUNTINFO_MAX, &text) < 0)
+		return;
+	rest = strbuf_blob(&text);
+	while (blob_token(&rest, '\n', &line)) {
+		if (!blob_word(&line, &device))
+			continue;
+		for (struct disk *d = facts->disks; d; d = d->next)
+			if (blob_has_prefix(device, d->device) && !d->in_use)
+				d->in_use = arena_printf(facts->arena, "%s is used as swap",
+							 facts_clean(facts->arena, device));
+	}
+}
+
 /* dm and md list themselves in the holders folder of what they stand on. */
 static void use_holders(struct facts *facts, struct disk *disk, int sys_block, const char *device, const char *folder)
 {
@@ -78,6 +98,7 @@ void facts_use(const struct facts_source *from, struct facts *facts)
 		while (blob_token(&rest, '\n', &line))
 			use_mount(from, facts, sys_block, line);
 	}
+	use_swaps(from, facts);
 	for (struct disk *d = facts->disks; d; d = d->next) {
 		use_holders(facts, d, sys_block, d->name, d->name);
 		for (struct partition *p = d->partitions; p; p = p->next) {

@@ -16,8 +16,9 @@ static void put(int dir, const char *path, const char *text)
 }
 
 /* An ATA disk with two partitions, an empty card reader, a USB stick that is the medium, a loop device. */
-static void make_machine(int dir)
+static void make_machine(int dir, const char *root)
 {
+	_cleanup_free_ char *swaps = NULL;
 	static const char page[] = "\0\x80\0\x0c  S6Z1NX0R01";
 
 	put(dir, "sys/devices/pci0/ata1/host0/block/sda/size", "41943040\n");
@@ -52,6 +53,10 @@ static void make_machine(int dir)
 	put(dir, "sys/hypervisor/type", "xen\n");
 	put(dir, "proc/meminfo", "MemTotal:        8000000 kB\nMemFree: 1 kB\n");
 	put(dir, "proc/self/mountinfo", "30 1 8:16 / /run/bulkhead/medium ro - iso9660 /dev/sdb ro\n");
+	put(dir, "sys/devices/sdd/size", "8388608\n");
+	CHECK(!symlinkat("../devices/sdd", dir, "sys/block/sdd"));
+	swaps = xasprintf("Filename Type Size Used Priority\n%s/dev/sdd2 partition 1 0 -2\n", root);
+	put(dir, "proc/swaps", swaps);
 	put(dir, "medium/templates/debian-13-minimal/manifest", "");
 	put(dir, "medium/templates/.hidden/manifest", "");
 	put(dir, "medium/guest-kernel/6.12.1/vmlinuz", "");
@@ -69,7 +74,7 @@ TEST(facts_from_sysfs)
 	_cleanup_error_ struct error err = {0};
 	const struct disk *sda, *sdb;
 
-	make_machine(dir);
+	make_machine(dir, root);
 	if (!CHECK_INT(facts_gather(&from, &facts, &err), 0))
 		return;
 	CHECK_INT(facts.firmware, FIRMWARE_UEFI);
@@ -77,8 +82,9 @@ TEST(facts_from_sysfs)
 	CHECK_INT(facts.memory, 8000000LL << 10);
 	sda = facts.disks;
 	sdb = sda ? sda->next : NULL;
-	if (!CHECK(sda && sdb && !sdb->next))
+	if (!CHECK(sda && sdb && sdb->next && !sdb->next->next))
 		return;
+	CHECK(sdb->next->in_use && strstr(sdb->next->in_use, "/dev/sdd2 is used as swap"));
 	CHECK_STR(sda->name, "sda");
 	CHECK_STR(sda->model, "Fast ?[31m Disk"); /* nothing that a terminal would obey */
 	CHECK_STR(sda->serial, "S6Z1NX0R01");
@@ -103,7 +109,7 @@ TEST(facts_contents_of_the_medium)
 	struct facts_source from = {sys, "/nowhere", "/nowhere", medium};
 	_cleanup_facts_ struct facts facts = {0};
 
-	make_machine(dir);
+	make_machine(dir, root);
 	CHECK_INT(facts_gather(&from, &facts, NULL), 0);
 	CHECK(facts.templates && !facts.templates[1]);
 	CHECK_STR(facts.templates[0], "debian-13-minimal");
@@ -148,4 +154,21 @@ TEST(config_texts)
 	CHECK_STR(grub.p, "a B-3 subvol=@ x2048M R-2L-1\n");
 	CHECK_INT(config_grub(&in, "t", BLOB("one\ntwo @WHAT@\n"), &grub, &err), -EINVAL);
 	CHECK_STR(err.cause, "line 2: unknown word @WHAT@");
+}
+
+/* The template that the image really carries has no word that the installer does not know. */
+TEST(config_of_the_real_boot_menu)
+{
+	static const char path[] = "dom0-rootfs/overlay/usr/lib/bulkhead/grub.cfg";
+	const struct plan plan = {.dom0_memory = 2048};
+	const struct install in = example(&plan);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_strbuf_ struct strbuf menu = {0};
+
+	if (read_file(AT_FDCWD, path, 65536, &text) < 0) {
+		test_skip("run from the top of the source tree");
+		return;
+	}
+	CHECK_INT(config_grub(&in, path, strbuf_blob(&text), &menu, NULL), 0);
+	CHECK(strstr(menu.p, "rd.luks.uuid=L-1") && strstr(menu.p, "dom0_mem=2048M") && strstr(menu.p, "subvol=@,"));
 }
