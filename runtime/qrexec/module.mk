@@ -15,3 +15,8 @@ qrexec-daemon_LIBS := vchan common
 qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c streams.c)
 qrexec-client_LIBS := vchan common
 CHECK_FAST += runtime/qrexec/tests/run
+
+TESTS += test-qrexec
+test-qrexec_SRCS := $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c \
+	$(addprefix runtime/qrexec/tests/,test_parse.c test_transfer.c)
+test-qrexec_LIBS := vchan common
