@@ -1,3 +1,11 @@
-TESTS += test-sandbox
+TESTS += test-sandbox test-definition test-archive test-root test-store
 test-sandbox_SRCS := builder/tests/test_sandbox.c
 test-sandbox_LIBS := builder
+test-definition_SRCS := builder/tests/test_definition.c
+test-definition_LIBS := builder
+test-archive_SRCS := builder/tests/test_archive.c
+test-archive_LIBS := builder
+test-root_SRCS := builder/tests/test_root.c
+test-root_LIBS := builder
+test-store_SRCS := builder/tests/test_store.c
+test-store_LIBS := builder

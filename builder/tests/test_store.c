@@ -1,0 +1,101 @@
+/* Promise: a result is in the store whole or not at all, and what a killed build left is removed.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "builder/store.h"
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/file.h"
+#include "common/tests/test.h"
+
+static struct store *open_store(const char *path)
+{
+	_cleanup_error_ struct error err = {0};
+	struct store *s = NULL;
+
+	CHECK_INT(store_open(path, &s, &err), 0);
+	return s;
+}
+
+TEST(commit_and_find)
+{
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf inputs = {0};
+	struct store *s = open_store(test_dir());
+	char key[SHA256_HEX];
+	struct store_entry e;
+	_cleanup_free_ char *file = NULL, *path = NULL;
+
+	if (!s)
+		return;
+	store_input(&inputs, "a", "1");
+	store_key(&inputs, key);
+	CHECK(!store_has(s, key));
+	CHECK_INT(store_begin(s, key, &inputs, &e, &err), 0);
+	file = xasprintf("%s/result", e.out);
+	CHECK_INT(write_file(AT_FDCWD, file, "x", 1, 0644), 0);
+	CHECK(!store_has(s, key));
+	CHECK_INT(store_commit(s, &e, &err), 0);
+	CHECK(store_has(s, key));
+	path = store_entry_path(s, key, "result");
+	CHECK(access(path, F_OK) == 0);
+	CHECK_INT(store_begin(s, key, &inputs, &e, &err), 1);
+	store_close(s);
+}
+
+TEST(aborted_and_killed_leave_nothing)
+{
+	_cleanup_free_ char *path = xstrdup(test_dir()), *left = xasprintf("%s/tmp/", path);
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf inputs = {0};
+	struct store *s = open_store(path);
+	char key[SHA256_HEX];
+	struct store_entry e;
+
+	if (!s)
+		return;
+	store_input(&inputs, "a", "2");
+	store_key(&inputs, key);
+	CHECK_INT(store_begin(s, key, &inputs, &e, &err), 0);
+	store_abort(s, &e);
+	CHECK(!store_has(s, key));
+	/* A killed process keeps neither its lock nor anything else but its folder. */
+	CHECK_INT(store_begin(s, key, &inputs, &e, &err), 0);
+	close(e.lock_fd);
+	free(e.out);
+	free(e.tmp);
+	store_close(s);
+	s = open_store(path);
+	CHECK(rmdir(left) == 0);
+	store_close(s);
+}
+
+TEST(values_do_not_run_together)
+{
+	_cleanup_strbuf_ struct strbuf one = {0}, two = {0};
+
+	store_input(&one, "a", "1\nb 2");
+	store_input(&two, "a", "1");
+	store_input(&two, "b", "2");
+	CHECK(strcmp(one.p, two.p) != 0);
+}
+
+TEST(tree_digest)
+{
+	_cleanup_close_ int fd = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char first[SHA256_HEX], second[SHA256_HEX];
+
+	CHECK_INT(mkdir_p(fd, "t/a", 0755), 0);
+	CHECK_INT(write_file(fd, "t/a/x", "1", 1, 0644), 0);
+	CHECK_INT(store_tree_digest(fd, "t", first), 0);
+	CHECK_INT(fchmodat(fd, "t/a/x", 0664, 0), 0);
+	CHECK_INT(store_tree_digest(fd, "t", second), 0);
+	CHECK_STR(second, first);
+	CHECK_INT(fchmodat(fd, "t/a/x", 0755, 0), 0);
+	CHECK_INT(store_tree_digest(fd, "t", second), 0);
+	CHECK(strcmp(first, second) != 0);
+}
