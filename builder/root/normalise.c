@@ -22,6 +22,7 @@
 enum action {
 	DELETE,	  /* file or tree */
 	EMPTY,	  /* a folder: its contents */
+	CLEAR,	  /* a folder: all files in it, at any depth; folders stay */
 	TRUNCATE, /* a file, if it is there: owner and mode stay */
 	WRITE,	  /* always, mode 0644 */
 	SPECIAL,  /* a function below */
@@ -71,8 +72,8 @@ static const struct rule rules[] = {
 	{DELETE, "var/lib/lastlog/*.db", "times", NULL, NULL},
 	/* Caches that their owners make again */
 	{DELETE, "var/cache/ldconfig/aux-cache", "inode numbers, times", NULL, NULL},
-	{EMPTY, "var/cache/apt", "times, the builder's mirror", NULL, NULL},
-	{EMPTY, "var/lib/apt/lists", "times, the builder's mirror", NULL, NULL},
+	{CLEAR, "var/cache/apt", "times, the builder's mirror", NULL, NULL},
+	{CLEAR, "var/lib/apt/lists", "times, the builder's mirror", NULL, NULL},
 	{EMPTY, "var/cache/man", "times, layout of gdbm", NULL, NULL},
 	{EMPTY, "var/cache/fontconfig", "folder times, random ids", NULL, NULL},
 	{EMPTY, "var/cache/swcatalog", "order", NULL, NULL},
@@ -126,7 +127,21 @@ static bool is_pattern(struct blob part)
 	return false;
 }
 
-static int empty_folder(int dirfd, const char *name)
+static int empty_folder(int dirfd, const char *name, bool keep_folders);
+
+static int empty_entry(int dirfd, const char *name, bool keep_folders)
+{
+	struct stat st;
+
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return 0;
+	if (keep_folders && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		return empty_folder(dirfd, name, true);
+	return remove_tree(dirfd, name);
+}
+
+static int empty_folder(int dirfd, const char *name, bool keep_folders)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	const struct dirent *e;
@@ -140,9 +155,7 @@ static int empty_folder(int dirfd, const char *name)
 		return -ENOMEM;
 	}
 	while ((e = readdir(d))) {
-		int r = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")
-				? 0
-				: remove_tree(fd, e->d_name);
+		int r = empty_entry(fd, e->d_name, keep_folders);
 
 		if (r < 0)
 			return r;
@@ -177,7 +190,9 @@ static int apply(int dirfd, const char *name, const struct rule *rule,
 	case DELETE:
 		return remove_tree(dirfd, name);
 	case EMPTY:
-		return empty_folder(dirfd, name);
+		return empty_folder(dirfd, name, false);
+	case CLEAR:
+		return empty_folder(dirfd, name, true);
 	case TRUNCATE:
 		return truncate_file(dirfd, name);
 	case WRITE:

@@ -19,7 +19,7 @@
 #include "common/base/strv.h"
 
 /* Bump when the same inputs give other bytes. */
-enum { ROOT_BASE_REVISION = 1, ROOT_FINISH_REVISION = 1, ROOT_FOLDER_REVISION = 1 };
+enum { ROOT_BASE_REVISION = 1, ROOT_FINISH_REVISION = 2, ROOT_FOLDER_REVISION = 1 };
 
 struct root_job {
 	const struct definition *definition;

@@ -233,3 +233,78 @@ TEST(guest_initramfs_orders_modules)
 	CHECK_INT(r, -ENOENT);
 	CHECK_STR(err.object, "/usr/lib/absent");
 }
+
+static char *write_iso(const char *menu, struct definition *d, int *r, struct error *err)
+{
+	static struct definition_file files[] = {{"/live/dom0.erofs", "dom0/root.erofs"},
+						 {"/kernel/@dom0/k.version@/vmlinuz", "dom0/vmlinuz"}};
+	static const struct definition_output o = {.name = "x.iso", .kind = OUTPUT_ISO, .menu = "grub.cfg"};
+	struct output_input inputs[] = {{"dom0/root.erofs", root_tar},
+					{"dom0/vmlinuz", root_tar},
+					{"dom0/root.roothash", xasprintf("%s/hash", test_dir())},
+					{"dom0/k.version", xasprintf("%s/version", test_dir())}};
+	struct output_job job = {.definition = d, .output = &o, .version = "7", .tools_root = tools(), .epoch = epoch,
+				 .inputs = inputs, .n_inputs = 4, .out_dir = test_dir(), .tmp_dir = test_dir()};
+	char *path _cleanup_free_ = NULL;
+
+	d->name = d->path = "iso";
+	d->folder = test_dir();
+	d->files = files;
+	d->n_files = 2;
+	path = xasprintf("%s/grub.cfg", d->folder);
+	CHECK_INT(write_file(AT_FDCWD, path, menu, strlen(menu), 0644), 0);
+	CHECK_INT(write_file(AT_FDCWD, inputs[2].path, "abc\n", 4, 0644), 0);
+	CHECK_INT(write_file(AT_FDCWD, inputs[3].path, "6.1\n", 4, 0644), 0);
+	*r = output_iso_write(&job, err);
+	return xstrdup(job.out_dir);
+}
+
+TEST(iso_boots_both_ways)
+{
+	static const char menu[] = "set a=@ROOTHASH@ v@VERSION@ mail@x\n";
+	struct error err _cleanup_error_ = {0};
+	struct definition d = {0};
+	char first[SHA256_HEX] = "1", second[SHA256_HEX] = "2";
+	int r;
+
+	if (!tools())
+		return;
+	make_root();
+
+	char *one _cleanup_free_ = write_iso(menu, &d, &r, &err);
+	CHECK_INT(r, 0);
+	CHECK_STR(err.cause, NULL);
+	/* FAT's times have a step of two seconds. */
+	sleep(3);
+	char *two _cleanup_free_ = write_iso(menu, &d, &r, &err);
+	char *a _cleanup_free_ = xasprintf("%s/x.iso", one), *b _cleanup_free_ = xasprintf("%s/x.iso", two);
+
+	CHECK_INT(sha256_file(AT_FDCWD, a, first, NULL), 0);
+	CHECK_INT(sha256_file(AT_FDCWD, b, second, NULL), 0);
+	CHECK_STR(first, second);
+	expect(one,
+	       "cd /run/out && sfdisk -V x.iso | sed -n 2p; sfdisk -lqo Type x.iso | sed 1d | sort -u; "
+	       "xorriso -indev x.iso -report_el_torito plain 2>/dev/null | grep 'boot img' | cut -c1-50; "
+	       "xorriso -osirrox on -indev x.iso -extract /boot/grub/grub.cfg /tmp/c 2>/dev/null; cat /tmp/c; "
+	       "xorriso -indev x.iso -lsl /kernel/6.1 2>/dev/null | tr -s ' ' | sed 1d | cut -d' ' -f1-4,6-; "
+	       "esp=$(sfdisk -d x.iso | sed -n 's/.*start= *\\([0-9]*\\),.*type=C12A7328.*/\\1/p') && "
+	       "dd if=x.iso bs=512 status=none skip=$esp count=16384 of=/tmp/esp && mdir -b -/ -i /tmp/esp :: && "
+	       "fsck.vfat -n /tmp/esp | tail -1 | cut -d, -f1",
+	       "No errors detected.\nEFI System\nMicrosoft basic data\n"
+	       "El Torito boot img :   1  BIOS  y   none  0x0000  \nEl Torito boot img :   2  UEFI  y   none  0x0000  \n"
+	       "set a=abc v7 mail@x\n-r--r--r-- 1 0 0 Jun 15 2025 'vmlinuz'\n"
+	       "::/EFI/\n::/EFI/BOOT/\n::/EFI/BOOT/BOOTX64.EFI\n/tmp/esp: 3 files\n");
+}
+
+TEST(iso_names_what_is_missing)
+{
+	struct error err _cleanup_error_ = {0};
+	struct definition d = {0};
+	char *dir _cleanup_free_ = NULL;
+	int r;
+
+	make_root();
+	dir = write_iso("@dom0/nothing@\n", &d, &r, &err);
+	CHECK_INT(r, -EINVAL);
+	CHECK_STR(err.cause, "@dom0/nothing@ stands for nothing");
+}
