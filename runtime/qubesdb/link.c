@@ -16,9 +16,6 @@ enum {
 	/* Reads in one go before local clients get their turn: the other end must not be able to
 	   starve them. */
 	READS_MAX = 64,
-	/* How often a vchan that nobody has connected to yet is looked at: no event tells that the
-	   qube died. */
-	UNCONNECTED_CHECK = 10,
 };
 
 struct link {
@@ -173,7 +170,6 @@ static int start(struct link *link)
 						   QDB_VCHAN_RING);
 		if (!link->vchan)
 			return errno ? -errno : -EIO;
-		set_timer(link, UNCONNECTED_CHECK * SECOND);
 		return attach(link);
 	}
 	link->vchan = libvchan_client_init_async(d->remote, QDB_VCHAN_PORT, &fd);
@@ -189,14 +185,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (!link->vchan) {
+	if (!link->vchan)
 		r = start(link);
-	} else if (libvchan_is_open(link->vchan) == VCHAN_WAITING) {
-		set_timer(link, UNCONNECTED_CHECK * SECOND);
-	} else if (libvchan_is_open(link->vchan) == VCHAN_DISCONNECTED &&
-		   !libvchan_data_ready(link->vchan)) {
-		lost(link, "it has gone");
-	}
 	if (r < 0 && link->to_qube) {
 		daemon_log(link->daemon, "the qube has gone: this daemon ends");
 		return sd_event_exit(link->daemon->event, 0);
