@@ -39,7 +39,7 @@ mkdir -p $medium /run/bulkhead/image /run/bulkhead/ram
 # MemTotal is what is left after Xen and the kernel: 3 GiB of machine show as about 2.6 GiB.
 need=1400 words='without Xen 2 GiB'
 [ -d /proc/xen ] && need=2400 words='3 GiB'
-while read -r key value unit; do
+while read -r key value _; do
 	[ "$key" = MemTotal: ] && have=$((value / 1024)) && break
 done < /proc/meminfo
 [ "$have" -ge $need ] || fail \

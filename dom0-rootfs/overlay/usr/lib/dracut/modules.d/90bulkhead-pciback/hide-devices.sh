@@ -88,6 +88,7 @@ for dev in "$pci"/*; do
 	esac
 done
 kept=$(resolve_list "${keep#,}") || exit 1
+kept=" $(printf '%s ' $kept)"
 more=$(resolve_list "${extra#,}") || exit 1
 list="$list $more"
 
@@ -100,7 +101,7 @@ fi
 
 status=0
 for sbdf in $list; do
-	case " $(echo $kept) " in
+	case $kept in
 	*" $sbdf "*)
 		# The exception is for USB only; a network controller never stays.
 		read -r class < "$pci/$sbdf/class"
