@@ -113,6 +113,21 @@ static void add_randomness(struct setup *s)
 		write_all(fd, seed, strlen(seed));
 }
 
+/*
+ * The initramfs may have loaded the module before modprobe.d could say this: a data channel of a
+ * call takes 33 pages, and the module's own limit of 1,024 ends at about 31 calls.
+ */
+static void raise_grant_limit(struct setup *s)
+{
+	static const char limit[] = "16384\n";
+	_cleanup_close_ int fd = s->testing ? -1
+					    : open("/sys/module/xen_gntalloc/parameters/limit",
+						   O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write_all(fd, limit, sizeof(limit) - 1) < 0)
+		setup_complain(s, "xen_gntalloc", "cannot raise its limit: %s", strerror(errno));
+}
+
 int setup_sysinit(struct setup *s)
 {
 	const char *debug = setup_value(s, "/qubes-debug-mode");
@@ -127,5 +142,6 @@ int setup_sysinit(struct setup *s)
 	if (r < 0)
 		setup_complain(s, "/run/qubes-service-environment", "%s", strerror(-r));
 	add_randomness(s);
+	raise_grant_limit(s);
 	return r;
 }
