@@ -122,7 +122,6 @@ static int write_manifest(const struct output_job *job, const char *const names[
 	_cleanup_free_ char *path = job_out(job, names[2]);
 	int r;
 
-	strbuf_printf(&text, "# %s %s\n", job->definition->name, job->version);
 	for (int i = 0; i < 2; i++) {
 		_cleanup_free_ char *file = job_out(job, names[i]);
 		char hex[SHA256_HEX];

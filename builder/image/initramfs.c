@@ -108,6 +108,16 @@ static int add_init(const struct output_job *job, int root, struct cpio *c, stru
 	return 0;
 }
 
+/* Whoever lays out a medium wants to know which kernel this is for. */
+static int write_version(const struct output_job *job, const char *version, struct error *err)
+{
+	_cleanup_free_ char *name = xasprintf("%s.version", job->output->name);
+	_cleanup_free_ char *path = job_out(job, name), *line = xasprintf("%s\n", version);
+	int r = write_file(AT_FDCWD, path, line, strlen(line), 0644);
+
+	return r < 0 ? error_errno(err, r, path, "cannot write") : 0;
+}
+
 int output_guest_initramfs_write(const struct output_job *job, struct error *err)
 {
 	_cleanup_cpio_ struct cpio *c = cpio_new((uint32_t)job->epoch);
@@ -137,5 +147,7 @@ int output_guest_initramfs_write(const struct output_job *job, struct error *err
 	cpio_add_node(c, "dev/console", S_IFCHR | 0600, 5, 1);
 	out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	r = out < 0 ? -errno : cpio_write(c, out);
-	return r < 0 ? error_errno(err, r, path, "cannot write") : 0;
+	if (r < 0)
+		return error_errno(err, r, path, "cannot write");
+	return write_version(job, version, err);
 }

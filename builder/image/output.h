@@ -68,7 +68,9 @@ struct output_class {
 const struct output_class *output_class(enum output_kind kind);
 /*
  * File names that the output consists of: the first is output->name. NULL-terminated, at most 4.
- * "root.erofs" with verity: root.erofs, root.verity, root.roothash.
+ * "root.erofs" with verity: root.erofs, root.verity (hash tree), root.roothash (text). A template-disk "root.img":
+ * root.img, root.img.zst, root.img.manifest (sha256sum(1) of both). A guest-initramfs "initramfs": initramfs,
+ * initramfs.version (text: the kernel's release).
  */
 void output_files(struct arena *a, const struct definition_output *o, const char *names[5]);
 

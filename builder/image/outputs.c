@@ -12,7 +12,7 @@ static const struct output_class classes[OUTPUT_KINDS] = {
 	[OUTPUT_FILE] = {output_file_write, {.root_tar = true}},
 	[OUTPUT_DRACUT] = {output_dracut_write, {.root_dir = true, .tools = true}},
 	[OUTPUT_GUEST_INITRAMFS] = {output_guest_initramfs_write, {.root_dir = true, .tools = true}},
-	[OUTPUT_ISO] = {.needs = {.tools = true}},
+	[OUTPUT_ISO] = {output_iso_write, {.tools = true}},
 };
 
 const struct output_class *output_class(enum output_kind kind)
@@ -36,6 +36,8 @@ void output_files(struct arena *a, const struct definition_output *o, const char
 		names[n++] = arena_printf(a, "%s.zst", o->name);
 		names[n++] = arena_printf(a, "%s.manifest", o->name);
 	}
+	if (o->kind == OUTPUT_GUEST_INITRAMFS)
+		names[n++] = arena_printf(a, "%s.version", o->name);
 	names[n] = NULL;
 }
 

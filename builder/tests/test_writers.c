@@ -293,7 +293,7 @@ TEST(iso_boots_both_ways)
 	       "No errors detected.\nEFI System\nMicrosoft basic data\n"
 	       "El Torito boot img :   1  BIOS  y   none  0x0000  \nEl Torito boot img :   2  UEFI  y   none  0x0000  \n"
 	       "set a=abc v7 mail@x\n-r--r--r-- 1 0 0 Jun 15 2025 'vmlinuz'\n"
-	       "::/EFI/\n::/EFI/BOOT/\n::/EFI/BOOT/BOOTX64.EFI\n/tmp/esp: 3 files\n");
+	       "::/EFI/\n::/EFI/BOOT/\n::/EFI/BOOT/BOOTX64.EFI\n/tmp/esp: 4 files\n");
 }
 
 TEST(iso_names_what_is_missing)

@@ -1,0 +1,25 @@
+/* Parts of the ISO writer. */
+#pragma once
+
+#include "builder/image/output.h"
+#include "common/base/strbuf.h"
+#include "common/base/strv.h"
+
+#define ISO_ELTORITO "eltorito.img" /* in tmp_dir: GRUB for BIOS, started from the El Torito boot catalogue */
+#define ISO_ESP "esp.img"	    /* in tmp_dir: FAT with GRUB for UEFI */
+
+/*
+ * Makes ISO_ELTORITO and ISO_ESP in tmp_dir and adds lines "path-on-iso=path-inside" for what GRUB reads at run time
+ * (modules, a font) to `graft`. `seed`: what the FAT's serial number is derived from.
+ */
+int iso_boot_make(const struct output_job *job, const char *seed, struct strbuf *graft, struct error *err);
+
+/*
+ * Text with placeholders: @VERSION@, @ROOTHASH@ (first line of the .roothash beside what lies at /live/dom0.erofs) and
+ * @image/artefact@ (first line of that input). -EINVAL: a placeholder that stands for nothing; err names it.
+ */
+int iso_fill_in(const struct output_job *job, const char *where, struct blob text, struct strbuf *out,
+		struct error *err);
+
+/* The volume id: that of the definition, or BULKHEAD. */
+const char *iso_volume(const struct output_job *job);
