@@ -99,11 +99,11 @@ TEST(unpack_gives_the_same_bytes_sparse)
 TEST(unpack_refuses_damage)
 {
 	struct packed p = make_packed();
-	_cleanup_free_ char *image = p.image;
 	_cleanup_strbuf_ struct strbuf whole = {0};
 	_cleanup_error_ struct error err = {0};
 	char other[SHA256_HEX];
 
+	free(p.image);
 	memset(other, '0', sizeof(other) - 1);
 	other[sizeof(other) - 1] = '\0';
 	CHECK_INT(unpack_zstd(p.path, p.unpacked, other, NULL, &err), -EBADMSG);
