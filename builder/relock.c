@@ -53,6 +53,30 @@ static int apt_root(struct graph *g, char **path, struct error *err)
 	return r;
 }
 
+static void use_lock(struct image *image, struct lock *new)
+{
+	lock_free(image->lock);
+	image->lock = new;
+	image->relocked = true;
+	image->base->known = false;
+	strbuf_reset(&image->base->inputs);
+}
+
+/* The lock that an earlier build left in OUT may still do. */
+static int try_earlier(struct graph *g, struct image *image, bool *usable, struct error *err)
+{
+	_cleanup_free_ char *path =
+		xasprintf("%s/lock/%s.lock", g->options->out, image->definition->name);
+	struct lock *earlier;
+	int r = lock_read(AT_FDCWD, path, &earlier, NULL);
+
+	/* Whatever is wrong with it, a new one takes its place. */
+	if (r < 0 || strcmp(earlier->image, image->definition->name) != 0)
+		return 0;
+	use_lock(image, earlier);
+	return lock_is_usable(g, image, usable, err);
+}
+
 static int relock(struct graph *g, struct image *image, struct error *err)
 {
 	const struct graph_options *o = g->options;
@@ -78,11 +102,7 @@ static int relock(struct graph *g, struct image *image, struct error *err)
 	if (r == 0)
 		r = lock_write(new, AT_FDCWD, path, err);
 	lock_diff_print(stdout, image->lock, new);
-	lock_free(image->lock);
-	image->lock = new;
-	image->relocked = true;
-	image->base->known = false;
-	strbuf_reset(&image->base->inputs);
+	use_lock(image, new);
 	return r;
 }
 
@@ -98,6 +118,8 @@ int relock_images(struct graph *g, struct error *err)
 			if (!image->lock || is_tools(image) != tools)
 				continue;
 			r = lock_is_usable(g, image, &usable, err);
+			if (r == 0 && !usable)
+				r = try_earlier(g, image, &usable, err);
 			if (r == 0 && !usable)
 				r = relock(g, image, err);
 			if (r < 0)
