@@ -90,3 +90,8 @@ for getty in serial-getty@.service getty@.service; do
 	ExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,57600,38400,9600 - $TERM
 	EOF
 done
+
+# No qube runs from the medium: there is no store for it.
+for unit in qubesd.service qubes-core.service qubes-db-dom0.service; do
+	ln -s /dev/null /run/systemd/system/$unit
+done

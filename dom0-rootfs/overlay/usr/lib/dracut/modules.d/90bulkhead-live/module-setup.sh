@@ -14,7 +14,7 @@ installkernel() {
 }
 
 install() {
-	inst_multiple veritysetup udevadm mount umount mkdir modprobe dmesg sleep sulogin
+	inst_multiple veritysetup udevadm mount umount mkdir ln cat modprobe dmesg sleep sulogin
 	inst_simple "$moddir/live-root.sh" /usr/lib/bulkhead/live-root
 	inst_simple /usr/lib/bulkhead/medium-watch
 	inst_simple "$moddir/say-problem.sh" /usr/lib/bulkhead/say-problem
