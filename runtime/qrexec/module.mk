@@ -20,3 +20,20 @@ TESTS += test-qrexec
 test-qrexec_SRCS := $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c \
 	$(addprefix runtime/qrexec/tests/,test_parse.c test_transfer.c)
 test-qrexec_LIBS := vchan common
+
+SOCKET_BINS += qrexec-bench
+qrexec-bench_SRCS := runtime/qrexec/bench/bench.c
+qrexec-bench_LIBS := common
+
+.PHONY: bench-runtime
+# BENCH_WITH=DIR: programs of another build or of somebody else, measured in turn with ours.
+bench-runtime: socket
+	$(BUILD)/socket/bin/qrexec-bench $(BUILD)/socket/bin $(BENCH_WITH)
+
+TESTS += test-qrexec-wire
+test-qrexec-wire_SRCS := runtime/qrexec/tests/test_wire.c
+test-qrexec-wire_LIBS := vchan common-min
+
+FUZZ += fuzz-qrexec
+fuzz-qrexec_SRCS := qa/fuzz/qrexec.c $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c
+fuzz-qrexec_LIBS := common
