@@ -17,6 +17,7 @@ struct call {
 	struct arena *arena;
 	struct request request;
 	struct vm *source, *target;
+	bool dispatching, finished; /* answered while its method still ran */
 	struct strbuf out;     /* the answer's data */
 	const char *exception; /* NULL: success */
 	const char *message;

@@ -21,6 +21,7 @@ struct qubesd {
 	char *run_dir;	      /* /var/run/qubes, below root */
 	struct connection *connections;
 	struct watch *watch;
+	struct job *building; /* whose domain is being made: one at a time */
 };
 
 /* Writes qubes.xml; on failure one line is also said on stderr. */

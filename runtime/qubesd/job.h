@@ -33,6 +33,7 @@ struct job {
 	struct error err;    /* of the current step */
 	const char *failure; /* why the start is being undone; from the arena */
 	bool storage_known;
+	bool queued; /* waits for another domain to be made */
 	struct call **waiting; /* answered when the start is through, well or not */
 	size_t n_waiting;
 	uint64_t began;	      /* CLOCK_MONOTONIC, of the current step */
@@ -41,6 +42,8 @@ struct job {
 
 extern const struct job_step start_steps[], stop_steps[];
 
+/* A queued job is given up; its turn will not come. */
+void job_step_cancelled(struct job *j);
 /* The current step ended: r < 0 is a failure with j->err set. */
 void job_step_done(struct job *j, int r);
 /* Runs a child for the current step; STEP_LATER, or STEP_FAILED with j->err set. */

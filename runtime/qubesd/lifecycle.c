@@ -202,7 +202,9 @@ static void job_abort(struct job *j, const char *why)
 	if (!j->starting || j->failure)
 		return;
 	j->failure = arena_printf(j->arena, "%s: %s", j->vm->name, why);
-	if (j->child)
+	if (j->queued)
+		job_step_cancelled(j);
+	else if (j->child && j->d->building != j) /* a domain half made would stay behind */
 		child_kill(j->child);
 }
 
@@ -264,10 +266,10 @@ enum call_result lifecycle_kill(struct call *c)
 
 	if (!running(c))
 		return CALL_DONE;
+	wait_for_halt(c, 0);
 	if (vm->job)
 		job_abort(vm->job, "the qube was killed");
-	wait_for_halt(c, 0);
-	if (!vm->job)
+	else
 		stop(c->d, vm);
 	return CALL_LATER;
 }

@@ -105,6 +105,9 @@ void call_finish(struct call *call)
 {
 	struct connection *c = call->connection;
 
+	call->finished = true;
+	if (call->dispatching)
+		return;
 	if (c) {
 		add_answer(&c->out, call);
 		c->pending = NULL;
@@ -172,10 +175,14 @@ static void connection_request(struct connection *c)
 	enum call_result r;
 
 	*call = (struct call){.d = c->d, .connection = c, .arena = arena_new()};
+	call->dispatching = true;
 	if (request_parse(strbuf_blob(&c->in), &call->request) < 0)
 		r = CALL_ABORT;
 	else
 		r = call_dispatch(call);
+	call->dispatching = false;
+	if (r == CALL_LATER && call->finished)
+		r = CALL_DONE;
 	switch (r) {
 	case CALL_DONE:
 		call_finish(call);

@@ -76,45 +76,100 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 	return arena_strdup(j->arena, s.p);
 }
 
+static void build(struct job *j);
+
+/* The next job that waits for its turn, if any. */
+static void build_next(struct qubesd *d)
+{
+	d->building = NULL;
+	for (size_t i = 0; i < d->model->n_vms; i++) {
+		struct job *j = d->model->vms[i]->job;
+
+		if (!j || !j->queued)
+			continue;
+		j->queued = false;
+		build(j);
+		return;
+	}
+}
+
 static void on_created(void *user, int status, const char *out)
 {
 	struct job *j = user;
 	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause);
 	uint64_t domid;
 
+	build_next(j->d);
 	if (answer && blob_to_u64(blob_of(answer), 32751, &domid)) {
 		j->vm->domid = (int)domid;
 		event_send(j->d, j->vm, "domain-spawn", "start_guid", "True", NULL);
 		job_step_done(j, 0);
 		return;
 	}
-	job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
-				   answer ? "no domain id" : cause));
+	job_step_done(j,
+		      error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
+				answer ? "no domain id" : cause));
 }
 
+static void build(struct job *j)
+{
+	struct property_ctx ctx = context(j);
+	const struct pool *pool = model_pool(j->d->model, "linux-kernel");
+	const char *dir = pool ? kv_get(&pool->config, "dir_path") : NULL;
+	const char *kernel = arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "",
+					  property_value(&ctx, "kernel"));
+	int r;
+
+	j->d->building = j;
+	r = hypervisor_run(j->d, "create", -1, blob_of(domain_lines(j, kernel)), on_created, j,
+			   &j->child);
+	if (r == 0)
+		return;
+	build_next(j->d);
+	job_step_done(j, error_errno(&j->err, r, "qubesd-xl", "cannot start"));
+}
+
+/* A step that fails outright would end the job while its caller still runs through the list. */
+static int on_build_turn(sd_event_source *s, void *user)
+{
+	struct qubesd *d = user;
+
+	sd_event_source_unref(s);
+	if (!d->building)
+		build_next(d);
+	return 0;
+}
+
+/*
+ * One domain at a time: libxl gives a domain's devices a fixed number of seconds, which several
+ * that are made at once on a slow machine would exceed together.
+ */
 static enum step_result step_create(struct job *j)
 {
 	struct property_ctx ctx = context(j);
-	const char *kernel = property_value(&ctx, "kernel");
-	const struct pool *pool = model_pool(j->d->model, "linux-kernel");
-	const char *dir = pool ? kv_get(&pool->config, "dir_path") : NULL;
-	const char *lines;
 	int r;
 
-	if (!*kernel && !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
+	if (!*property_value(&ctx, "kernel") &&
+	    !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
 		error_set(&j->err, -ENOENT, j->vm->name, NULL,
 			  "has no kernel: set the property kernel or the system's "
 			  "default_kernel");
 		return STEP_FAILED;
 	}
-	lines = domain_lines(j,
-			     arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "", kernel));
 	event_send(j->d, j->vm, "domain-pre-spawn", "start_guid", "True", NULL);
-	r = hypervisor_run(j->d, "create", -1, blob_of(lines), on_created, j, &j->child);
-	if (r == 0)
+	j->queued = true;
+	r = sd_event_add_defer(j->d->event, &(sd_event_source *){NULL}, on_build_turn, j->d);
+	if (r >= 0)
 		return STEP_LATER;
-	error_errno(&j->err, r, "qubesd-xl", "cannot start");
+	j->queued = false;
+	error_errno(&j->err, r, "event loop", "cannot add to");
 	return STEP_FAILED;
+}
+
+void job_step_cancelled(struct job *j)
+{
+	j->queued = false;
+	job_step_done(j, error_set(&j->err, -ECANCELED, j->vm->name, NULL, "given up"));
 }
 
 static void on_operation(void *user, int status, const char *out)

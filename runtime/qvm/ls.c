@@ -124,7 +124,8 @@ static void upper(const char *text, int width)
 {
 	for (const char *p = text; *p; p++)
 		putchar(toupper((unsigned char)*p));
-	printf("%*s", width - (int)strlen(text), "");
+	for (int n = (int)strlen(text); n < width; n++)
+		putchar(' ');
 }
 
 /* Columns as wide as their widest cell, two blanks between them, none at the end. */

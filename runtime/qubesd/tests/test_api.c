@@ -12,6 +12,7 @@
  *   file FILE has|lacks TEXT         TEXT is (not) in the first MiB of the file
  *   file FILE exists|absent
  *   restart                          kill -9, start anew
+ *   start VM                         sends admin.vm.Start and does not wait
  *   wait VM STATE                    until the qube is in that state, at most five seconds
  */
 #include <dirent.h>
@@ -275,6 +276,15 @@ static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 	test_check(reached, where, 0, want);
 }
 
+static void do_start(const struct daemon *d, struct blob rest)
+{
+	_cleanup_free_ char *request = xasprintf("admin.vm.Start dom0 name %.*s", BLOB_ARG(rest));
+	_cleanup_close_ int fd = dial(d);
+
+	CHECK(send(fd, request, strlen(request) + 1, MSG_NOSIGNAL) > 0);
+	shutdown(fd, SHUT_WR);
+}
+
 static char *do_call(const struct daemon *d, struct blob rest)
 {
 	_cleanup_free_ char *method = blob_dup(word(&rest)), *dest = blob_dup(word(&rest)),
@@ -307,6 +317,8 @@ static void run_line(struct daemon *d, const char *where, struct blob line, char
 		*answer = do_call(d, rest);
 	} else if (blob_eq_str(verb, "file")) {
 		do_file(d, where, rest);
+	} else if (blob_eq_str(verb, "start")) {
+		do_start(d, rest);
 	} else if (blob_eq_str(verb, "wait")) {
 		do_wait(d, where, rest);
 	} else if (blob_eq_str(verb, "restart")) {
