@@ -149,6 +149,8 @@ static int add_output_step(struct graph *g, struct image *image, const struct de
 
 static int read_lock(struct graph *g, struct image *image, struct error *err)
 {
+	const struct lock_options check = {.source_root = g->options->source_root,
+					   .version = g->options->version};
 	_cleanup_free_ char *path = lock_path_of(image->definition);
 	int r = lock_read(AT_FDCWD, path, &image->lock, err);
 
@@ -165,7 +167,7 @@ static int read_lock(struct graph *g, struct image *image, struct error *err)
 	if (strcmp(image->lock->image, image->definition->name) != 0)
 		return error_set(err, -EINVAL, path, NULL, "is the lock of image %s",
 				 image->lock->image);
-	return 0;
+	return g->options->relock ? 0 : lock_check(image->definition, &check, image->lock, err);
 }
 
 static int load_image(struct graph *g, struct image *image, const char *path, struct error *err)

@@ -16,15 +16,29 @@ static bool is_tools(const struct image *image)
 	return !strncmp(image->definition->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX));
 }
 
+static int say_why(const struct image *image, const struct error *why)
+{
+	printf("%s: its lock will not do: %s: %s\n", image->definition->name, why->object,
+	       why->cause);
+	return 0;
+}
+
 /* Can the image be built from the lock it has? Fetching is the proof, and no work lost. */
 static int lock_is_usable(struct graph *g, struct image *image, bool *usable, struct error *err)
 {
+	const struct lock_options check = {.source_root = g->options->source_root,
+					   .version = g->options->version};
 	_cleanup_error_ struct error why = {0};
 	int r;
 
 	*usable = false;
 	if (!image->lock->n_packages)
 		return 0;
+	r = lock_check(image->definition, &check, image->lock, &why);
+	if (r == -ESTALE)
+		return say_why(image, &why);
+	if (r < 0)
+		return error_set(err, r, why.object, why.remedy, "%s", why.cause);
 	r = graph_resolve(g, image->base, err);
 	if (r < 0)
 		return r;
@@ -37,8 +51,7 @@ static int lock_is_usable(struct graph *g, struct image *image, bool *usable, st
 		return 0;
 	if (r != -ENOENT && r != -EBADMSG)
 		return error_set(err, r, why.object, why.remedy, "%s", why.cause);
-	printf("%s: %s: %s; resolving anew\n", image->definition->name, why.object, why.cause);
-	return 0;
+	return say_why(image, &why);
 }
 
 static int apt_root(struct graph *g, char **path, struct error *err)
@@ -59,7 +72,7 @@ static void use_lock(struct image *image, struct lock *new)
 	image->lock = new;
 	image->relocked = true;
 	image->base->known = false;
-	strbuf_reset(&image->base->inputs);
+	strbuf_free(&image->base->inputs);
 }
 
 /* The lock that an earlier build left in OUT may still do. */
@@ -71,8 +84,12 @@ static int try_earlier(struct graph *g, struct image *image, bool *usable, struc
 	int r = lock_read(AT_FDCWD, path, &earlier, NULL);
 
 	/* Whatever is wrong with it, a new one takes its place. */
-	if (r < 0 || strcmp(earlier->image, image->definition->name) != 0)
+	if (r < 0)
 		return 0;
+	if (strcmp(earlier->image, image->definition->name) != 0) {
+		lock_free(earlier);
+		return 0;
+	}
 	use_lock(image, earlier);
 	return lock_is_usable(g, image, usable, err);
 }
