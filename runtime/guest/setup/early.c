@@ -18,8 +18,7 @@ enum { FILE_MAX_BYTES = 1 << 20 };
 static bool listed_in(int root, const char *dir, const char *path)
 {
 	_cleanup_close_ int fd = openat(root, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(dup(fd));
-	_cleanup_closedir_ DIR *owned = d;
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 	struct dirent *entry;
 
 	while (d && (entry = readdir(d))) {
