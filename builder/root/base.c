@@ -249,7 +249,7 @@ static int install(struct base *b, struct error *err)
 			break;
 		r = dpkg_unpack(&d, &files, err);
 		if (r == 0)
-			r = dpkg_configure(&d, err);
+			r = dpkg_configure(&d, false, err);
 	}
 	return r;
 }

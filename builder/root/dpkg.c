@@ -75,10 +75,11 @@ int dpkg_unpack(const struct dpkg_run *d, const struct strv *files, struct error
 	return run_on_files(d, "dpkg --unpack", options, files, err);
 }
 
-int dpkg_configure(const struct dpkg_run *d, struct error *err)
+int dpkg_configure(const struct dpkg_run *d, bool complete, struct error *err)
 {
-	static const char *const argv[] = {"dpkg", "--force-unsafe-io", "--configure", "--pending",
-					   NULL};
+	const char *const argv[] = {"dpkg",	 "--force-unsafe-io",
+				    "--configure", "--pending",
+				    complete ? NULL : "--force-depends", NULL};
 
 	return run(d, "dpkg --configure", argv, true, err);
 }

@@ -82,7 +82,7 @@ static int install_packages(struct finish *f, const struct strv *packages, struc
 		binds[i] = (struct sandbox_bind){.source = packages->v[i], .target = targets.v[i]};
 	}
 	r = dpkg_unpack(&d, &names, err);
-	return r < 0 ? r : dpkg_configure(&d, err);
+	return r < 0 ? r : dpkg_configure(&d, true, err);
 }
 
 /* In the sandbox: /target is the root, /overlay what is laid over it. */
