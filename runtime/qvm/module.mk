@@ -8,3 +8,5 @@ XEN_BINS += qvm
 qvm_SRCS := $(addprefix runtime/qvm/,main.c common.c power.c create.c prefs.c features.c ls.c run.c query.c)
 qvm_LIBS := qubesadmin common
 qvm_PKGS := jansson
+
+CHECK_FAST += runtime/qvm/tests/run

@@ -79,10 +79,10 @@ static int add_disk(libxl_domain_config *c, struct blob value)
 	return 0;
 }
 
-static int set_vcpus(libxl_domain_config *c, uint64_t n)
+static int set_vcpus(libxl_ctx *ctx, libxl_domain_config *c, uint64_t n)
 {
 	c->b_info.max_vcpus = (int)n;
-	if (libxl_cpu_bitmap_alloc(NULL, &c->b_info.avail_vcpus, (int)n))
+	if (libxl_cpu_bitmap_alloc(ctx, &c->b_info.avail_vcpus, (int)n))
 		return -ENOMEM;
 	libxl_bitmap_set_none(&c->b_info.avail_vcpus);
 	for (int i = 0; i < (int)n; i++)
@@ -90,7 +90,7 @@ static int set_vcpus(libxl_domain_config *c, uint64_t n)
 	return 0;
 }
 
-static int apply(libxl_domain_config *c, struct blob key, struct blob value)
+static int apply(libxl_ctx *ctx, libxl_domain_config *c, struct blob key, struct blob value)
 {
 	uint64_t n = 0;
 
@@ -113,7 +113,7 @@ static int apply(libxl_domain_config *c, struct blob key, struct blob value)
 
 		return libxl_uuid_from_string(&c->c_info.uuid, text) ? -EINVAL : 0;
 	} else if (blob_eq_str(key, "vcpus")) {
-		return set_number(value, VCPUS_MAX, &n) ? -EINVAL : set_vcpus(c, n);
+		return set_number(value, VCPUS_MAX, &n) ? -EINVAL : set_vcpus(ctx, c, n);
 	} else if (blob_eq_str(key, "memory")) {
 		if (set_number(value, MEMORY_MAX, &n))
 			return -EINVAL;
@@ -129,7 +129,7 @@ static int apply(libxl_domain_config *c, struct blob key, struct blob value)
 }
 
 /* `type` decides which half of a union the others write to, so it is applied first. */
-static int apply_lines(libxl_domain_config *c, struct blob input, int types)
+static int apply_lines(libxl_ctx *ctx, libxl_domain_config *c, struct blob input, int types)
 {
 	struct blob line;
 
@@ -140,7 +140,7 @@ static int apply_lines(libxl_domain_config *c, struct blob input, int types)
 			return -EINVAL;
 		if (blob_eq_str(key, "type") != types)
 			continue;
-		if (apply(c, key, line) < 0) {
+		if (apply(ctx, c, key, line) < 0) {
 			printf(XL_ERROR " not understood: %.*s\n", BLOB_ARG(whole));
 			return -EINVAL;
 		}
@@ -174,8 +174,8 @@ int xl_create(libxl_ctx *ctx, uint32_t unused)
 	if (read_fd(STDIN_FILENO, INPUT_MAX, &input) < 0)
 		return xl_fail("cannot read the domain from stdin", 0);
 	libxl_domain_config_init(&config);
-	if (apply_lines(&config, strbuf_blob(&input), 1) < 0 ||
-	    apply_lines(&config, strbuf_blob(&input), 0) < 0) {
+	if (apply_lines(ctx, &config, strbuf_blob(&input), 1) < 0 ||
+	    apply_lines(ctx, &config, strbuf_blob(&input), 0) < 0) {
 		r = 1;
 	} else if (!config.c_info.name || libxl_uuid_is_nil(&config.c_info.uuid) ||
 		   !config.b_info.target_memkb) {
