@@ -150,8 +150,10 @@ static int lists_read(int root_fd, const char *version, struct lists *l, struct 
 static int visit(struct lists *l, const char *name, bool must, unsigned depth, struct strv *files,
 		 struct error *err);
 
-/* "softdep ext4 pre: crc32c ..."; what it names may be an alias: then the plain implementation is
- * NAME_generic. */
+/*
+ * "softdep ext4 pre: crypto-crc32c ..."; what it names may stand for several implementations: then the plain one is
+ * taken, NAME_generic.
+ */
 static int visit_soft(struct lists *l, const char *name, unsigned depth, struct strv *files,
 		      struct error *err)
 {
@@ -177,6 +179,10 @@ static int visit_soft(struct lists *l, const char *name, unsigned depth, struct 
 			}
 			if (!pre)
 				continue;
+			if (blob_has_prefix(word, "crypto-")) {
+				word.p += strlen("crypto-");
+				word.n -= strlen("crypto-");
+			}
 			wanted = module_name(word);
 			generic = xasprintf("%s_generic", wanted);
 			r = visit(l, strmap_get(&l->modules, wanted) ? wanted : generic, false,

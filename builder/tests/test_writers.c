@@ -64,7 +64,7 @@ static void make_root(void)
 	    "kernel/a.ko: kernel/b_c.ko kernel/d.ko\nkernel/b_c.ko: kernel/d.ko\nkernel/d.ko:\nkernel/e_generic.ko:\n",
 	    0644);
 	put(fd, "usr/lib/modules/6.1/modules.builtin", "kernel/fs/in-kernel.ko\n", 0644);
-	put(fd, "usr/lib/modules/6.1/modules.softdep", "# x\nsoftdep b_c pre: e post: a\n", 0644);
+	put(fd, "usr/lib/modules/6.1/modules.softdep", "# x\nsoftdep b_c pre: crypto-e post: a\n", 0644);
 	tar = open(root_tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	CHECK_INT(tar_write_tree(fd, tar, epoch, &err), 0);
 }
