@@ -16,6 +16,12 @@ qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c stre
 qrexec-client_LIBS := vchan common
 CHECK_FAST += runtime/qrexec/tests/run
 
+# A service of the qube
+SOCKET_BINS += qubes-vmexec
+XEN_BINS += qubes-vmexec
+qubes-vmexec_SRCS := runtime/qrexec/services/vmexec.c
+qubes-vmexec_LIBS := common-min
+
 TESTS += test-qrexec
 test-qrexec_SRCS := $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c \
 	$(addprefix runtime/qrexec/tests/,test_parse.c test_transfer.c)

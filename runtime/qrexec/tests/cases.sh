@@ -89,6 +89,11 @@ check "nobody listens" "$(svc test.Tcp9 dom0; echo $?)" 0
 ln -s /nonexistent "$dir/svc/test.Dangling"
 svc test.Dangling dom0; check "dangling link" $? 125
 
+cp "$bin/qubes-vmexec" "$dir/svc/qubes.VMExec"
+check "VMExec" "$(svc 'qubes.VMExec+printf+-25s-7C-25s.+a-20b+--c--' dom0)" "a b|-c-."
+svc qubes.VMExec+a-0z dom0 2>/dev/null; check "VMExec, malformed" $? 125
+svc qubes.VMExec+no.such.program dom0 2>/dev/null; check "VMExec, no such program" $? 127
+
 # Many at once; nothing stays
 for i in {1..100}; do { call DEFAULT:"exit $((i % 50))" </dev/null; [ $? = $((i % 50)) ] || echo "call $i" >>"$dir/wrong"; } & pids+=($!); done
 wait "${pids[@]}"
