@@ -90,8 +90,19 @@ static int replace_copy(const char *source, const char *path)
 int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
 		 struct error *err)
 {
-	_cleanup_free_ char *folder =
-		xasprintf("%s/%s", g->options->out, s->image->definition->name);
+	_cleanup_free_ char *folder = NULL, *versioned = NULL;
+
+	/* A medium is what people look for: OUT/bulkhead-VERSION.iso. */
+	if (s->output && s->output->kind == OUTPUT_ISO) {
+		const char *dot = strrchr(as, '.');
+		int stem = dot ? (int)(dot - as) : (int)strlen(as);
+
+		as = versioned = xasprintf("%.*s-%s%s", stem, as, g->options->version, dot ? dot : "");
+		folder = xstrdup(g->options->out);
+	} else {
+		folder = xasprintf("%s/%s", g->options->out, s->image->definition->name);
+	}
+
 	_cleanup_free_ char *source = step_result(g, s, name),
 			    *path = xasprintf("%s/%s", folder, as);
 	_cleanup_free_ char *stamp = stamp_path(folder, as),
