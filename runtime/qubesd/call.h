@@ -18,8 +18,8 @@ struct call {
 	struct request request;
 	struct vm *source, *target;
 	bool dispatching, finished; /* answered while its method still ran */
-	struct strbuf out;     /* the answer's data */
-	const char *exception; /* NULL: success */
+	struct strbuf out;	    /* the answer's data */
+	const char *exception;	    /* NULL: success */
 	const char *message;
 };
 

@@ -33,7 +33,7 @@ struct job {
 	struct error err;    /* of the current step */
 	const char *failure; /* why the start is being undone; from the arena */
 	bool storage_known;
-	bool queued; /* waits for another domain to be made */
+	bool queued;	       /* waits for another domain to be made */
 	struct call **waiting; /* answered when the start is through, well or not */
 	size_t n_waiting;
 	uint64_t began;	      /* CLOCK_MONOTONIC, of the current step */

@@ -14,6 +14,7 @@
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/server.h"
 #include "runtime/qubesd/state.h"
+#include "runtime/qubesd/storage.h"
 
 static const char *root = "", *socket_dir, *programs;
 static bool offline;
@@ -68,6 +69,27 @@ static int load(struct qubesd *d, struct error *err)
 	return state_save(d->model, d->state_path, err);
 }
 
+static int work_sweep(const void *arg, struct error *err)
+{
+	return storage_sweep(arg, err);
+}
+
+static void on_swept(void *user, int status, const char *out)
+{
+	(void)user;
+	if (status != 0)
+		fprintf(stderr, "qubesd: %s\n", out);
+}
+
+/* Nobody waits for it. */
+static void sweep(struct qubesd *d)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/var/lib/qubes", d->root);
+
+	child_start(d->event, &(struct child_spec){.work = work_sweep, .arg = dir}, on_swept, NULL,
+		    NULL);
+}
+
 static int serve(struct qubesd *d, const char *socket_path, struct error *err)
 {
 	sigset_t mask;
@@ -94,6 +116,7 @@ static int serve(struct qubesd *d, const char *socket_path, struct error *err)
 		if (r < 0)
 			return error_errno(err, r, "qubesd-xl", "cannot start");
 	}
+	sweep(d);
 	/* Children must not take part in our notifications. */
 	sd_notify(1, "READY=1");
 	r = sd_event_loop(d->event);

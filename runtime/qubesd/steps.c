@@ -106,9 +106,8 @@ static void on_created(void *user, int status, const char *out)
 		job_step_done(j, 0);
 		return;
 	}
-	job_step_done(j,
-		      error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
-				answer ? "no domain id" : cause));
+	job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
+				   answer ? "no domain id" : cause));
 }
 
 static void build(struct job *j)
@@ -149,8 +148,7 @@ static enum step_result step_create(struct job *j)
 	struct property_ctx ctx = context(j);
 	int r;
 
-	if (!*property_value(&ctx, "kernel") &&
-	    !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
+	if (!*property_value(&ctx, "kernel") && !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
 		error_set(&j->err, -ENOENT, j->vm->name, NULL,
 			  "has no kernel: set the property kernel or the system's "
 			  "default_kernel");

@@ -28,6 +28,9 @@ struct storage {
 	size_t n;
 };
 
+/* Directories of qubes that are being removed begin so; no qube's name does. */
+#define STORAGE_RETIRED ".removed-"
+
 enum { STORAGE_GIB = 1 << 30 };
 
 /* Gives a new qube its <volume-config>: root, private, volatile, kernel. */
@@ -52,5 +55,7 @@ int storage_start(const struct storage *s, struct error *err);
 int storage_stop(const struct storage *s, struct error *err);
 /* (child) Removes the qube's directory; absent is fine. */
 int storage_remove(const struct storage *s, struct error *err);
+/* (child) Removes what an interrupted removal left below the pool's directory `dir`. */
+int storage_sweep(const char *dir, struct error *err);
 /* Bytes allocated by the volume now; 0 when there is none. */
 uint64_t storage_usage(const struct storage_volume *v);

@@ -1,4 +1,5 @@
 /* What happens to the image files; see storage.h. Runs in a child, so it may block. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -127,8 +128,8 @@ int storage_create(const struct storage *s, bool keep_root, struct error *err)
 int storage_retire(struct storage *s, struct arena *a, struct error *err)
 {
 	const char *slash = strrchr(s->dir, '/');
-	const char *to = arena_printf(a, "%.*s/.removed-%s.%d", (int)(slash - s->dir), s->dir,
-				      slash + 1, (int)getpid());
+	const char *to = arena_printf(a, "%.*s/" STORAGE_RETIRED "%s.%d", (int)(slash - s->dir),
+				      s->dir, slash + 1, (int)getpid());
 	int r = remove_tree(AT_FDCWD, to);
 
 	if (r == 0 && rename(s->dir, to) < 0 && errno != ENOENT)
@@ -200,4 +201,27 @@ int storage_remove(const struct storage *s, struct error *err)
 	int r = remove_tree(AT_FDCWD, s->dir);
 
 	return r < 0 ? error_errno(err, r, s->dir, "cannot remove") : 0;
+}
+
+int storage_sweep(const char *dir, struct error *err)
+{
+	static const char *const kinds[] = {"appvms", "vm-templates"};
+	int result = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, kinds[i]);
+		_cleanup_closedir_ DIR *d = opendir(path);
+		const struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			int r;
+
+			if (strncmp(e->d_name, STORAGE_RETIRED, strlen(STORAGE_RETIRED)) != 0)
+				continue;
+			r = remove_tree(dirfd(d), e->d_name);
+			if (r < 0)
+				result = error_errno(err, r, e->d_name, "cannot remove");
+		}
+	}
+	return result;
 }

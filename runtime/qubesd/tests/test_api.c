@@ -11,6 +11,7 @@
  *   write FILE TEXT                  makes a file; paths are below the daemon's root
  *   file FILE has|lacks TEXT         TEXT is (not) in the first MiB of the file
  *   file FILE exists|absent
+ *   gone FILE                        it vanishes within five seconds
  *   restart                          kill -9, start anew
  *   start VM                         sends admin.vm.Start and does not wait
  *   wait VM STATE                    until the qube is in that state, at most five seconds
@@ -276,6 +277,16 @@ static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 	test_check(reached, where, 0, want);
 }
 
+static void do_gone(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *path = path_in(d, rest);
+	int ms = 0;
+
+	for (; ms < PATIENCE_MS && access(path, F_OK) == 0; ms += POLL_MS)
+		pause_ms(POLL_MS);
+	test_check(ms < PATIENCE_MS, where, 0, path);
+}
+
 static void do_start(const struct daemon *d, struct blob rest)
 {
 	_cleanup_free_ char *request = xasprintf("admin.vm.Start dom0 name %.*s", BLOB_ARG(rest));
@@ -317,6 +328,8 @@ static void run_line(struct daemon *d, const char *where, struct blob line, char
 		*answer = do_call(d, rest);
 	} else if (blob_eq_str(verb, "file")) {
 		do_file(d, where, rest);
+	} else if (blob_eq_str(verb, "gone")) {
+		do_gone(d, where, rest);
 	} else if (blob_eq_str(verb, "start")) {
 		do_start(d, rest);
 	} else if (blob_eq_str(verb, "wait")) {

@@ -106,9 +106,11 @@ static int apply(libxl_ctx *ctx, libxl_domain_config *c, struct blob key, struct
 		set(&c->b_info.cmdline, value);
 	else if (blob_eq_str(key, "disk"))
 		return add_disk(c, value);
-	else if (blob_eq_str(key, "e820_host"))
+	else if (blob_eq_str(key, "e820_host")) {
+		if (c->c_info.type != LIBXL_DOMAIN_TYPE_PV)
+			return -EINVAL; /* it would write into another type's half of the union */
 		libxl_defbool_set(&c->b_info.u.pv.e820_host, blob_eq_str(value, "1"));
-	else if (blob_eq_str(key, "uuid")) {
+	} else if (blob_eq_str(key, "uuid")) {
 		_cleanup_free_ char *text = blob_dup(value);
 
 		return libxl_uuid_from_string(&c->c_info.uuid, text) ? -EINVAL : 0;
