@@ -71,7 +71,8 @@ static void disk_add(const struct facts_source *from, struct facts *facts, int s
 	struct disk *disk, **at = &facts->disks;
 	uint64_t size = fd < 0 ? 0 : facts_number(fd, "size", 0) * SYSFS_UNIT;
 
-	if (!size) /* card reader without a card */
+	/* A card reader without a card; one of several paths to an NVMe disk that is listed under its own name. */
+	if (!size || facts_number(fd, "hidden", 0) == 1)
 		return;
 	disk = arena_alloc(a, sizeof(*disk));
 	disk->name = arena_strdup(a, name);

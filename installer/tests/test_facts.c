@@ -43,6 +43,9 @@ static void make_machine(int dir, const char *root)
 	put(dir, "sys/devices/pci0/usb1/1-1/host6/block/sdb/removable", "1\n");
 	CHECK(!symlinkat("../..", dir, "sys/devices/pci0/usb1/1-1/host6/block/sdb/device"));
 	put(dir, "sys/devices/sdc/size", "0\n");
+	put(dir, "sys/devices/nvme0c0n1/size", "8388608\n");
+	put(dir, "sys/devices/nvme0c0n1/hidden", "1\n");
+	CHECK(mkdir_p(dir, "sys/block", 0755) == 0 && !symlinkat("../devices/nvme0c0n1", dir, "sys/block/nvme0c0n1"));
 	put(dir, "sys/devices/loop0/size", "100\n");
 	mkdir_p(dir, "sys/block", 0755);
 	CHECK(!symlinkat("../devices/pci0/ata1/host0/block/sda", dir, "sys/block/sda"));
