@@ -1,6 +1,6 @@
 qrexec_common := $(addprefix runtime/qrexec/,protocol.c channel.c transfer.c)
 qrexec_launch := $(addprefix runtime/qrexec/,command.c service.c launch.c session.c)
-qrexec_programs := qrexec-agent qrexec-daemon qrexec-client
+qrexec_programs := qrexec-agent qrexec-daemon qrexec-client qrexec-client-vm
 SOCKET_BINS += $(qrexec_programs)
 XEN_BINS += $(qrexec_programs)
 
@@ -14,6 +14,9 @@ qrexec-daemon_LIBS := vchan common
 
 qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c streams.c)
 qrexec-client_LIBS := vchan common
+
+qrexec-client-vm_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client_vm.c streams.c)
+qrexec-client-vm_LIBS := vchan common
 CHECK_FAST += runtime/qrexec/tests/run
 
 # A service of the qube

@@ -92,7 +92,15 @@ svc test.Dangling dom0; check "dangling link" $? 125
 cp "$bin/qubes-vmexec" "$dir/svc/qubes.VMExec"
 check "VMExec" "$(svc 'qubes.VMExec+printf+-25s-7C-25s.+a-20b+--c--' dom0)" "a b|-c-."
 svc qubes.VMExec+a-0z dom0 2>/dev/null; check "VMExec, malformed" $? 125
-svc qubes.VMExec+no.such.program dom0 2>/dev/null; check "VMExec, no such program" $? 127
+svc qubes.VMExec+-2Fno-2Fsuch dom0 2>/dev/null; check "VMExec, no such program" $? 127
+
+# Calls out of the qube
+vm_call() { VCHAN_DOMAIN=7 timeout 20 "$bin/qrexec-client-vm" -a "$dir/agent" "$@"; }
+vm_call '' test.Service </dev/null 2>"$dir/err"; check "refused call" $? 126
+check "message of a refusal" "$(cat "$dir/err")" "Request refused"
+vm_call "$(printf 'x%.0s' {1..64})" test.Service 2>/dev/null; check "target too long" $? 125
+vm_call work 2>/dev/null; check "no service" $? 2
+VCHAN_DOMAIN=7 "$bin/qrexec-client-vm" -a "$dir/nothing" work test.Service 2>/dev/null; check "no agent" $? 125
 
 # Many at once; nothing stays
 for i in {1..100}; do { call DEFAULT:"exit $((i % 50))" </dev/null; [ $? = $((i % 50)) ] || echo "call $i" >>"$dir/wrong"; } & pids+=($!); done

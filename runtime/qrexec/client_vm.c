@@ -1,0 +1,190 @@
+/*
+ * qrexec-client-vm: a call from this qube to another one (ref: runtime.md 3.6, 3.7). It asks the agent, which asks dom0; when the
+ * policy allows it, the answer names the data channel to offer.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/file.h"
+#include "common/ui/options.h"
+#include "runtime/qrexec/protocol.h"
+#include "runtime/qrexec/streams.h"
+#include "runtime/qrexec/transfer.h"
+
+#define AGENT_SOCKET "/var/run/qubes/qrexec-agent"
+#define EXIT_USAGE 2
+
+struct options {
+	const char *socket_path, *prefix, *source;
+	bool filter_out, filter_err, no_filter_out, no_filter_err, socket_stdin;
+	long buffer_size; /* accepted; the ring has the size upstream's service side expects */
+};
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "qrexec-client-vm: %s\n", what);
+	return QREXEC_EXIT_PROBLEM;
+}
+
+static int connect_agent(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))
+		return -1;
+	strcpy(a.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		fprintf(stderr, "qrexec-client-vm: %s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	return take_fd(&fd);
+}
+
+/* False when a name does not fit into the message. */
+static bool send_request(int fd, const struct options *o, const char *target, const char *service)
+{
+	struct {
+		struct msg_header h;
+		struct trigger_service_params4 p;
+	} m = {.h.type = MSG_TRIGGER_SERVICE4};
+	size_t n = strlen(service) + 1;
+
+	if (strlen(target) >= sizeof(m.p.target_domain) || n > QREXEC_MAX_SERVICE ||
+	    (o->source && strlen(o->source) >= sizeof(m.p.source_domain)))
+		return false;
+	m.h.len = (uint32_t)(sizeof(m.p) + n);
+	strcpy(m.p.target_domain, target);
+	/* Written '$default' before '@' took its place. */
+	for (char *p = m.p.target_domain; *p; p++)
+		if (*p == '$')
+			*p = '@';
+	if (o->source)
+		strcpy(m.p.source_domain, o->source);
+	strcpy(m.p.request_id.ident, "SOCKET");
+	return write_all(fd, &m, sizeof(m)) == 0 && write_all(fd, service, n) == 0;
+}
+
+static enum transfer_state run(struct transfer *t)
+{
+	enum transfer_state state;
+
+	do {
+		struct pollfd p[TRANSFER_FDS];
+		unsigned n = transfer_poll(t, p);
+
+		if (poll(p, n, transfer_busy(t) ? 0 : -1) < 0)
+			n = 0;
+		state = transfer_step(t, p, n);
+	} while (state == TRANSFER_RUNNING);
+	return state;
+}
+
+static int call(const struct options *o, const struct exec_params *where, const char *const *program)
+{
+	struct local_program local = {.argv = program};
+	enum transfer_state state;
+	struct transfer t;
+	libvchan_t *vchan;
+	int status;
+
+	vchan = libvchan_server_init((int)where->connect_domain, (int)where->connect_port, QREXEC_DATA_RING,
+	                             QREXEC_DATA_RING);
+	if (!vchan)
+		return fail("cannot offer the data channel");
+	transfer_init(&t, TRANSFER_INITIATOR, vchan, true);
+	t.filter_out = !o->no_filter_out && (o->filter_out || (!program && isatty(1)));
+	t.filter_err = !o->no_filter_err && (o->filter_err || (!program && isatty(2)));
+	if (o->prefix)
+		transfer_prefix(&t, o->prefix, strlen(o->prefix));
+	if (streams_attach(&t, &local, o->socket_stdin) < 0) {
+		transfer_free(&t);
+		return fail("cannot start the local program");
+	}
+	state = run(&t);
+	transfer_free(&t);
+	streams_restore();
+	if (local.pid > 0 && waitpid(local.pid, &status, 0) < 0)
+		state = TRANSFER_LOST;
+	if (state == TRANSFER_DONE)
+		return t.exit_code;
+	if (state == TRANSFER_PIPE)
+		return 128 + SIGPIPE;
+	return fail(state == TRANSFER_BROKEN ? "the other side broke the protocol" : "the connection was lost");
+}
+
+static int request(const struct options *o, const char *target, const char *service, const char *const *program)
+{
+	struct exec_params where;
+	_cleanup_close_ int fd = connect_agent(o->socket_path);
+
+	if (fd < 0)
+		return QREXEC_EXIT_PROBLEM;
+	if (!send_request(fd, o, target, service))
+		return fail("target or service name too long");
+	/* The decision may take as long as a person needs. */
+	if (read_full(fd, &where, sizeof(where)) < 0) {
+		fprintf(stderr, "Request refused\n");
+		return QREXEC_EXIT_REFUSED;
+	}
+	/* The agent keeps the connection as the sign that the call lives. */
+	return call(o, &where, program);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.socket_path = AGENT_SOCKET};
+	const struct option_def options[] = {
+		{"buffer-size", 0, OPTION_NUMBER, &o.buffer_size, "BYTES", "smallest ring of the data channel"},
+		{"filter-escape-chars-stdout", 't', OPTION_FLAG, &o.filter_out, NULL, "make stdout safe for a terminal"},
+		{"filter-escape-chars-stderr", 'T', OPTION_FLAG, &o.filter_err, NULL, "the same for stderr"},
+		{"no-filter-escape-chars-stdout", 0, OPTION_FLAG, &o.no_filter_out, NULL, "not even on a terminal"},
+		{"no-filter-escape-chars-stderr", 0, OPTION_FLAG, &o.no_filter_err, NULL, "the same for stderr"},
+		{"agent-socket", 'a', OPTION_STRING, &o.socket_path, "PATH", "where the agent listens"},
+		{"prefix-data", 'p', OPTION_STRING, &o.prefix, "DATA", "send this before stdin"},
+		{"use-stdin-socket", 0, OPTION_FLAG, &o.socket_stdin, NULL, "stdin is a socket for both directions"},
+		{"source-qube", 's', OPTION_STRING, &o.source, "NAME", "call in the name of this remote qube"},
+		{NULL},
+	};
+	const struct command_line cmd = {
+		.program = "qrexec-client-vm",
+		.operands = "TARGET SERVICE[+ARGUMENT] [PROGRAM [ARGUMENT]...]",
+		.summary = "Calls a service of another qube, if the policy in dom0 allows it.",
+		.notes = "TARGET may be empty: the policy chooses. With PROGRAM, its stdin and stdout are connected to the service;\n"
+			 "it finds our own as SAVED_FD_0 and SAVED_FD_1.\n"
+			 "Exit code: that of the service; 125 when the call failed, 126 refused, 127 no such service.",
+		.options = options,
+		.stop_at_operand = true,
+	};
+	_cleanup_strv_ struct strv operands = {0};
+	sigset_t set;
+
+	if (argc == 2 && strcmp(argv[1], "-h") == 0) {
+		options_help(&cmd);
+		return EXIT_USAGE;
+	}
+	switch (options_parse(&cmd, argc, argv, &operands)) {
+	case OPTIONS_OK:
+		break;
+	case OPTIONS_HELP:
+		return 0;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	}
+	if (operands.n < 2)
+		return options_wrong(&cmd, "wants a target and a service");
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return request(&o, *operands.v[0] ? operands.v[0] : "@default", operands.v[1],
+	               operands.n > 2 ? (const char *const *)operands.v + 2 : NULL);
+}
