@@ -90,6 +90,8 @@ void launch_exec(const int fds[3], const char *cwd, const char *path, char *cons
 	for (int i = 0; i < 3; i++)
 		if (dup2(fds[i], i) < 0)
 			_exit(QREXEC_EXIT_PROBLEM);
+	/* Not all that the Xen libraries open is close-on-exec. */
+	close_range(3, ~0U, 0);
 	setsid();
 	if (cwd && chdir(cwd) < 0 && chdir("/") < 0)
 		_exit(QREXEC_EXIT_PROBLEM);
