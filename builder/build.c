@@ -103,35 +103,34 @@ static int find_goals(struct graph *g, struct image *image, const struct request
 	return 0;
 }
 
+static int publish_goal(const struct graph *g, struct step *s, const struct goal *goal,
+			const struct request *q, struct error *err)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *names[5];
+	int r = 0;
+
+	/* A folder that a definition names is a root for tools: used where it lies. */
+	if (goal->kind == OUTPUT_DIR)
+		return q->format ? publish_folder(g, s, goal->name, err) : 0;
+	if (goal->kind == OUTPUT_TAR)
+		return publish_file(g, s, "root.tar", goal->name, err);
+	output_files(a, goal->output, names);
+	for (const char **name = names; r == 0 && *name; name++)
+		r = goal->kind == OUTPUT_ISO && name == names
+			    ? publish_medium(g, s, *name, err)
+			    : publish_file(g, s, *name, *name, err);
+	return r;
+}
+
 static int publish(const struct graph *g, const struct goals *goals, const struct request *q,
 		   struct error *err)
 {
-	_cleanup_arena_ struct arena *a = arena_new();
+	int r = 0;
 
-	for (size_t i = 0; i < goals->n; i++) {
-		const struct goal *goal = &goals->goals[i];
-		const char *names[5] = {goal->name, NULL};
-		int r = 0;
-
-		if (goal->kind == OUTPUT_DIR) {
-			/* A folder that a definition names is a root for tools: used where it lies.
-			 */
-			r = q->format ? publish_folder(g, goals->steps[i], goal->name, err) : 0;
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if (goal->kind == OUTPUT_TAR) {
-			r = publish_file(g, goals->steps[i], "root.tar", goal->name, err);
-		} else {
-			output_files(a, goal->output, names);
-			for (const char **name = names; r == 0 && *name; name++)
-				r = publish_file(g, goals->steps[i], *name, *name, err);
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < goals->n; i++)
+		r = publish_goal(g, goals->steps[i], &goals->goals[i], q, err);
+	return r;
 }
 
 static void say_locks(const struct graph *g)

@@ -149,6 +149,8 @@ static int read_outputs(struct definition *d, const struct yaml_node *root, stru
 		return 0;
 	if (list->kind != YAML_MAP)
 		return yaml_error(list, err, "'outputs' must be 'name: {kind: ...}' lines");
+	if (list->n > DEFINITION_OUTPUTS_MAX)
+		return yaml_error(list, err, "more than %d outputs", DEFINITION_OUTPUTS_MAX);
 	d->outputs = arena_alloc(d->arena, (list->n + 1) * sizeof(*d->outputs));
 	for (const struct yaml_node *n = list->first; n; n = n->next) {
 		r = read_output(d, n, &d->outputs[d->n_outputs], err);
@@ -245,6 +247,9 @@ static int check_family(const struct definition *d, const struct yaml_node *root
 		if (yaml_get(root, *wrong))
 			return yaml_error(yaml_get(root, *wrong), err,
 					  "'%s' does not fit this family", *wrong);
+	if (yaml_get(root, "images") && yaml_get(root, "images")->n > DEFINITION_IMAGES_MAX)
+		return yaml_error(yaml_get(root, "images"), err, "more than %d images",
+				  DEFINITION_IMAGES_MAX);
 	if (d->family == DEFINITION_DEB && !*d->suites)
 		return yaml_error(root, err, "'suites' is missing");
 	return 0;

@@ -28,6 +28,9 @@
 #include "common/base/error.h"
 #include "common/base/yaml.h"
 
+/* More than any image needs; what is built from definitions can count on them. */
+enum { DEFINITION_OUTPUTS_MAX = 16, DEFINITION_IMAGES_MAX = 12 };
+
 enum definition_family { DEFINITION_DEB, DEFINITION_ISO };
 
 enum output_kind {

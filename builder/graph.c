@@ -51,7 +51,7 @@ static struct step *add_step(struct graph *g, enum step_kind kind, struct image 
 	struct step *s = xcalloc(1, sizeof(*s));
 
 	if (g->n_steps == GRAPH_STEPS_MAX)
-		abort(); /* some hundred images in one build: bounded by GRAPH_IMAGES_MAX before */
+		abort(); /* cannot be: images, and outputs of each, are bounded before */
 	s->kind = kind;
 	s->image = image;
 	s->id = id;
@@ -112,7 +112,8 @@ static int add_output_step(struct graph *g, struct image *image, const struct de
 			   struct step **out, struct error *err)
 {
 	const struct output_needs *needs = &output_class(o->kind)->needs;
-	struct image *tools = NULL;
+	const struct definition *d = image->definition;
+	struct image *tools = NULL, *other;
 	struct step *s;
 	int r = 0;
 
@@ -124,7 +125,12 @@ static int add_output_step(struct graph *g, struct image *image, const struct de
 		r = graph_add_image(g, tools_image, &tools, err);
 	if (r < 0)
 		return r;
-	s = add_step(g, STEP_OUTPUT, image, xasprintf("%s:%s", image->definition->name, o->name),
+	/* An ISO takes what other images have made; they stand before it. */
+	for (const char *const *name = d->images; r == 0 && *name; name++)
+		r = graph_add_image(g, *name, &other, err);
+	if (r < 0)
+		return r;
+	s = add_step(g, STEP_OUTPUT, image, xasprintf("%s:%s", d->name, o->name),
 		     xasprintf("write %s (%s)", o->name, output_kind_name(o->kind)));
 	s->output = o;
 	if (needs->root_tar && image->root)
@@ -133,18 +139,13 @@ static int add_output_step(struct graph *g, struct image *image, const struct de
 		add_dep(s, image->folder);
 	if (tools)
 		add_dep(s, tools->folder);
-	/* An ISO takes what other images have made. */
-	for (const char *const *name = image->definition->images; *name; name++) {
-		struct image *other;
-
-		r = graph_add_image(g, *name, &other, err);
+	for (const char *const *name = d->images; *name; name++) {
+		r = graph_add_image(g, *name, &other, err); /* finds the one from above */
 		for (size_t i = 0; r == 0 && i < other->definition->n_outputs; i++)
 			add_dep(s, other->outputs[i]);
-		if (r < 0)
-			return r;
 	}
 	*out = s;
-	return 0;
+	return r;
 }
 
 static int read_lock(struct graph *g, struct image *image, struct error *err)

@@ -87,26 +87,13 @@ static int replace_copy(const char *source, const char *path)
 	return r;
 }
 
-int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
-		 struct error *err)
+static int publish_to(const struct graph *g, const struct step *s, const char *name,
+		      const char *folder, const char *as, struct error *err)
 {
-	_cleanup_free_ char *folder = NULL, *versioned = NULL;
-
-	/* A medium is what people look for: OUT/bulkhead-VERSION.iso. */
-	if (s->output && s->output->kind == OUTPUT_ISO) {
-		const char *dot = strrchr(as, '.');
-		int stem = dot ? (int)(dot - as) : (int)strlen(as);
-
-		as = versioned = xasprintf("%.*s-%s%s", stem, as, g->options->version, dot ? dot : "");
-		folder = xstrdup(g->options->out);
-	} else {
-		folder = xasprintf("%s/%s", g->options->out, s->image->definition->name);
-	}
-
 	_cleanup_free_ char *source = step_result(g, s, name),
 			    *path = xasprintf("%s/%s", folder, as);
-	_cleanup_free_ char *stamp = stamp_path(folder, as),
-			    *want = xasprintf("%s %s\n", s->key, name);
+	_cleanup_free_ char *stamp = stamp_path(folder, as);
+	_cleanup_free_ char *want = xasprintf("%s %s\n", s->key, name);
 	int r;
 
 	if (is_current(path, stamp, want))
@@ -117,6 +104,23 @@ int publish_file(const struct graph *g, const struct step *s, const char *name, 
 	if (r == 0)
 		r = write_file(AT_FDCWD, stamp, want, strlen(want), 0644);
 	return r < 0 ? error_errno(err, r, path, "cannot write the result") : 0;
+}
+
+int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
+		 struct error *err)
+{
+	_cleanup_free_ char *folder =
+		xasprintf("%s/%s", g->options->out, s->image->definition->name);
+
+	return publish_to(g, s, name, folder, as, err);
+}
+
+int publish_medium(const struct graph *g, const struct step *s, const char *name, struct error *err)
+{
+	size_t n = strlen(name), stem = n > 4 && !strcmp(name + n - 4, ".iso") ? n - 4 : n;
+	_cleanup_free_ char *as = xasprintf("%.*s-%s.iso", (int)stem, name, g->options->version);
+
+	return publish_to(g, s, name, g->options->out, as, err);
 }
 
 int publish_folder(const struct graph *g, const struct step *s, const char *as, struct error *err)

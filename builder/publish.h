@@ -10,5 +10,8 @@
  */
 int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
 		 struct error *err);
+/* A finished medium, as OUT/NAME-VERSION.iso for an output NAME.iso. */
+int publish_medium(const struct graph *g, const struct step *s, const char *name,
+		   struct error *err);
 /* A root as the folder OUT/IMAGE/<as>, replaced as a whole. */
 int publish_folder(const struct graph *g, const struct step *s, const char *as, struct error *err);

@@ -26,7 +26,7 @@ int dpkg_unpack(const struct dpkg_run *d, const struct strv *files, struct error
  * "dpkg --configure -a", with what would act on a running machine, or makes an initramfs, replaced
  * by `noop`: an initramfs is an artefact of its own, made once from the finished root.
  *
- * complete: every dependency can be met. False while our own packages, on which others may depend, are still to
- * come; that the whole is complete was shown by the solver that wrote the lock.
+ * complete: every dependency can be met. False while our own packages, on which others may depend,
+ * are still to come; that the whole is complete was shown by the solver that wrote the lock.
  */
 int dpkg_configure(const struct dpkg_run *d, bool complete, struct error *err);
