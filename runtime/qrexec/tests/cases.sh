@@ -98,6 +98,9 @@ svc qubes.VMExec+-2Fno-2Fsuch dom0 2>/dev/null; check "VMExec, no such program" 
 vm_call() { VCHAN_DOMAIN=7 timeout 20 "$bin/qrexec-client-vm" -a "$dir/agent" "$@"; }
 vm_call '' test.Service </dev/null 2>"$dir/err"; check "refused call" $? 126
 check "message of a refusal" "$(cat "$dir/err")" "Request refused"
+vm_call "\$a;b" "test.X+$(printf '\033')" </dev/null 2>/dev/null; check "odd names" $? 126
+grep -q 'vm -> @a_b: test.X+_: denied' "$dir/daemon.log" && ok || bad "names in the log: $(tail -n 1 "$dir/daemon.log")"
+vm_call work +x </dev/null 2>/dev/null; check "service without a name" $? 126
 vm_call "$(printf 'x%.0s' {1..64})" test.Service 2>/dev/null; check "target too long" $? 125
 vm_call work 2>/dev/null; check "no service" $? 2
 VCHAN_DOMAIN=7 "$bin/qrexec-client-vm" -a "$dir/nothing" work test.Service 2>/dev/null; check "no agent" $? 125
