@@ -82,7 +82,7 @@ mount -t tmpfs -o size=40%,mode=0755,nodev bulkhead-ram /run/bulkhead/ram &&
 	fail "the RAM overlay cannot be mounted"
 
 # Whoever sits at the live system is its administrator: consoles log in by themselves.
-for getty in serial-getty@.service getty@.service; do
+for getty in console-getty.service getty@.service; do
 	mkdir -p /run/systemd/system/$getty.d
 	cat > /run/systemd/system/$getty.d/bulkhead-live.conf <<-'EOF'
 	[Service]
