@@ -9,7 +9,7 @@
 
 #include "common/sys/file.h"
 
-enum { KEEP_BYTES = 4 << 20, RETRY_MS = 50 };
+enum { KEEP_BYTES = 4 << 20 };
 
 int64_t now_ms(void)
 {
@@ -19,8 +19,7 @@ int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int channel_open(struct channel *c, const char *name, const char *socket_path, const char *log, int64_t deadline,
-		 struct error *err)
+int channel_open(struct channel *c, const char *name, const char *socket_path, const char *log, struct error *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
@@ -32,11 +31,11 @@ int channel_open(struct channel *c, const char *name, const char *socket_path, c
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return error_errno(err, -errno, name, "cannot make a socket");
-	/* QEMU makes its sockets one after another and waits on each: they appear as we go. */
-	while (connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		if ((errno != ENOENT && errno != ECONNREFUSED) || now_ms() > deadline)
-			return error_errno(err, -errno, socket_path, "cannot connect to QEMU");
-		poll(NULL, 0, RETRY_MS);
+	if (connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		int r = errno == ENOENT || errno == ECONNREFUSED ? -EAGAIN : -errno;
+
+		close(take_fd(&c->fd));
+		return r == -EAGAIN ? r : error_errno(err, r, socket_path, "cannot connect to QEMU");
 	}
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	if (log)

@@ -18,9 +18,8 @@ struct channel {
 	size_t seen; /* text before this offset has been matched already */
 };
 
-/* Connects to the UNIX socket, retrying until the deadline (milliseconds of CLOCK_MONOTONIC). */
-int channel_open(struct channel *c, const char *name, const char *socket, const char *log, int64_t deadline,
-		 struct error *err);
+/* Connects to the UNIX socket. -EAGAIN: nobody listens there yet. */
+int channel_open(struct channel *c, const char *name, const char *socket, const char *log, struct error *err);
 void channel_close(struct channel *c);
 /* Reads what is there; true when something came. */
 bool channel_pump(struct channel *c);

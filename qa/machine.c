@@ -207,7 +207,8 @@ static void add_processor(const struct machine *m, struct strv *argv)
 {
 	bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
 
-	addf(argv, "-machine", "q35,accel=%s,kernel-irqchip=split", kvm ? "kvm" : "tcg,thread=multi");
+	add(argv, "-machine", "q35,kernel-irqchip=split");
+	add(argv, "-accel", kvm ? "kvm" : "tcg,thread=multi");
 	add(argv, "-cpu", kvm ? "host" : "max,-smap,-rdtscp");
 	addf(argv, "-m", "%llu", (unsigned long long)m->memory_mib);
 	addf(argv, "-smp", "%llu", (unsigned long long)m->cpus);

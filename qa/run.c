@@ -12,7 +12,7 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 
-enum { TAIL_LINES = 12, OUTPUT_MAX = 1 << 20, SHELL_ESCAPE = 0x1d };
+enum { TAIL_LINES = 12, RETRY_MS = 50, QEMU_LOG_MAX = 1 << 20, SHELL_ESCAPE = 0x1d };
 
 /* Reads all channels; waits at most `ms` when nothing is there. */
 static void pump(struct run *r, int ms)
@@ -50,6 +50,21 @@ static int timed_out(struct run *r, struct error *err, const char *what, int64_t
 			 (long long)seconds, BLOB_ARG(tail));
 }
 
+/* QEMU ended before its sockets were there: its own last line says why. */
+static int start_failed(struct run *r, struct error *err)
+{
+	const char *log = arena_printf(r->arena, "%s/qemu.log", r->dir);
+	_cleanup_strbuf_ struct strbuf said = {0};
+	struct blob text, line, last = {0};
+
+	read_file(AT_FDCWD, log, QEMU_LOG_MAX, &said);
+	text = strbuf_blob(&said);
+	while (blob_token(&text, '\n', &line))
+		last = line;
+	return error_set(err, -EPIPE, "qemu-system-x86_64", NULL, "ended at once: %.*s", BLOB_ARG(last));
+}
+
+/* QEMU makes its sockets one after another and waits on each: they appear as we go. */
 static int open_channels(struct run *r, int64_t deadline, struct error *err)
 {
 	static const char *const names[] = {"serial", "events", "qmp"};
@@ -58,8 +73,15 @@ static int open_channels(struct run *r, int64_t deadline, struct error *err)
 	for (unsigned i = 0; i < 3; i++) {
 		const char *path = arena_printf(r->arena, "%s/%s", r->scratch, names[i]);
 		const char *log = arena_printf(r->arena, "%s/%s.log", r->dir, names[i]);
-		int e = channel_open(channels[i], names[i], path, log, deadline, err);
+		int e;
 
+		while ((e = channel_open(channels[i], names[i], path, log, err)) == -EAGAIN) {
+			if (is_off(r))
+				return start_failed(r, err);
+			if (now_ms() > deadline)
+				return error_set(err, -ETIMEDOUT, path, NULL, "QEMU does not listen there");
+			poll(NULL, 0, RETRY_MS);
+		}
 		if (e < 0)
 			return e;
 	}

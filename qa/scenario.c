@@ -75,7 +75,7 @@ static int make_answers(struct run *r, const char *text, const char **image, str
 		e = write_file(AT_FDCWD, file, text, strlen(text), 0644);
 	if (e < 0)
 		return error_errno(err, e, file, "cannot write");
-	return process_check((const char *const[]){"mke2fs", "-q", "-F", "-t", "ext4", "-L", "BULKHEAD_ANS", "-d", dir,
+	return process_check((const char *const[]){"mke2fs", "-qF", "-t", "ext4", "-L", "BULKHEAD_ANS", "-d", dir,
 						   *image, "8M", NULL},
 			     err);
 }
