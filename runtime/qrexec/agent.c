@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 		{"agent-socket", 0, OPTION_STRING, &a.socket_path, "PATH", "where qrexec-client-vm connects"},
 		{"fork-server-socket", 0, OPTION_STRING, &fork_server, "PATH", "of session helpers, with %s for the user"},
 		{"no-fork-server", 0, OPTION_FLAG, &no_fork_server, NULL, "never hand a call to a session helper"},
-		{NULL},
+		{.name = NULL},
 	};
 	const struct command_line cmd = {
 		.program = "qrexec-agent",

@@ -251,7 +251,7 @@ int main(int argc, char **argv)
 		{"socket-dir", 0, OPTION_STRING, &c.socket_dir, "PATH", "where the daemons' sockets are"},
 		{"prefix-data", 'p', OPTION_STRING, &c.prefix, "DATA", "send this before stdin"},
 		{"use-stdin-socket", 0, OPTION_FLAG, &c.socket_stdin, NULL, "stdin is a socket for both directions"},
-		{NULL},
+		{.name = NULL},
 	};
 	const struct command_line cmd = {
 		.program = "qrexec-client",

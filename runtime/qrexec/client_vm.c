@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 		{"prefix-data", 'p', OPTION_STRING, &o.prefix, "DATA", "send this before stdin"},
 		{"use-stdin-socket", 0, OPTION_FLAG, &o.socket_stdin, NULL, "stdin is a socket for both directions"},
 		{"source-qube", 's', OPTION_STRING, &o.source, "NAME", "call in the name of this remote qube"},
-		{NULL},
+		{.name = NULL},
 	};
 	const struct command_line cmd = {
 		.program = "qrexec-client-vm",

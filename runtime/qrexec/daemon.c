@@ -361,7 +361,7 @@ int main(int argc, char **argv)
 		{"policy-program", 'p', OPTION_STRING, &d.policy_program, "PATH", "decides when the policy daemon cannot"},
 		{"direct", 'D', OPTION_FLAG, &direct, NULL, "stay in the foreground"},
 		{"uuid", 'u', OPTION_STRING, &d.uuid, "UUID", "of the qube"},
-		{NULL},
+		{.name = NULL},
 	};
 	const struct command_line cmd = {
 		.program = "qrexec-daemon",

@@ -115,7 +115,7 @@ static void put(struct transfer *t, const char *p, size_t n)
 	if (!out_pending(t)) {
 		sent = libvchan_write(t->vchan, p, n);
 		if (sent < 0) {
-			t->peer_gone = true;
+			t->peer_gone = t->in_maybe = true;
 			return;
 		}
 		strbuf_reset(&t->out);
@@ -158,7 +158,7 @@ static void flush(struct transfer *t)
 		return;
 	n = libvchan_write(t->vchan, t->out.p + t->out_sent, t->out.n - t->out_sent);
 	if (n < 0)
-		t->peer_gone = true;
+		t->peer_gone = t->in_maybe = true;
 	else
 		t->out_sent += (size_t)n;
 	if (!out_pending(t)) {
@@ -405,11 +405,14 @@ static bool pump_in(struct transfer *t)
 
 	if (before)
 		consume_stash(t);
-	if (t->ended || t->failure || !may_stash(t) || (t->version && !t->attached))
+	if (!t->in_maybe || t->ended || t->failure || !may_stash(t) || (t->version && !t->attached))
 		return t->stash.n - t->stash_used != before;
 	n = t->peer_gone && libvchan_data_ready(t->vchan) <= 0 ? -1 : libvchan_read(t->vchan, in_buffer, sizeof(in_buffer));
 	if (n < 0)
 		t->peer_gone = true;
+	/* Only an empty read says that the next bytes come with an event: behind a short one may be the end. */
+	if (n <= 0)
+		t->in_maybe = false;
 	if (n <= 0)
 		return t->stash.n - t->stash_used != before;
 	if (t->stash.n) {
@@ -456,31 +459,35 @@ enum transfer_state transfer_step(struct transfer *t, const struct pollfd *p, un
 {
 	bool out_ready = is_ready(p, n, t->out_fd);
 	bool err_ready = t->role == TRANSFER_SERVICE && is_ready(p, n, t->err_fd);
-	bool moved = true;
+	bool event = n && p[0].revents;
+	bool moved = true, moved_any = false;
 
 	t->busy = false;
-	if (n && p[0].revents)
+	if (event) {
 		libvchan_wait(t->vchan);
-	if (!t->connected || (n && p[0].revents)) {
-		int state = libvchan_is_open(t->vchan);
-
-		if (state == VCHAN_WAITING)
+		t->in_maybe = true;
+	}
+	if (!t->connected) {
+		if (libvchan_is_open(t->vchan) == VCHAN_WAITING)
 			return TRANSFER_RUNNING;
-		t->connected = true;
-		/* A caller that is gone wants nothing any more; a service's last words are still read. */
-		if (state == VCHAN_DISCONNECTED && t->role == TRANSFER_SERVICE)
-			return TRANSFER_LOST;
+		t->connected = t->in_maybe = true;
 	}
 	for (int i = 0; i < TURN && moved && !t->ended && !t->failure; i++) {
 		moved = pump_in(t);
+		moved_any |= moved;
 		pump_out(t, &out_ready, &err_ready);
 	}
 	if (t->failure)
 		return t->failure;
 	if (t->ended || (t->exit_sent && !out_pending(t)))
 		return TRANSFER_DONE;
-	if (t->peer_gone && (t->role == TRANSFER_SERVICE || !moved) && !t->sink_blocked)
+	/* A caller that is gone wants nothing any more, and is noticed also while its service does not read. */
+	if (t->role == TRANSFER_SERVICE &&
+	    (t->peer_gone || (event && (!moved_any || t->sink_blocked) && libvchan_is_open(t->vchan) == VCHAN_DISCONNECTED)))
 		return TRANSFER_LOST;
-	t->busy = moved;
+	/* A service's last words are still read: the end may have been noticed by writing. */
+	if (t->peer_gone && !moved && !t->in_maybe && !t->sink_blocked)
+		return TRANSFER_LOST;
+	t->busy = moved || (t->peer_gone && t->in_maybe && !t->sink_blocked);
 	return TRANSFER_RUNNING;
 }

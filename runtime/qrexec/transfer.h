@@ -66,6 +66,7 @@ struct transfer {
 	size_t stash_used;
 	bool sink_blocked;
 	int blocked_fd;
+	bool in_maybe; /* the vchan was not yet found empty since its last event */
 	bool peer_gone;
 	bool ended; /* the exit code came */
 	enum transfer_state failure;
