@@ -15,10 +15,10 @@
 #include "common/sys/hash.h"
 
 /*
- * 64 KiB clusters: a third smaller than single blocks on a Debian root, and still quick in random
- * reads. Level 9: the last one whose time a build does not notice.
+ * 64 KiB clusters: random reads stay quick. Level 5: on dom0's root level 9 takes twice the time and saves one part in
+ * seventy.
  */
-static const char default_compress[] = "zstd,level=9";
+static const char default_compress[] = "zstd,level=5";
 
 static int make_subtree(const struct output_job *job, struct error *err)
 {
@@ -84,7 +84,7 @@ static int make_verity(const struct output_job *job, const char *seed, struct er
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_strbuf_ struct strbuf hash = {0};
-	_cleanup_free_ char *said = job_work(job, "verity.txt"), *hash_path = NULL;
+	_cleanup_free_ char *said = job_work(job, "verity.txt"), *hash_path = NULL, *tree = NULL;
 	_cleanup_close_ int fd = open(said, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	uint8_t salt[SHA256_BYTES];
 	char salt_hex[SHA256_HEX], uuid[UUID_TEXT];
@@ -114,6 +114,10 @@ static int make_verity(const struct output_job *job, const char *seed, struct er
 		r = root_hash(said, &hash, err);
 	if (r < 0)
 		return r;
+	/* veritysetup lets only its owner read the tree. */
+	tree = job_out(job, names[1]);
+	if (chmod(tree, 0644) < 0)
+		return error_errno(err, -errno, tree, "cannot set the mode");
 	hash_path = job_out(job, names[2]);
 	r = write_file(AT_FDCWD, hash_path, hash.p, hash.n, 0644);
 	return r < 0 ? error_errno(err, r, hash_path, "cannot write") : 0;

@@ -53,6 +53,9 @@ int output_dracut_write(const struct output_job *job, struct error *err)
 		     err);
 	if (!r)
 		r = tool_zstd(job, TOOL_WORK "/initramfs.cpio", to, INITRAMFS_ZSTD, err);
+	/* dracut lets only root read it, which zstd takes over. */
+	if (!r && chmod(path, 0644) < 0)
+		r = error_errno(err, -errno, path, "cannot set the mode");
 	/* A cpio that is appended must begin at a multiple of 4. */
 	return r < 0 ? r : file_pad(path, INITRAMFS_ALIGN, err);
 }

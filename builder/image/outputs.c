@@ -6,11 +6,11 @@
 static const struct output_class classes[OUTPUT_KINDS] = {
 	[OUTPUT_TAR] = {.needs = {.root_tar = true}},
 	[OUTPUT_DIR] = {.needs = {.root_dir = true}},
-	[OUTPUT_EROFS] = {output_erofs_write, {.root_tar = true, .tools = true}},
+	[OUTPUT_EROFS] = {output_erofs_write, {.root_tar = true, .tools = true, .revision = 1}},
 	[OUTPUT_EXT4] = {output_ext4_write, {.root_tar = true, .tools = true}},
 	[OUTPUT_TEMPLATE_DISK] = {output_template_disk_write, {.root_tar = true, .tools = true}},
 	[OUTPUT_FILE] = {output_file_write, {.root_tar = true}},
-	[OUTPUT_DRACUT] = {output_dracut_write, {.root_dir = true, .tools = true}},
+	[OUTPUT_DRACUT] = {output_dracut_write, {.root_dir = true, .tools = true, .revision = 1}},
 	[OUTPUT_GUEST_INITRAMFS] = {output_guest_initramfs_write,
 				    {.root_dir = true, .tools = true, .revision = 1}},
 	[OUTPUT_ISO] = {output_iso_write, {.tools = true}},
