@@ -131,15 +131,14 @@ static int file_read(const struct yaml_node *node, struct package_file *f, struc
 			continue;
 		if (n->kind != YAML_SCALAR || !field_valid(n->text))
 			return yaml_error(n, err, "%s must be a text", keys[i]);
-		found++;
+		if (found++)
+			break;
 		f->kind = (enum package_file_kind)i;
 		f->source = i == PACKAGE_DIR ? NULL : xstrdup(n->text);
 		if (i == PACKAGE_SOURCE && (n->text[0] == '/' || strstr(n->text, "..")))
 			return yaml_error(n, err, "source must lie in the source tree");
 		if (i == PACKAGE_BIN && strchr(n->text, '/'))
 			return yaml_error(n, err, "bin must be the name of a program");
-		if (found > 1)
-			break;
 	}
 	if (!r && found != 1)
 		return yaml_error(node, err, "%s: needs one of bin, source, link, dir", node->key);

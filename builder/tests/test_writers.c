@@ -239,10 +239,12 @@ static char *write_iso(const char *menu, struct definition *d, int *r, struct er
 	static struct definition_file files[] = {{"/live/dom0.erofs", "dom0/root.erofs"},
 						 {"/kernel/@dom0/k.version@/vmlinuz", "dom0/vmlinuz"}};
 	static const struct definition_output o = {.name = "x.iso", .kind = OUTPUT_ISO, .menu = "grub.cfg"};
+	char *hash _cleanup_free_ = xasprintf("%s/hash", test_dir());
+	char *version _cleanup_free_ = xasprintf("%s/version", test_dir());
 	struct output_input inputs[] = {{"dom0/root.erofs", root_tar},
 					{"dom0/vmlinuz", root_tar},
-					{"dom0/root.roothash", xasprintf("%s/hash", test_dir())},
-					{"dom0/k.version", xasprintf("%s/version", test_dir())}};
+					{"dom0/root.roothash", hash},
+					{"dom0/k.version", version}};
 	struct output_job job = {.definition = d, .output = &o, .version = "7", .tools_root = tools(), .epoch = epoch,
 				 .inputs = inputs, .n_inputs = 4, .out_dir = test_dir(), .tmp_dir = test_dir()};
 	char *path _cleanup_free_ = NULL;
