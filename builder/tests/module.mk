@@ -9,3 +9,6 @@ test-root_SRCS := builder/tests/test_root.c
 test-root_LIBS := builder
 test-store_SRCS := builder/tests/test_store.c
 test-store_LIBS := builder
+TESTS += test-graph
+test-graph_SRCS := builder/tests/test_graph.c
+test-graph_LIBS := builder
