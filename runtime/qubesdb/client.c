@@ -1,4 +1,4 @@
-#include "include/qubesdb-client.h"
+#include "runtime/qubesdb/include/qubesdb-client.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +14,7 @@
 #include "common/base/strbuf.h"
 #include "common/base/strv.h"
 #include "common/sys/file.h"
-#include "protocol.h"
+#include "runtime/qubesdb/protocol.h"
 
 /*
  * Watches have a connection of their own, so that qdb_watch_fd() is readable exactly when there is

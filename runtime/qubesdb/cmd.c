@@ -11,7 +11,7 @@
 #include "common/base/blob.h"
 #include "common/base/cleanup.h"
 #include "common/ui/options.h"
-#include "include/qubesdb-client.h"
+#include "runtime/qubesdb/include/qubesdb-client.h"
 
 enum { DONE, FAILED, NOT_FOUND };
 

@@ -3,7 +3,7 @@
  * each qube (domain id and name) and one for dom0 itself (0 dom0); in a qube one runs with the
  * domain id 0 of dom0 and no name.
  */
-#include "daemon.h"
+#include "runtime/qubesdb/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,7 +185,13 @@ static int prepare(struct daemon *d, mode_t mode)
 	if (!own)
 		r = link_open(d, to_qube);
 	if (r < 0) {
-		daemon_log(d, "cannot open the vchan to domain %d: %s", d->remote, strerror(-r));
+		/* The one cause that a start of dom0 by hand meets; the errno alone names nothing.
+		 */
+		bool no_module = r == -ENOENT && access("/proc/xen", F_OK) == 0;
+
+		daemon_log(d, "cannot open the vchan to domain %d: %s%s", d->remote, strerror(-r),
+			   no_module ? "; load the modules xen-evtchn, xen-gntdev and xen-gntalloc"
+				     : "");
 		return r;
 	}
 	/* A qube's daemon is ready when it has what dom0 has. */

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
-#include "engine.h"
+#include "runtime/qubesdb/engine.h"
 
 struct server;
 struct link;

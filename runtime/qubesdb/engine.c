@@ -1,4 +1,4 @@
-#include "engine.h"
+#include "runtime/qubesdb/engine.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,8 +14,8 @@
 
 #include "common/base/strbuf.h"
 #include "common/base/strv.h"
-#include "protocol.h"
-#include "store.h"
+#include "runtime/qubesdb/protocol.h"
+#include "runtime/qubesdb/store.h"
 
 enum qdb_peer_kind {
 	QDB_PEER_CLIENT,

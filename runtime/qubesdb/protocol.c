@@ -1,4 +1,4 @@
-#include "protocol.h"
+#include "runtime/qubesdb/protocol.h"
 
 #include <string.h>
 

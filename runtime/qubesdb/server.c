@@ -1,4 +1,4 @@
-#include "daemon.h"
+#include "runtime/qubesdb/daemon.h"
 
 #include <errno.h>
 #include <stddef.h>

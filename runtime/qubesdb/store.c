@@ -1,4 +1,4 @@
-#include "store.h"
+#include "runtime/qubesdb/store.h"
 
 #include <errno.h>
 #include <stdlib.h>

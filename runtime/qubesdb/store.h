@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "common/base/blob.h"
-#include "protocol.h"
+#include "runtime/qubesdb/protocol.h"
 
 enum {
 	QDB_STORE_ENTRIES_MAX = 32768,
