@@ -1,4 +1,4 @@
-#include "device.h"
+#include "runtime/guest/device.h"
 
 #include <errno.h>
 #include <poll.h>

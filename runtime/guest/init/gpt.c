@@ -1,4 +1,4 @@
-#include "gpt.h"
+#include "runtime/guest/init/gpt.h"
 
 #include <errno.h>
 #include <stdbool.h>

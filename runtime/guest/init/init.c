@@ -1,5 +1,5 @@
 /* /init of the guest initramfs: see init.h. */
-#include "init.h"
+#include "runtime/guest/init/init.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
-#include "gpt.h"
+#include "runtime/guest/init/gpt.h"
 #include "runtime/guest/device.h"
 
 #define NEW_ROOT "/newroot"

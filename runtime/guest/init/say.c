@@ -1,4 +1,4 @@
-#include "init.h"
+#include "runtime/guest/init/init.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "init.h"
+#include "runtime/guest/init/init.h"
 
 #include <errno.h>
 #include <fcntl.h>

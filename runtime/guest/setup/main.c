@@ -1,5 +1,5 @@
 /* qubes-guest-setup COMMAND: see setup.h. Exit codes: 0 done, 1 something failed, 2 wrong usage. */
-#include "setup.h"
+#include "runtime/guest/setup/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>

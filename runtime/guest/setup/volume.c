@@ -1,4 +1,4 @@
-#include "setup.h"
+#include "runtime/guest/setup/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
