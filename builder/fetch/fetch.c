@@ -199,7 +199,6 @@ int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error
 {
 	_cleanup_free_ struct fetch_item *items =
 		xcalloc(l->n_packages ? l->n_packages : 1, sizeof(*items));
-	_cleanup_free_ char *remedy = NULL;
 	int r;
 
 	for (size_t i = 0; i < l->n_packages; i++) {
