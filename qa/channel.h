@@ -18,6 +18,8 @@ struct channel {
 	size_t seen; /* text before this offset has been matched already */
 };
 
+#define CHANNEL_CLOSED {.fd = -1, .log_fd = -1}
+
 /* Connects to the UNIX socket. -EAGAIN: nobody listens there yet. */
 int channel_open(struct channel *c, const char *name, const char *socket, const char *log, struct error *err);
 void channel_close(struct channel *c);

@@ -114,31 +114,43 @@ static int find_firmware(const char *const *paths, const char **found, struct er
 static const char *const ovmf_code[] = {"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd", NULL};
 static const char *const ovmf_vars[] = {"/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/OVMF/OVMF_VARS.fd", NULL};
 
-int machine_prepare(const struct machine *m, const char *dir, struct error *err)
+static int make_disk(const struct machine_disk *d, const char *dir, const char *from, struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s.qcow2", dir, d->id);
+	_cleanup_free_ char *size = xasprintf("%llu", (unsigned long long)d->bytes);
+	_cleanup_free_ char *base = from ? xasprintf("%s/%s.qcow2", from, d->id) : NULL;
+
+	if (base)
+		return process_check((const char *const[]){"qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2",
+							   "-b", base, path, NULL},
+				     err);
+	return process_check((const char *const[]){"qemu-img", "create", "-q", "-f", "qcow2", path, size, NULL}, err);
+}
+
+static int make_firmware_variables(const char *dir, const char *from, struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/uefi-vars.fd", dir);
+	_cleanup_free_ char *earlier = from ? xasprintf("%s/uefi-vars.fd", from) : NULL;
+	_cleanup_strbuf_ struct strbuf vars = {0};
+	const char *source = earlier;
+	int r = source ? 0 : find_firmware(ovmf_vars, &source, err);
+
+	if (r < 0)
+		return r;
+	r = read_file(AT_FDCWD, source, 16 << 20, &vars);
+	if (r == 0)
+		r = write_file(AT_FDCWD, path, vars.p, vars.n, 0644);
+	return r < 0 ? error_errno(err, r, source, "cannot copy the firmware's variables") : 0;
+}
+
+int machine_prepare(const struct machine *m, const char *dir, const char *from, struct error *err)
 {
 	int r = 0;
 
-	for (const struct machine_disk *d = m->disks; r == 0 && d; d = d->next) {
-		_cleanup_free_ char *path = xasprintf("%s/%s.qcow2", dir, d->id);
-		_cleanup_free_ char *size = xasprintf("%llu", (unsigned long long)d->bytes);
-
-		if (access(path, F_OK) == 0)
-			continue; /* a scenario that goes on from another's disk */
-		r = process_check((const char *const[]){"qemu-img", "create", "-q", "-f", "qcow2", path, size, NULL}, err);
-	}
-	if (r == 0 && m->uefi) {
-		_cleanup_free_ char *path = xasprintf("%s/uefi-vars.fd", dir);
-		_cleanup_strbuf_ struct strbuf vars = {0};
-		const char *from = NULL;
-
-		if (access(path, F_OK) == 0)
-			return 0;
-		r = find_firmware(ovmf_vars, &from, err);
-		if (r == 0)
-			r = read_file(AT_FDCWD, from, 16 << 20, &vars);
-		if (r == 0)
-			r = write_file(AT_FDCWD, path, vars.p, vars.n, 0644);
-	}
+	for (const struct machine_disk *d = m->disks; r == 0 && d; d = d->next)
+		r = make_disk(d, dir, from, err);
+	if (r == 0 && m->uefi)
+		r = make_firmware_variables(dir, from, err);
 	return r;
 }
 

@@ -40,7 +40,10 @@ struct machine_boot {
 
 /* Loads dir/NAME.yaml; everything lives in the arena. */
 int machine_load(struct arena *a, const char *dir, const char *name, struct machine **m, struct error *err);
-/* Makes the empty disks and the firmware's variable store in the run folder. */
-int machine_prepare(const struct machine *m, const char *dir, struct error *err);
+/*
+ * Makes the disks and the firmware's variable store in the run folder: empty ones, or with `from` (NULL: none)
+ * overlays of the disks that an earlier run left there, which stay as they are.
+ */
+int machine_prepare(const struct machine *m, const char *dir, const char *from, struct error *err);
 /* QEMU's command line: sockets `serial`, `events` and `qmp` in the run folder. */
 int machine_argv(const struct machine *m, const struct machine_boot *boot, struct strv *argv, struct error *err);

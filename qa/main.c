@@ -11,13 +11,14 @@
 #include "qa/scenario.h"
 
 static bool list, keep, shell, run_all;
-static const char *out = "out/qa", *qa_dir = "qa";
+static const char *out = "out/qa", *qa_dir = "qa", *from;
 
 static const struct option_def options[] = {
 	{"list", 'l', OPTION_FLAG, &list, NULL, "list the scenarios"},
 	{"all", 'a', OPTION_FLAG, &run_all, NULL, "run every scenario"},
 	{"keep", 'k', OPTION_FLAG, &keep, NULL, "keep disks and logs of scenarios that pass as well"},
 	{"shell", 's', OPTION_FLAG, &shell, NULL, "on failure, connect this terminal to the machine's console"},
+	{"from", 'f', OPTION_STRING, &from, "DIR", "start on overlays of the disks kept there by an earlier run"},
 	{"out", 'o', OPTION_STRING, &out, "DIR", "where logs, screenshots and junit.xml go (out/qa)"},
 	{"dir", 'd', OPTION_STRING, &qa_dir, "DIR", "folder with machines/, scenarios/ and timeouts.yaml (qa)"},
 	{0},
@@ -81,7 +82,7 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	r->machine = m;
 	e = make_folders(r, s->name, err);
 	if (e == 0)
-		e = machine_prepare(m, r->scratch, err);
+		e = machine_prepare(m, r->scratch, from, err);
 	if (e == 0)
 		e = run_steps(r, s, err);
 	if (e < 0) {
@@ -105,7 +106,7 @@ static void run_scenario(const char *name, struct result *result)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_error_ struct error err = {0};
-	struct run r = {.arena = a, .serial.fd = -1, .events.fd = -1, .qmp.fd = -1};
+	struct run r = {.arena = a, .serial = CHANNEL_CLOSED, .events = CHANNEL_CLOSED, .qmp = CHANNEL_CLOSED};
 	int64_t start = now_ms();
 	struct machine *m;
 	struct scenario s;
@@ -188,6 +189,11 @@ int main(int argc, char **argv)
 	if (r != OPTIONS_OK)
 		return r == OPTIONS_HELP ? 0 : 2;
 	signal(SIGPIPE, SIG_IGN);
+	/* An overlay names its base by its path as given. */
+	if (from && !(from = realpath(from, NULL))) {
+		fprintf(stderr, "qa/run: --from: %s\n", strerror(errno));
+		return 2;
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if ((list || run_all) && find_scenarios(&names) < 0)
 		return 2;

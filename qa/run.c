@@ -233,6 +233,9 @@ int run_login(struct run *r, const char *user, const char *password, const char 
 		e = run_expect(r, "assword: ", timeout, err);
 	if (e == 0)
 		e = run_send(r, password_line, err);
+	/* Input before the prompt is lost: login(1) flushes what was typed while it checked. */
+	if (e == 0)
+		e = run_expect(r, strcmp(user, "root") ? "$ " : "# ", timeout, err);
 	/* A shell without line editing, quiet and wide: what it prints is what the commands print. */
 	if (e == 0)
 		e = run_send(r, "exec sh\n", err);
