@@ -284,7 +284,7 @@ static int await_result(struct run *r, const char *begin, const char *end, int64
 int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err)
 {
 	unsigned n = ++r->commands;
-	_cleanup_free_ char *begin = xasprintf("BH-BEGIN-%u\r\n", n);
+	_cleanup_free_ char *begin = xasprintf("BH-BEGIN-%u\r", n);
 	_cleanup_free_ char *end = xasprintf("BH-END-%u ", n);
 	/* One line, so that the shell reads nothing that the command should not get. */
 	_cleanup_free_ char *line = xasprintf(
