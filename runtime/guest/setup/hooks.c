@@ -20,12 +20,17 @@ static bool ends_in_rc(const char *name)
 
 static void run_hook(struct setup *s, const char *path)
 {
-	const char *const argv[] = {path, NULL};
-	struct process p = {.argv = argv, .null_stdin = 1};
+	struct process p = {.argv = (const char *const[]){path, NULL}, .null_stdin = 1};
+	int r;
 
 	if (access(path, X_OK) < 0)
 		return;
-	int r = process_run(&p);
+	r = process_run(&p);
+	/* A script without its first line is run by the shell, as a shell would do; an empty one does nothing. */
+	if (r == -ENOEXEC) {
+		p.argv = (const char *const[]){"/bin/sh", path, NULL};
+		r = process_run(&p);
+	}
 	if (r)
 		setup_complain(s, path, r < 0 ? "cannot be run: %s" : "failed%s",
 			       r < 0 ? strerror(-r) : "");
