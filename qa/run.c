@@ -240,7 +240,7 @@ int run_login(struct run *r, const char *user, const char *password, const char 
 	if (e == 0)
 		e = run_send(r, "exec sh\n", err);
 	if (e == 0)
-		e = run_command(r, "PS1='' PS2=''; export PAGER=cat SYSTEMD_PAGER=cat; stty cols 4000 -echo </dev/tty",
+		e = run_command(r, "PS1='' PS2=''; export PAGER=cat SYSTEMD_PAGER=cat; stty cols 4000 icrnl -echo </dev/tty",
 				timeout, NULL, err);
 	if (e > 0)
 		e = error_set(err, -EIO, user, NULL, "the shell after login answers with exit code %d", e);
