@@ -5,6 +5,7 @@
 #   SOCKET_BINS += name     program in the socket flavour of vchan   -> $(BUILD)/socket/bin/
 #   XEN_BINS += name        program in the shipped flavour           -> $(BUILD)/xen/bin/
 #   TESTS += name           unit test program, run by check-fast     -> $(BUILD)/test/
+#   SLOW_TESTS += name      the same, run by a part of make check of its own
 #   FUZZ += name            fuzz target (LLVMFuzzerTestOneInput), seeds in qa/fuzz/corpus/name/
 #   CHECK_FAST += script    further suite, run by check-fast as: BUILD=$(BUILD) script
 #   name_SRCS, name_LIBS (internal; `vchan` is the flavour's), name_PKGS (pkg-config), name_LDLIBS, name_LDFLAGS, name_CPPFLAGS
@@ -36,6 +37,7 @@ BINS :=
 SOCKET_BINS :=
 XEN_BINS :=
 TESTS :=
+SLOW_TESTS :=
 FUZZ :=
 CHECK_FAST :=
 
@@ -72,7 +74,7 @@ $(foreach l,$(LIBS),$(eval $(call library,$l)))
 $(foreach b,$(BINS),$(eval $(call program,$b,bin,socket)))
 $(foreach b,$(SOCKET_BINS),$(eval $(call program,$b,socket/bin,socket)))
 $(foreach b,$(XEN_BINS),$(eval $(call program,$b,xen/bin,xen)))
-$(foreach b,$(TESTS),$(eval $(call program,$b,test,socket,common-test)))
+$(foreach b,$(TESTS) $(SLOW_TESTS),$(eval $(call program,$b,test,socket,common-test)))
 $(foreach b,$(FUZZ),$(eval $b_LDFLAGS += -fsanitize=fuzzer) $(eval $(call program,$b,fuzz,socket)))
 
 $(BUILD)/obj/%.o: %.c Makefile
@@ -92,7 +94,7 @@ $(BUILD)/lib/%.a:
 all: $(addprefix $(BUILD)/bin/,$(BINS))
 socket: $(addprefix $(BUILD)/socket/bin/,$(SOCKET_BINS))
 xen: $(addprefix $(BUILD)/xen/bin/,$(XEN_BINS))
-tests: $(addprefix $(BUILD)/test/,$(TESTS))
+tests: $(addprefix $(BUILD)/test/,$(TESTS) $(SLOW_TESTS))
 
 deps:
 	@common/deps/install

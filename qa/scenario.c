@@ -73,6 +73,9 @@ static int make_answers(struct run *r, const char *text, const char **image, str
 	*image = arena_printf(r->arena, "%s/answers.img", r->scratch);
 	if (e == 0)
 		e = write_file(AT_FDCWD, file, text, strlen(text), 0644);
+	/* Made first: mke2fs would tell that it makes it. */
+	if (e == 0)
+		e = write_file(AT_FDCWD, *image, "", 0, 0600);
 	if (e < 0)
 		return error_errno(err, e, file, "cannot write");
 	return process_check((const char *const[]){"mke2fs", "-qF", "-t", "ext4", "-L", "BULKHEAD_ANS", "-d", dir,
