@@ -83,32 +83,58 @@ static int make_answers(struct run *r, const char *text, const char **image, str
 			     err);
 }
 
-/* A copy of the medium with one byte of the file on it changed: what a bad stick does. */
-static int damage(struct run *r, const char *image, uint64_t offset, const char **copy, struct error *err)
+/* Where on the medium a file of it begins, as xorriso tells: `File data lba: N , START , BLOCKS , SIZE , 'PATH'`. */
+static int offset_on_medium(const char *image, const char *path, uint64_t *offset, struct error *err)
 {
+	const char *const argv[] = {"xorriso", "-report_about", "FAILURE", "-indev", image, "-find", path,
+				    "-exec", "report_lba", "--", NULL};
+	_cleanup_strbuf_ struct strbuf said = {0};
+	int r = process_capture(argv, 1 << 16, &said);
+	struct blob rest = strbuf_blob(&said), line, field;
+
+	while (r == 0 && blob_token(&rest, '\n', &line)) {
+		if (!blob_has_prefix(line, "File data lba:") || !blob_token(&line, ',', &field) ||
+		    !blob_token(&line, ',', &field))
+			continue;
+		if (blob_to_u64(blob_trim(field), UINT32_MAX, offset)) {
+			*offset *= 2048;
+			return 0;
+		}
+	}
+	return error_set(err, -ENOENT, path, NULL, "xorriso finds no such file on %s", image);
+}
+
+/* A copy of the medium with one bit of the file on it changed (FILE+OFFSET): what a bad stick does. */
+static int damage(struct run *r, const char *image, const char *where, const char **copy, struct error *err)
+{
+	const char *plus = strrchr(where, '+');
 	_cleanup_close_ int fd = -1;
+	uint64_t at = 0, start = 0;
 	unsigned char byte;
 	int e;
 
+	if (!image || !plus || !blob_to_u64(blob_of(plus + 1), INT64_MAX / 2, &at))
+		return error_set(err, -EINVAL, where, NULL, "'damage' is FILE+OFFSET, a place on the stick");
 	*copy = arena_printf(r->arena, "%s/damaged.iso", r->scratch);
-	e = process_check((const char *const[]){"cp", "--reflink=auto", image, *copy, NULL}, err);
+	e = offset_on_medium(image, arena_strndup(r->arena, where, (size_t)(plus - where)), &start, err);
+	if (e == 0)
+		e = process_check((const char *const[]){"cp", "--reflink=auto", image, *copy, NULL}, err);
 	if (e < 0)
 		return e;
 	fd = open(*copy, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || pread(fd, &byte, 1, (off_t)offset) != 1)
+	if (fd < 0 || pread(fd, &byte, 1, (off_t)(start + at)) != 1)
 		return error_errno(err, fd < 0 ? -errno : -EINVAL, *copy, "cannot read at the offset to damage");
 	byte ^= 1;
-	if (pwrite(fd, &byte, 1, (off_t)offset) != 1)
+	if (pwrite(fd, &byte, 1, (off_t)(start + at)) != 1)
 		return error_errno(err, -errno, *copy, "cannot write");
 	return 0;
 }
 
 static int verb_boot(struct run *r, const struct yaml_node *args, struct error *err)
 {
-	static const char *const keys[] = {"stick", "answers", "damage-at", NULL};
+	static const char *const keys[] = {"stick", "answers", "damage", NULL};
 	struct machine_boot boot = {0};
-	const char *answers = NULL;
-	uint64_t damage_at = 0;
+	const char *answers = NULL, *where = NULL;
 	int e = args->kind == YAML_SCALAR ? 0 : yaml_check_keys(args, keys, err);
 
 	if (e == 0)
@@ -116,11 +142,11 @@ static int verb_boot(struct run *r, const struct yaml_node *args, struct error *
 	if (e == 0)
 		e = argument(r, args, "answers", &answers, err);
 	if (e == 0)
-		e = yaml_u64(args, "damage-at", INT64_MAX, &damage_at, err);
+		e = argument(r, args, "damage", &where, err);
 	if (e == 0 && answers)
 		e = make_answers(r, answers, &boot.answers, err);
-	if (e == 0 && damage_at)
-		e = damage(r, boot.stick, damage_at, &boot.stick, err);
+	if (e == 0 && where)
+		e = damage(r, boot.stick, where, &boot.stick, err);
 	return e < 0 ? e : run_boot(r, &boot, err);
 }
 
