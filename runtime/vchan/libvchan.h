@@ -60,7 +60,10 @@ int libvchan_read(libvchan_t *ctrl, void *data, size_t size);
 int libvchan_send(libvchan_t *ctrl, const void *data, size_t size);
 int libvchan_recv(libvchan_t *ctrl, void *data, size_t size);
 
-/* Waits for a notification and takes it. 0, or -1 when there will never be one. */
+/*
+ * Waits for a notification and takes it. 0, or -1 when there will never be one. When non-blocking it takes what is there and
+ * returns at once: in an event loop an earlier handler of the same turn may already have read what made the descriptor readable.
+ */
 int libvchan_wait(libvchan_t *ctrl);
 
 /* What was written stays readable for the peer. NULL is allowed. */

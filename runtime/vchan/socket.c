@@ -351,7 +351,7 @@ int libvchan_buffer_space(libvchan_t *v)
 	return n;
 }
 
-int libvchan_wait(libvchan_t *v)
+static int take_event(libvchan_t *v, int timeout)
 {
 	struct epoll_event ev;
 	int n;
@@ -359,15 +359,20 @@ int libvchan_wait(libvchan_t *v)
 	if (v->state == STATE_CLOSED)
 		return libvchan_data_ready(v) > 0 ? 0 : -1;
 	do
-		n = epoll_wait(v->epoll_fd, &ev, 1, -1);
+		n = epoll_wait(v->epoll_fd, &ev, 1, timeout);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -1;
+	if (n <= 0)
+		return n;
 	if (v->state == STATE_LISTENING)
 		accept_client(v);
 	else if (ev.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		v->state = STATE_CLOSED;
 	return 0;
+}
+
+int libvchan_wait(libvchan_t *v)
+{
+	return take_event(v, v->blocking ? -1 : 0);
 }
 
 static int write_early(libvchan_t *v, const void *data, size_t size)
@@ -445,7 +450,7 @@ int libvchan_send(libvchan_t *v, const void *data, size_t size)
 		if (n < 0)
 			return -1;
 		if (n == 0)
-			libvchan_wait(v);
+			take_event(v, -1);
 		p += n;
 		left -= (size_t)n;
 	}

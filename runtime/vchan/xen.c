@@ -304,7 +304,7 @@ int libvchan_is_open(libvchan_t *v)
 	return state ? VCHAN_CONNECTED : VCHAN_DISCONNECTED;
 }
 
-int libvchan_wait(libvchan_t *v)
+static int take_events(libvchan_t *v, int timeout)
 {
 	struct epoll_event ev[3];
 	int n;
@@ -312,7 +312,7 @@ int libvchan_wait(libvchan_t *v)
 	if (libvchan_is_open(v) == VCHAN_DISCONNECTED)
 		return libvchan_data_ready(v) > 0 ? 0 : -1;
 	do
-		n = epoll_wait(v->epoll_fd, ev, 3, -1);
+		n = epoll_wait(v->epoll_fd, ev, 3, timeout);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -1;
@@ -328,6 +328,11 @@ int libvchan_wait(libvchan_t *v)
 	}
 	libvchan_is_open(v);
 	return 0;
+}
+
+int libvchan_wait(libvchan_t *v)
+{
+	return take_events(v, !v->xen || v->xen->blocking ? -1 : 0);
 }
 
 /*

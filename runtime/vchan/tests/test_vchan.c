@@ -67,6 +67,29 @@ TEST(early_write_and_close)
 	libvchan_close(c);
 }
 
+/* What an event loop does when another handler of the same turn has already read the data. */
+TEST(wait_after_the_data_was_taken)
+{
+	libvchan_t *s, *c;
+	char buf[16];
+
+	pair(9, &s, &c);
+	libvchan_set_blocking(s, 0);
+	CHECK_INT(libvchan_send(c, "hello", 5), 5);
+	CHECK(readable(libvchan_fd_for_select(s), 1000));
+	CHECK_INT(libvchan_read(s, buf, sizeof(buf)), 5);
+	alarm(5);
+	CHECK_INT(libvchan_wait(s), 0);
+	alarm(0);
+	CHECK_INT(libvchan_is_open(s), VCHAN_CONNECTED);
+	CHECK_INT(libvchan_send(c, "again", 5), 5);
+	CHECK(readable(libvchan_fd_for_select(s), 1000));
+	CHECK_INT(libvchan_wait(s), 0);
+	CHECK_INT(libvchan_read(s, buf, sizeof(buf)), 5);
+	libvchan_close(s);
+	libvchan_close(c);
+}
+
 TEST(client_first)
 {
 	libvchan_t *s, *c;
