@@ -156,6 +156,8 @@ static int on_connecting(sd_event_source *source, int fd, uint32_t events, void 
 	(void)events;
 	if (r < 0 || (r == 0 && attach(link) < 0))
 		lost(link, "cannot connect to dom0");
+	/* Dom0's answer may be here already, and clients watch for it. */
+	daemon_flush(link->daemon);
 	return 0;
 }
 
