@@ -14,8 +14,7 @@
 
 enum { TAIL_LINES = 12, RETRY_MS = 50, QEMU_LOG_MAX = 1 << 20, SHELL_ESCAPE = 0x1d };
 
-/* Reads all channels; waits at most `ms` when nothing is there. */
-static void pump(struct run *r, int ms)
+void run_pump(struct run *r, int ms)
 {
 	struct pollfd p[] = {
 		{.fd = r->serial.fd, .events = POLLIN},
@@ -39,7 +38,7 @@ static bool is_off(struct run *r)
 	return r->qemu == 0;
 }
 
-static int timed_out(struct run *r, struct error *err, const char *what, int64_t seconds)
+int run_timed_out(struct run *r, struct error *err, const char *what, int64_t seconds)
 {
 	struct blob tail = channel_tail(&r->serial, TAIL_LINES);
 
@@ -141,9 +140,9 @@ int run_expect(struct run *r, const char *text, const char *timeout, struct erro
 			return 0;
 		if (r->serial.fd < 0 && is_off(r))
 			break;
-		pump(r, 500);
+		run_pump(r, 500);
 	}
-	return timed_out(r, err, text, seconds);
+	return run_timed_out(r, err, text, seconds);
 }
 
 int run_send(struct run *r, const char *text, struct error *err)
@@ -201,9 +200,9 @@ int run_wait_event(struct run *r, const char *name, const char *key, const char 
 			return e < 0 ? e : 0;
 		if (r->events.fd < 0 && is_off(r))
 			break;
-		pump(r, 500);
+		run_pump(r, 500);
 	}
-	return timed_out(r, err, name, seconds);
+	return run_timed_out(r, err, name, seconds);
 }
 
 int run_wait_off(struct run *r, const char *timeout, struct error *err)
@@ -216,91 +215,9 @@ int run_wait_off(struct run *r, const char *timeout, struct error *err)
 	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
 		if (is_off(r))
 			return 0;
-		pump(r, 200);
+		run_pump(r, 200);
 	}
-	return timed_out(r, err, "power off", seconds);
-}
-
-int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err)
-{
-	_cleanup_free_ char *user_line = xasprintf("%s\n", user);
-	_cleanup_free_ char *password_line = xasprintf("%s\n", password);
-	int e = run_expect(r, "login: ", timeout, err);
-
-	if (e == 0)
-		e = run_send(r, user_line, err);
-	if (e == 0)
-		e = run_expect(r, "assword: ", timeout, err);
-	if (e == 0)
-		e = run_send(r, password_line, err);
-	/* Input before the prompt is lost: login(1) flushes what was typed while it checked. */
-	if (e == 0)
-		e = run_expect(r, strcmp(user, "root") ? "$ " : "# ", timeout, err);
-	/* A shell without line editing, quiet and wide: what it prints is what the commands print. */
-	if (e == 0)
-		e = run_send(r, "exec sh\n", err);
-	if (e == 0)
-		e = run_command(r, "PS1='' PS2=''; export PAGER=cat SYSTEMD_PAGER=cat; stty cols 4000 icrnl -echo </dev/tty",
-				timeout, NULL, err);
-	if (e > 0)
-		e = error_set(err, -EIO, user, NULL, "the shell after login answers with exit code %d", e);
-	return e;
-}
-
-/*
- * The marker is written in two halves so that an echo of the command line never looks like its result; the answer is
- * `<marker> <code> `. Text between the two markers is the output.
- */
-static int await_result(struct run *r, const char *begin, const char *end, int64_t deadline, struct strbuf *output,
-			int *code)
-{
-	bool begun = false;
-	size_t from = 0;
-
-	while (now_ms() < deadline) {
-		if (!begun && channel_match(&r->serial, begin)) {
-			begun = true;
-			from = r->serial.seen;
-		}
-		if (begun) {
-			char *at = memmem(r->serial.text.p + from, r->serial.text.n - from, end, strlen(end));
-			char *stop = at ? memchr(at, '\n', (size_t)(r->serial.text.p + r->serial.text.n - at)) : NULL;
-
-			if (stop) {
-				*code = atoi(at + strlen(end));
-				if (output)
-					strbuf_add(output, r->serial.text.p + from, (size_t)(at - r->serial.text.p) - from);
-				r->serial.seen = (size_t)(stop - r->serial.text.p) + 1;
-				return 0;
-			}
-		}
-		if (r->serial.fd < 0)
-			return -EPIPE;
-		pump(r, 500);
-	}
-	return -ETIMEDOUT;
-}
-
-int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err)
-{
-	unsigned n = ++r->commands;
-	_cleanup_free_ char *begin = xasprintf("BH-BEGIN-%u\r", n);
-	_cleanup_free_ char *end = xasprintf("BH-END-%u ", n);
-	/* One line, so that the shell reads nothing that the command should not get. */
-	_cleanup_free_ char *line = xasprintf(
-		"echo BH-\"\"BEGIN-%u; { %s; } </dev/null; echo BH-\"\"END-%u $?\n", n, command, n);
-	int64_t seconds;
-	int code = 0;
-	int e = timeouts_get(r->timeouts, timeout, &seconds, err);
-
-	if (e == 0)
-		e = run_send(r, line, err);
-	if (e < 0)
-		return e;
-	e = await_result(r, begin, end, now_ms() + seconds * 1000, output, &code);
-	if (e < 0)
-		return timed_out(r, err, command, seconds);
-	return code;
+	return run_timed_out(r, err, "power off", seconds);
 }
 
 void run_screenshot(struct run *r, const char *name)
@@ -311,7 +228,7 @@ void run_screenshot(struct run *r, const char *name)
 	if (is_off(r) || channel_send(&r->qmp, line, strlen(line)) < 0)
 		return;
 	for (int i = 0; i < 20 && !channel_match(&r->qmp, "\"return\""); i++)
-		pump(r, 200);
+		run_pump(r, 200);
 }
 
 void run_cut_power(struct run *r)
@@ -342,7 +259,7 @@ void run_shell(struct run *r)
 		ssize_t n;
 
 		poll(p, 2, 500);
-		pump(r, 0);
+		run_pump(r, 0);
 		if (r->serial.text.n > from)
 			write_all(STDOUT_FILENO, r->serial.text.p + from, r->serial.text.n - from);
 		if (!(p[0].revents & POLLIN))

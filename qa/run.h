@@ -42,6 +42,10 @@ int run_wait_off(struct run *r, const char *timeout, struct error *err);
 int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err);
 /* Runs a command in the shell on the serial line; *output (may be NULL) gets what it printed. Exit code or -errno. */
 int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err);
+/* Reads all channels; waits at most `ms` when nothing is there. */
+void run_pump(struct run *r, int ms);
+/* The error of a wait for `what` that was in vain: it shows the end of the serial line. */
+int run_timed_out(struct run *r, struct error *err, const char *what, int64_t seconds);
 /* A PNG or PPM of the screen in the run's folder. */
 void run_screenshot(struct run *r, const char *name);
 /* Pulls the plug. */
