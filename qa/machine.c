@@ -252,6 +252,10 @@ int machine_argv(const struct machine *m, const struct machine_boot *boot, struc
 		add(argv, "-device", "qemu-xhci,id=xhci");
 	if (boot->stick)
 		add_stick(argv, "stick", boot->stick, 1);
+	if (boot->cd) {
+		addf(argv, "-drive", "if=none,id=cd,file=%s,format=raw,media=cdrom,readonly=on", boot->cd);
+		add(argv, "-device", "ide-cd,drive=cd,bus=ide.5,bootindex=1");
+	}
 	if (boot->answers)
 		add_stick(argv, "answers", boot->answers, -1);
 	for (const struct machine_disk *d = m->disks; d; d = d->next)

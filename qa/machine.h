@@ -34,6 +34,7 @@ struct machine {
 /* What is put into the machine for one boot. */
 struct machine_boot {
 	const char *stick;    /* raw image offered as a USB stick, first in the boot order; NULL: none */
+	const char *cd;	      /* the same image in a CD drive, first in the boot order; NULL: none */
 	const char *answers;  /* raw image with the answer volume, as a second stick; NULL: none */
 	const char *dir;      /* run folder: disks, firmware variables, sockets */
 };

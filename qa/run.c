@@ -152,16 +152,34 @@ int run_send(struct run *r, const char *text, struct error *err)
 	return e < 0 ? error_errno(err, e, "serial line", "cannot send") : 0;
 }
 
-static int judge_event(json_t *event, const char *name, const char *key, const char *value, struct error *err)
+/* Whether the event has these members; true, false and numbers are compared as JSON writes them. */
+static bool has_members(const json_t *event, const struct yaml_node *with)
+{
+	bool all = true;
+
+	for (const struct yaml_node *m = with ? with->first : NULL; m && all; m = m->next) {
+		const json_t *value = json_object_get(event, m->key);
+		_cleanup_free_ char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+
+		all = m->kind == YAML_SCALAR && value &&
+		      !strcmp(json_is_string(value) ? json_string_value(value) : text, m->text);
+	}
+	return all;
+}
+
+static int judge_event(json_t *event, const char *name, const struct yaml_node *with, char **other, struct error *err)
 {
 	const char *got = json_string_value(json_object_get(event, "event"));
-	const char *member = key ? json_string_value(json_object_get(event, key)) : NULL;
+	bool same = got && !strcmp(got, name);
 
 	if (!got)
 		return 0;
-	if (!strcmp(got, name) && (!key || (member && !strcmp(member, value))))
+	if (same && has_members(event, with))
 		return 1;
-	if (blob_has_suffix(blob_of(got), ".failed") && strcmp(got, name)) {
+	if (same) {
+		free(*other);
+		*other = json_dumps(event, JSON_COMPACT);
+	} else if (blob_has_suffix(blob_of(got), ".failed")) {
 		_cleanup_free_ char *text = json_dumps(event, JSON_COMPACT);
 
 		return error_set(err, -EIO, name, NULL, "instead came %s", text);
@@ -170,7 +188,7 @@ static int judge_event(json_t *event, const char *name, const char *key, const c
 }
 
 /* 1: it came. 0: not yet. Lines that are no JSON (a console that talks too early) are passed over. */
-static int next_event(struct run *r, const char *name, const char *key, const char *value, struct error *err)
+static int next_event(struct run *r, const char *name, const struct yaml_node *with, char **other, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf line = {0};
 	int found = 0;
@@ -180,28 +198,31 @@ static int next_event(struct run *r, const char *name, const char *key, const ch
 
 		if (!event)
 			continue;
-		found = judge_event(event, name, key, value, err);
+		found = judge_event(event, name, with, other, err);
 		json_decref(event);
 	}
 	return found;
 }
 
-int run_wait_event(struct run *r, const char *name, const char *key, const char *value, const char *timeout,
+int run_wait_event(struct run *r, const char *name, const struct yaml_node *with, const char *timeout,
 		   struct error *err)
 {
+	_cleanup_free_ char *other = NULL;
 	int64_t seconds, deadline;
 	int e = timeouts_get(r->timeouts, timeout, &seconds, err);
 
 	if (e < 0)
 		return e;
 	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
-		e = next_event(r, name, key, value, err);
+		e = next_event(r, name, with, &other, err);
 		if (e)
 			return e < 0 ? e : 0;
 		if (r->events.fd < 0 && is_off(r))
 			break;
 		run_pump(r, 500);
 	}
+	if (other)
+		return error_set(err, -ETIMEDOUT, name, NULL, "it came with other values: %s", other);
 	return run_timed_out(r, err, name, seconds);
 }
 

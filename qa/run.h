@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "common/base/yaml.h"
 #include "qa/channel.h"
 #include "qa/machine.h"
 
@@ -31,10 +32,10 @@ int run_boot(struct run *r, struct machine_boot *boot, struct error *err);
 int run_expect(struct run *r, const char *text, const char *timeout, struct error *err);
 int run_send(struct run *r, const char *text, struct error *err);
 /*
- * An event on the second serial port: its name, and optionally a key that must have a value. An event
+ * An event on the second serial port: its name, and a map of the members it must have (NULL: any). An event
  * *.failed that comes first ends the wait with what it says.
  */
-int run_wait_event(struct run *r, const char *name, const char *key, const char *value, const char *timeout,
+int run_wait_event(struct run *r, const char *name, const struct yaml_node *with, const char *timeout,
 		   struct error *err);
 /* Waits until the machine has powered itself off. */
 int run_wait_off(struct run *r, const char *timeout, struct error *err);

@@ -132,13 +132,15 @@ static int damage(struct run *r, const char *image, const char *where, const cha
 
 static int verb_boot(struct run *r, const struct yaml_node *args, struct error *err)
 {
-	static const char *const keys[] = {"stick", "answers", "damage", NULL};
+	static const char *const keys[] = {"stick", "cd", "answers", "damage", NULL};
 	struct machine_boot boot = {0};
 	const char *answers = NULL, *where = NULL;
 	int e = args->kind == YAML_SCALAR ? 0 : yaml_check_keys(args, keys, err);
 
 	if (e == 0)
 		e = argument(r, args, "stick", &boot.stick, err);
+	if (e == 0)
+		e = argument(r, args, "cd", &boot.cd, err);
 	if (e == 0)
 		e = argument(r, args, "answers", &answers, err);
 	if (e == 0)
@@ -152,23 +154,20 @@ static int verb_boot(struct run *r, const struct yaml_node *args, struct error *
 
 static int verb_event(struct run *r, const struct yaml_node *args, struct error *err)
 {
-	static const char *const keys[] = {"name", "key", "value", "timeout", NULL};
-	const char *name = NULL, *key = NULL, *value = NULL, *timeout = "command";
+	static const char *const keys[] = {"name", "with", "timeout", NULL};
+	const char *name = NULL, *timeout = "command";
+	const struct yaml_node *with = yaml_get(args, "with");
 	int e = yaml_check_keys(args, keys, err);
 
 	if (e == 0)
 		e = argument(r, args, "name", &name, err);
 	if (e == 0)
-		e = argument(r, args, "key", &key, err);
-	if (e == 0)
-		e = argument(r, args, "value", &value, err);
-	if (e == 0)
 		e = argument(r, args, "timeout", &timeout, err);
 	if (e < 0)
 		return e;
-	if (!name || (key && !value))
-		return yaml_error(args, err, "wait-event needs a name, and a value with a key");
-	return run_wait_event(r, name, key, value, timeout, err);
+	if (!name || (with && with->kind != YAML_MAP))
+		return yaml_error(args, err, "wait-event needs a name; 'with' is a map of what the event must hold");
+	return run_wait_event(r, name, with, timeout, err);
 }
 
 static int verb_expect(struct run *r, const struct yaml_node *args, struct error *err)
@@ -270,6 +269,17 @@ static int verb_send(struct run *r, const struct yaml_node *args, struct error *
 	return e < 0 ? e : run_send(r, text, err);
 }
 
+/* The keys of the menu's entries stand in iso/grub.cfg. */
+static int verb_menu(struct run *r, const struct yaml_node *args, struct error *err)
+{
+	int e;
+
+	if (args->kind != YAML_SCALAR || strlen(args->text) != 1)
+		return yaml_error(args, err, "menu takes the key of an entry");
+	e = run_expect(r, "Install Bulkhead", "boot-menu", err);
+	return e < 0 ? e : run_send(r, args->text, err);
+}
+
 static int verb_wait_off(struct run *r, const struct yaml_node *args, struct error *err)
 {
 	return run_wait_off(r, args->kind == YAML_SCALAR && *args->text ? args->text : "power-off", err);
@@ -297,7 +307,7 @@ static const struct {
 	const char *shown; /* the argument that goes into the log; never a password */
 } verbs[] = {
 	{"boot", verb_boot, NULL},	     {"wait-event", verb_event, "name"}, {"expect", verb_expect, "text"},
-	{"send", verb_send, NULL},	     {"login", verb_login, "user"},	 {"run", verb_run, "command"},
+	{"menu", verb_menu, NULL},	     {"send", verb_send, NULL},		 {"login", verb_login, "user"},	 {"run", verb_run, "command"},
 	{"wait-off", verb_wait_off, NULL},   {"screenshot", verb_screenshot, NULL},
 	{"cut-power", verb_cut_power, NULL},
 };
