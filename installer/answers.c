@@ -5,6 +5,7 @@
 
 #include "common/base/yaml.h"
 #include "common/sys/file.h"
+#include "installer/verdict/verdict.h"
 
 enum { ANSWERS_MAX = 256 << 10 };
 
@@ -97,10 +98,26 @@ static int read_after(const struct yaml_node *root, struct answers *out, struct 
 	return yaml_error(yaml_get(root, "after"), err, "'after' must be poweroff, reboot or stay");
 }
 
+static int read_accepted(const struct yaml_node *root, struct answers *out, struct error *err)
+{
+	const struct yaml_node *list = yaml_get(root, "accept-missing");
+	int r = yaml_strings(out->arena, root, "accept-missing", &out->accept_missing, err);
+
+	for (const struct yaml_node *n = r == 0 && list ? list->first : NULL; n; n = n->next) {
+		bool known = false;
+
+		for (size_t i = 0; i < FEATURES; i++)
+			known |= !strcmp(n->text, verdict_feature_key((enum verdict_feature)i));
+		if (!known)
+			return yaml_error(n, err, "'%s' is not one of hvm, slat, iommu, remap", n->text);
+	}
+	return r;
+}
+
 static int read_answers(const struct yaml_node *root, struct answers *out, struct error *err)
 {
 	static const char *const keys[] = {"unattended", "disk", "passphrase", "user", "insecure-test",
-					   "dom0-memory", "default-qrexec-timeout", "after", NULL};
+					   "dom0-memory", "default-qrexec-timeout", "after", "accept-missing", NULL};
 	const struct yaml_node *memory = yaml_get(root, "dom0-memory");
 	int r;
 
@@ -115,7 +132,8 @@ static int read_answers(const struct yaml_node *root, struct answers *out, struc
 		return r;
 	if (memory && out->dom0_memory < 768)
 		return yaml_error(memory, err, "'dom0-memory' must be at least 768 (MiB)");
-	return read_after(root, out, err);
+	r = read_accepted(root, out, err);
+	return r < 0 ? r : read_after(root, out, err);
 }
 
 int answers_load(const char *path, struct answers *out, struct error *err)

@@ -27,6 +27,7 @@ struct answers {
 	struct secret passphrase;
 	const char *user;
 	struct secret password;
+	const char *const *accept_missing; /* features of the hardware verdict; NULL-terminated or NULL */
 	bool insecure_test;	 /* small argon2 parameters, for nested tests only */
 	uint64_t dom0_memory;	 /* MiB; 0: chosen from the facts */
 	uint64_t qrexec_timeout; /* seconds; 0: qubesd's default */

@@ -11,6 +11,7 @@
 #include "common/ui/event.h"
 #include "common/ui/options.h"
 #include "installer/run.h"
+#include "installer/verdict/verdict.h"
 
 #define PROGRAM "bulkhead-installer"
 
@@ -40,7 +41,7 @@ static struct plan_places places_of(const struct options *o)
 
 static int get_facts(const struct options *o, struct facts *facts, struct error *err)
 {
-	const struct facts_source from = {"/sys", "/proc", "/dev", places_of(o).medium};
+	const struct facts_source from = {"/sys", "/proc", "/dev", places_of(o).medium, true};
 
 	return o->facts ? facts_load(o->facts, facts, err) : facts_gather(&from, facts, err);
 }
@@ -90,6 +91,36 @@ static int command_plan(const struct options *o)
 	plan_write(&plan, &text);
 	fputs(text.p, stdout);
 	return EXIT_DONE;
+}
+
+static int command_verdict(const struct options *o, bool hcl)
+{
+	_cleanup_facts_ struct facts facts = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_error_ struct error err = {0};
+	struct verdict verdict;
+
+	if (get_facts(o, &facts, &err) < 0) {
+		error_print(PROGRAM, &err);
+		return EXIT_FAILED;
+	}
+	verdict_make(&facts, facts.arena, &verdict);
+	if (hcl)
+		verdict_hcl(&facts, &verdict, &text);
+	else
+		verdict_write(&verdict, &text);
+	fputs(text.p, stdout);
+	return EXIT_DONE;
+}
+
+static int command_judge(const struct options *o)
+{
+	return command_verdict(o, false);
+}
+
+static int command_hcl(const struct options *o)
+{
+	return command_verdict(o, true);
 }
 
 /* Raw, so that the line discipline neither changes nor echoes anything. */
@@ -162,6 +193,8 @@ static const struct {
 	int (*run)(const struct options *o);
 } commands[] = {
 	{"facts", "Says what is known about this machine and its disks.", command_facts},
+	{"verdict", "Says whether qubes can be kept apart on this machine, and what to switch on.", command_judge},
+	{"hcl", "Prints this machine as an entry of a hardware compatibility list.", command_hcl},
 	{"plan", "Prints every step of the installation with its commands; opens nothing for writing.", command_plan},
 	{"run", "Installs on the disk that the answers name.", command_run},
 };

@@ -1,6 +1,6 @@
 # The installer: facts, answers, plan, run. The library is everything but main(), so that tests can link it.
 LIBS += installer
-installer_SRCS := $(wildcard installer/*.c installer/facts/*.c installer/steps/*.c)
+installer_SRCS := $(wildcard installer/*.c installer/facts/*.c installer/steps/*.c installer/verdict/*.c)
 installer_SRCS := $(filter-out installer/main.c,$(installer_SRCS))
 installer_LIBS := common
 installer_PKGS := blkid fdisk libcryptsetup libzstd libcrypt
@@ -14,3 +14,7 @@ TESTS += test-installer
 test-installer_SRCS := $(wildcard installer/tests/*.c)
 test-installer_LIBS := installer
 CHECK_FAST += installer/tests/run-cases
+
+FUZZ += fuzz-iommu-table
+fuzz-iommu-table_SRCS := qa/fuzz/iommu-table.c
+fuzz-iommu-table_LIBS := common

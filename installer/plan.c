@@ -104,7 +104,9 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	};
 	if (places)
 		out->places = *places;
-	if ((r = answers_complete(answers, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
+	verdict_make(facts, out->arena, &out->verdict);
+	if ((r = answers_complete(answers, err)) < 0 ||
+	    (r = verdict_accepted(&out->verdict, answers->accept_missing, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
 	    (r = check_disk(out, err)) < 0 || (r = layout_make(out->arena, out->disk, &out->layout, err)) < 0)
 		return r;
 	choose_memory(out);

@@ -8,6 +8,7 @@
 #include "installer/answers.h"
 #include "installer/facts/facts.h"
 #include "installer/layout.h"
+#include "installer/verdict/verdict.h"
 
 #define INSTALL_SOURCE "/run/bulkhead/image"  /* the verified live root, read-only, without its RAM overlay */
 #define INSTALL_MEDIUM "/run/bulkhead/medium" /* the ISO's own file system */
@@ -37,6 +38,7 @@ struct plan {
 	const struct facts *facts;	/* not owned, as the next */
 	const struct answers *answers;
 	struct plan_places places;
+	struct verdict verdict;
 	const struct disk *disk;
 	struct layout layout;
 	uint64_t dom0_memory; /* MiB that the installed dom0 is given */
@@ -47,7 +49,7 @@ struct plan {
 
 /*
  * Chooses the disk and makes the steps. Errors: an answer is missing, no such disk or more than one (-ENODEV,
- * -ENOTUNIQ), the disk is the medium, read-only, in use, or too small. `places` may be NULL.
+ * -ENOTUNIQ), a missing feature of the machine was not accepted (-EPERM), the disk is the medium, read-only, in use, or too small. `places` may be NULL.
  */
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err);

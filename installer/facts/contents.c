@@ -17,19 +17,13 @@ static const char *const *list_names(struct arena *a, const char *medium, const 
 	_cleanup_free_ char *path = xasprintf("%s/%s", medium, folder);
 	_cleanup_closedir_ DIR *dir = opendir(path);
 	_cleanup_strv_ struct strv names = {0};
-	const char **list;
 	struct dirent *e;
 
 	while (dir && (e = readdir(dir)))
 		if (name_is_plain(e->d_name))
 			strv_push(&names, e->d_name);
-	if (!names.n)
-		return NULL;
 	strv_sort(&names);
-	list = arena_alloc(a, (names.n + 1) * sizeof(*list));
-	for (size_t i = 0; i < names.n; i++)
-		list[i] = arena_strdup(a, names.v[i]);
-	return list;
+	return facts_list(a, &names);
 }
 
 void facts_contents(const struct facts_source *from, struct facts *facts)

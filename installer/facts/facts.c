@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common/base/alloc.h"
+#include "common/base/strv.h"
 #include "common/sys/file.h"
 #include "installer/facts/source.h"
 
@@ -49,6 +50,18 @@ uint64_t facts_number(int dirfd, const char *path, uint64_t otherwise)
 	return value;
 }
 
+const char *const *facts_list(struct arena *a, const struct strv *values)
+{
+	const char **list;
+
+	if (!values->n)
+		return NULL;
+	list = arena_alloc(a, (values->n + 1) * sizeof(*list));
+	for (size_t i = 0; i < values->n; i++)
+		list[i] = arena_strdup(a, values->v[i]);
+	return list;
+}
+
 int facts_gather(const struct facts_source *from, struct facts *out, struct error *err)
 {
 	int r;
@@ -62,6 +75,12 @@ int facts_gather(const struct facts_source *from, struct facts *out, struct erro
 	facts_signatures(from, out);
 	facts_use(from, out);
 	facts_contents(from, out);
+	facts_cpu(from, out);
+	facts_acpi(from, out);
+	facts_pci(from, out);
+	facts_keyboards(from, out);
+	facts_machine(from, out);
+	facts_xen(from, out);
 	return 0;
 }
 

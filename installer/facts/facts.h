@@ -13,6 +13,7 @@
 #include "common/base/arena.h"
 #include "common/base/error.h"
 #include "common/base/strbuf.h"
+#include "installer/facts/hardware.h"
 
 struct partition {
 	unsigned number;
@@ -48,12 +49,14 @@ struct facts {
 	struct disk *disks; /* by name */
 	/* What the medium brings; NULL-terminated, sorted, or NULL. */
 	const char *const *templates, *const *guest_kernels;
+	struct hardware hardware;
 };
 
 /* Where to look; tests point it elsewhere. */
 struct facts_source {
 	const char *sys, *proc, *dev; /* "/sys", "/proc", "/dev" */
 	const char *medium;	      /* mount point of the live medium */
+	bool programs;		      /* also ask programs (xl) and the processor itself, not only files */
 };
 
 /* Reads the running machine. Opens disks for reading only. */

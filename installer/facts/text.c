@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
+#include "common/base/alloc.h"
 #include "common/base/yaml.h"
+#include "installer/facts/source.h"
 
-static void write_text(struct strbuf *out, const char *indent, const char *key, const char *value)
+static void write_quoted(struct strbuf *out, const char *indent, const char *before, const char *value)
 {
-	if (!value)
-		return;
-	strbuf_printf(out, "%s%s: \"", indent, key);
+	strbuf_printf(out, "%s%s\"", indent, before);
 	for (; *value; value++) {
 		if (*value == '"' || *value == '\\')
 			strbuf_add_char(out, '\\');
@@ -19,48 +19,57 @@ static void write_text(struct strbuf *out, const char *indent, const char *key, 
 	strbuf_add_str(out, "\"\n");
 }
 
+void facts_write_text(struct strbuf *out, const char *indent, const char *key, const char *value)
+{
+	_cleanup_free_ char *before = xasprintf("%s: ", key);
+
+	if (value)
+		write_quoted(out, indent, before, value);
+}
+
 static void write_disk(struct strbuf *out, const struct disk *d)
 {
 	strbuf_printf(out, "- name: %s\n", d->name);
-	write_text(out, "  ", "device", d->device);
-	write_text(out, "  ", "model", d->model);
-	write_text(out, "  ", "serial", d->serial);
-	write_text(out, "  ", "id", d->id);
-	write_text(out, "  ", "transport", d->transport);
+	facts_write_text(out, "  ", "device", d->device);
+	facts_write_text(out, "  ", "model", d->model);
+	facts_write_text(out, "  ", "serial", d->serial);
+	facts_write_text(out, "  ", "id", d->id);
+	facts_write_text(out, "  ", "transport", d->transport);
 	strbuf_printf(out, "  size: %" PRIu64 "\n  logical: %u\n  physical: %u\n", d->size, d->logical, d->physical);
 	strbuf_printf(out, "  removable: %s\n  read-only: %s\n  medium: %s\n", d->removable ? "yes" : "no",
 		      d->read_only ? "yes" : "no", d->medium ? "yes" : "no");
-	write_text(out, "  ", "in-use", d->in_use);
-	write_text(out, "  ", "table", d->table);
-	write_text(out, "  ", "type", d->type);
-	write_text(out, "  ", "label", d->label);
-	write_text(out, "  ", "uuid", d->uuid);
+	facts_write_text(out, "  ", "in-use", d->in_use);
+	facts_write_text(out, "  ", "table", d->table);
+	facts_write_text(out, "  ", "type", d->type);
+	facts_write_text(out, "  ", "label", d->label);
+	facts_write_text(out, "  ", "uuid", d->uuid);
 	if (d->partitions)
 		strbuf_add_str(out, "  partitions:\n");
 	for (const struct partition *p = d->partitions; p; p = p->next) {
 		strbuf_printf(out, "  - number: %u\n    start: %" PRIu64 "\n    size: %" PRIu64 "\n", p->number,
 			      p->start, p->size);
-		write_text(out, "    ", "type", p->type);
-		write_text(out, "    ", "label", p->label);
-		write_text(out, "    ", "uuid", p->uuid);
+		facts_write_text(out, "    ", "type", p->type);
+		facts_write_text(out, "    ", "label", p->label);
+		facts_write_text(out, "    ", "uuid", p->uuid);
 	}
 }
 
-static void write_list(struct strbuf *out, const char *key, const char *const *names)
+void facts_write_list(struct strbuf *out, const char *indent, const char *key, const char *const *values)
 {
-	if (!names || !*names)
+	if (!values || !*values)
 		return;
-	strbuf_printf(out, "%s:\n", key);
-	for (; *names; names++)
-		strbuf_printf(out, "- \"%s\"\n", *names);
+	strbuf_printf(out, "%s%s:\n", indent, key);
+	for (; *values; values++)
+		write_quoted(out, indent, "- ", *values);
 }
 
 void facts_write(const struct facts *facts, struct strbuf *out)
 {
 	strbuf_printf(out, "firmware: %s\nxen: %s\nmemory: %" PRIu64 "\n",
 		      facts->firmware == FIRMWARE_UEFI ? "uefi" : "bios", facts->xen ? "yes" : "no", facts->memory);
-	write_list(out, "templates", facts->templates);
-	write_list(out, "guest-kernels", facts->guest_kernels);
+	facts_write_list(out, "", "templates", facts->templates);
+	facts_write_list(out, "", "guest-kernels", facts->guest_kernels);
+	facts_hardware_write(&facts->hardware, out);
 	if (facts->disks)
 		strbuf_add_str(out, "disks:\n");
 	for (const struct disk *d = facts->disks; d; d = d->next)
@@ -144,7 +153,8 @@ static int load_disk(struct arena *a, const struct yaml_node *node, struct disk 
 
 static int load_facts(const struct yaml_node *root, struct facts *out, struct error *err)
 {
-	static const char *const keys[] = {"firmware", "xen", "memory", "templates", "guest-kernels", "disks", NULL};
+	static const char *const keys[] = {"firmware", "xen", "memory", "templates", "guest-kernels", "disks",
+					   FACTS_HARDWARE_KEYS, NULL};
 	const struct yaml_node *disks = yaml_get(root, "disks");
 	struct disk **tail = &out->disks;
 	const char *firmware = "bios";
@@ -157,6 +167,9 @@ static int load_facts(const struct yaml_node *root, struct facts *out, struct er
 		return r;
 	if (strcmp(firmware, "bios") && strcmp(firmware, "uefi"))
 		return yaml_error(yaml_get(root, "firmware"), err, "'firmware' must be bios or uefi");
+	r = facts_hardware_load(out->arena, root, &out->hardware, err);
+	if (r < 0)
+		return r;
 	out->firmware = strcmp(firmware, "uefi") ? FIRMWARE_BIOS : FIRMWARE_UEFI;
 	if (disks && disks->kind != YAML_LIST)
 		return yaml_error(disks, err, "'disks' must be a list");

@@ -16,7 +16,7 @@ static int check_file(const char *folder, const char *path, const char *remedy, 
 /* The disk was described minutes ago; what stands there now must be the same one. */
 static int check_disk(const struct plan *plan, struct error *err)
 {
-	struct facts_source from = {"/sys", "/proc", "/dev", plan->places.medium};
+	struct facts_source from = {"/sys", "/proc", "/dev", plan->places.medium, false};
 	_cleanup_facts_ struct facts now = {0};
 	const struct disk *was = plan->disk;
 	int r = facts_gather(&from, &now, err);

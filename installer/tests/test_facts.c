@@ -72,7 +72,7 @@ TEST(facts_from_sysfs)
 	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
 	_cleanup_free_ char *proc = xasprintf("%s/proc", root);
 	_cleanup_free_ char *dev = xasprintf("%s/dev", root);
-	struct facts_source from = {sys, proc, dev, "/run/bulkhead/medium"};
+	struct facts_source from = {sys, proc, dev, "/run/bulkhead/medium", false};
 	_cleanup_facts_ struct facts facts = {0};
 	_cleanup_error_ struct error err = {0};
 	const struct disk *sda, *sdb;
@@ -109,7 +109,7 @@ TEST(facts_contents_of_the_medium)
 	_cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
 	_cleanup_free_ char *medium = xasprintf("%s/medium", root);
-	struct facts_source from = {sys, "/nowhere", "/nowhere", medium};
+	struct facts_source from = {sys, "/nowhere", "/nowhere", medium, false};
 	_cleanup_facts_ struct facts facts = {0};
 
 	make_machine(dir, root);
