@@ -3,137 +3,141 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/yaml.h"
 #include "common/sys/file.h"
-#include "installer/verdict/verdict.h"
+#include "installer/questions/questions.h"
 
 enum { ANSWERS_MAX = 256 << 10 };
 
-/* Moves a secret out of the parsed tree, which is ordinary memory. */
-static int take_secret(const struct yaml_node *map, const char *key, struct secret *out, struct error *err)
+/* "user.name" is `name` in the map `user`; *map becomes NULL when there is no such map. */
+static const char *member(const struct yaml_node *root, const char *key, const struct yaml_node **map)
 {
-	const struct yaml_node *n = yaml_get(map, key);
-	const char *text = NULL;
-	int r = yaml_string(map, key, &text, err);
+	const char *dot = strchr(key, '.');
 
-	if (r < 0 || !text)
-		return r;
-	if (!*text)
-		return yaml_error(n, err, "'%s' is empty", key);
-	r = secret_set(out, text);
-	/* The tree's text is in our arena and writable; const only keeps readers from changing it. */
-	explicit_bzero((char *)(uintptr_t)text, strlen(text));
-	if (r < 0)
-		return yaml_error(n, err, "'%s' is longer than %d bytes", key, SECRET_MAX);
-	return 0;
+	*map = root;
+	if (!dot)
+		return key;
+	*map = NULL;
+	for (const struct yaml_node *n = root->first; n; n = n->next)
+		if (strlen(n->key) == (size_t)(dot - key) && !strncmp(n->key, key, (size_t)(dot - key)))
+			*map = n;
+	return dot + 1;
 }
 
-static int read_disk(const struct yaml_node *root, struct answers *out, struct error *err)
+static int wrong(const struct yaml_node *node, const char *key, char *why, struct error *err)
 {
-	static const char *const keys[] = {"serial", "id", NULL};
-	const struct yaml_node *disk = yaml_get(root, "disk");
-	const char *serial = NULL, *id = NULL;
-	int r;
+	int r = strncmp(why, "user name", 9) ? yaml_error(node, err, "'%s' %s", key, why)
+					     : yaml_error(node, err, "%s", why);
 
-	if (!disk)
-		return 0;
-	if ((r = yaml_check_keys(disk, keys, err)) < 0 || (r = yaml_string(disk, "serial", &serial, err)) < 0 ||
-	    (r = yaml_string(disk, "id", &id, err)) < 0)
-		return r;
-	if (!serial == !id)
-		return yaml_error(disk, err, "'disk' must be chosen by either 'serial' or 'id'");
-	out->disk = serial ? DISK_BY_SERIAL : DISK_BY_ID;
-	out->disk_value = serial ? serial : id;
-	out->disk_line = disk->line;
-	if (!*out->disk_value)
-		return yaml_error(disk, err, "'%s' is empty", serial ? "serial" : "id");
-	return 0;
-}
-
-/* The rule of useradd(8), and names that dom0 needs for itself. */
-static int check_user(const struct yaml_node *node, const char *name, struct error *err)
-{
-	static const char *const reserved[] = {"root", "qubes", "user", "nobody", NULL};
-	size_t n = strlen(name);
-
-	if (!n || n > 32 || n != strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") ||
-	    !strchr("abcdefghijklmnopqrstuvwxyz_", name[0]))
-		return yaml_error(node, err,
-				  "user name '%s' is not 1 to 32 lower-case letters, digits, '_' or '-', a letter first",
-				  name);
-	for (const char *const *r = reserved; *r; r++)
-		if (!strcmp(name, *r))
-			return yaml_error(node, err, "user name '%s' is reserved", name);
-	return 0;
-}
-
-static int read_user(const struct yaml_node *root, struct answers *out, struct error *err)
-{
-	static const char *const keys[] = {"name", "password", NULL};
-	const struct yaml_node *user = yaml_get(root, "user");
-	int r;
-
-	if (!user)
-		return 0;
-	if ((r = yaml_check_keys(user, keys, err)) < 0 || (r = yaml_string(user, "name", &out->user, err)) < 0 ||
-	    (r = take_secret(user, "password", &out->password, err)) < 0)
-		return r;
-	return out->user ? check_user(yaml_get(user, "name"), out->user, err) : 0;
-}
-
-static int read_after(const struct yaml_node *root, struct answers *out, struct error *err)
-{
-	static const char *const words[] = {[AFTER_POWEROFF] = "poweroff", [AFTER_REBOOT] = "reboot",
-					    [AFTER_STAY] = "stay"};
-	const char *after = words[AFTER_POWEROFF];
-	int r = yaml_string(root, "after", &after, err);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (!strcmp(after, words[i])) {
-			out->after = (enum answers_after)i;
-			return 0;
-		}
-	return yaml_error(yaml_get(root, "after"), err, "'after' must be poweroff, reboot or stay");
-}
-
-static int read_accepted(const struct yaml_node *root, struct answers *out, struct error *err)
-{
-	const struct yaml_node *list = yaml_get(root, "accept-missing");
-	int r = yaml_strings(out->arena, root, "accept-missing", &out->accept_missing, err);
-
-	for (const struct yaml_node *n = r == 0 && list ? list->first : NULL; n; n = n->next) {
-		bool known = false;
-
-		for (size_t i = 0; i < FEATURES; i++)
-			known |= !strcmp(n->text, verdict_feature_key((enum verdict_feature)i));
-		if (!known)
-			return yaml_error(n, err, "'%s' is not one of hvm, slat, iommu, remap", n->text);
-	}
+	free(why);
 	return r;
+}
+
+static int read_list(struct answers *out, const struct question *q, const struct yaml_node *node, struct error *err)
+{
+	char *why;
+
+	if (node->kind != YAML_LIST)
+		return yaml_error(node, err, "'%s' must be a list", q->key);
+	for (const struct yaml_node *n = node->first; n; n = n->next) {
+		if (n->kind != YAML_SCALAR)
+			return yaml_error(n, err, "'%s' must be a list of words", q->key);
+		if (question_answer(out, q, n->text, &why)) {
+			free(why);
+			return yaml_error(n, err, "'%s' is not one of hvm, slat, iommu, remap", n->text);
+		}
+	}
+	return 0;
+}
+
+static int read_one(struct answers *out, const struct question *q, const struct yaml_node *root, struct error *err)
+{
+	const struct yaml_node *map, *node;
+	const char *key = member(root, q->key, &map), *text = NULL;
+	char *why = NULL;
+	bool yes = false;
+	int r;
+
+	node = map && map->kind == YAML_MAP ? yaml_get(map, key) : NULL;
+	if (!node)
+		return 0;
+	if (q->kind == QUESTION_WORDS)
+		return read_list(out, q, node, err);
+	r = q->kind == QUESTION_YESNO ? yaml_bool(map, key, &yes, err) : yaml_string(map, key, &text, err);
+	if (r < 0)
+		return r;
+	if (q->kind == QUESTION_YESNO)
+		text = yes ? "yes" : "no";
+	r = question_answer(out, q, text, &why);
+	/* The tree's text is in our arena and writable; const only keeps readers from changing it. */
+	if (q->kind == QUESTION_SECRET)
+		explicit_bzero((char *)(uintptr_t)text, strlen(text));
+	if (!strcmp(q->key, "disk.serial") || !strcmp(q->key, "disk.id") || !strcmp(q->key, "disk.rule"))
+		out->disk_line = node->line;
+	return r ? wrong(node, key, why, err) : 0;
+}
+
+/* The keys of the table at one level: those without a dot and the names before one, or those in one map. */
+static int check_keys(const struct yaml_node *root, const char *map, struct error *err)
+{
+	const struct yaml_node *node = map ? yaml_get(root, map) : root;
+	const char *keys[QUESTIONS_MAX + 1] = {NULL};
+	_cleanup_arena_ struct arena *a = arena_new();
+	size_t n = 0, prefix = map ? strlen(map) + 1 : 0;
+
+	if (!node)
+		return 0;
+	for (const struct question *q = questions(); q->key; q++) {
+		const char *dot = strchr(q->key, '.');
+
+		if (!map)
+			keys[n++] = dot ? arena_strndup(a, q->key, (size_t)(dot - q->key)) : q->key;
+		else if (dot && (size_t)(dot - q->key) + 1 == prefix && !strncmp(q->key, map, prefix - 1))
+			keys[n++] = dot + 1;
+	}
+	return yaml_check_keys(node, keys, err);
 }
 
 static int read_answers(const struct yaml_node *root, struct answers *out, struct error *err)
 {
-	static const char *const keys[] = {"unattended", "disk", "passphrase", "user", "insecure-test",
-					   "dom0-memory", "default-qrexec-timeout", "after", "accept-missing", NULL};
-	const struct yaml_node *memory = yaml_get(root, "dom0-memory");
-	int r;
+	const struct yaml_node *disk = root->kind == YAML_MAP ? yaml_get(root, "disk") : NULL;
+	int r = root->kind == YAML_MAP ? 0 : check_keys(root, NULL, err);
 
 	/* First, so that a mistake elsewhere in the file does not leave secrets behind. */
-	if ((r = take_secret(root, "passphrase", &out->passphrase, err)) < 0 || (r = read_user(root, out, err)) < 0)
+	for (const struct question *q = questions(); r == 0 && q->key; q++)
+		if (q->kind == QUESTION_SECRET)
+			r = read_one(out, q, root, err);
+	if (r < 0 || (r = check_keys(root, NULL, err)) < 0 || (r = check_keys(root, "disk", err)) < 0 ||
+	    (r = check_keys(root, "user", err)) < 0)
 		return r;
-	if ((r = yaml_check_keys(root, keys, err)) < 0 ||
-	    (r = yaml_bool(root, "unattended", &out->unattended, err)) < 0 || (r = read_disk(root, out, err)) < 0 ||
-	    (r = yaml_bool(root, "insecure-test", &out->insecure_test, err)) < 0 ||
-	    (r = yaml_u64(root, "dom0-memory", 1 << 20, &out->dom0_memory, err)) < 0 ||
-	    (r = yaml_u64(root, "default-qrexec-timeout", 86400, &out->qrexec_timeout, err)) < 0)
-		return r;
-	if (memory && out->dom0_memory < 768)
-		return yaml_error(memory, err, "'dom0-memory' must be at least 768 (MiB)");
-	r = read_accepted(root, out, err);
-	return r < 0 ? r : read_after(root, out, err);
+	if (disk && disk->n != 1)
+		return yaml_error(disk, err, "'disk' must be chosen by one of 'serial', 'id' and 'rule'");
+	for (const struct question *q = questions(); r == 0 && q->key; q++)
+		if (q->kind != QUESTION_SECRET)
+			r = read_one(out, q, root, err);
+	return r;
+}
+
+void answers_new(struct answers *out, const char *name)
+{
+	*out = (struct answers){.arena = arena_new()};
+	out->file = arena_strdup(out->arena, name);
+}
+
+/* libyaml would say "line 1" of any. */
+static int check_bytes(const char *path, struct blob text, struct error *err)
+{
+	const char *nul = memchr(text.p, '\0', text.n);
+	_cleanup_free_ char *object = NULL;
+	size_t line = 1;
+
+	if (!nul)
+		return 0;
+	for (const char *p = text.p; p < nul; p++)
+		line += *p == '\n';
+	object = xasprintf("%s:%zu", path, line);
+	return error_set(err, -EINVAL, object, NULL, "NUL byte");
 }
 
 int answers_load(const char *path, struct answers *out, struct error *err)
@@ -142,14 +146,17 @@ int answers_load(const char *path, struct answers *out, struct error *err)
 	struct yaml_node *root;
 	int r;
 
-	*out = (struct answers){.arena = arena_new()};
+	answers_new(out, path);
 	/* One block from the start: growing would leave copies of the beginning behind. */
 	strbuf_reserve(&text, ANSWERS_MAX + 1);
 	r = read_file(AT_FDCWD, path, ANSWERS_MAX, &text);
+	if (r == -EFBIG)
+		return error_set(err, r, path, NULL, "larger than %d KiB: this is no answer file", ANSWERS_MAX >> 10);
 	if (r < 0)
 		return error_errno(err, r, path, "cannot read");
-	out->file = arena_strdup(out->arena, path);
-	r = yaml_load_text(out->arena, path, strbuf_blob(&text), &root, err);
+	r = check_bytes(path, strbuf_blob(&text), err);
+	if (r == 0)
+		r = yaml_load_text(out->arena, path, strbuf_blob(&text), &root, err);
 	explicit_bzero(text.p, text.n);
 	if (r == 0)
 		r = read_answers(root, out, err);
@@ -158,17 +165,55 @@ int answers_load(const char *path, struct answers *out, struct error *err)
 
 int answers_complete(const struct answers *a, struct error *err)
 {
-	const struct {
-		bool given;
-		const char *key;
-	} needed[] = {{a->disk != DISK_UNSET, "disk"}, {a->passphrase.p, "passphrase"}, {a->user, "user: name"},
-		      {a->password.p, "user: password"}};
+	for (const struct question *q = questions(); q->key; q++) {
+		const char *dot = strchr(q->key, '.');
+		_cleanup_free_ char *map = dot ? xstrndup(q->key, (size_t)(dot - q->key)) : NULL;
+		_cleanup_free_ char *name = dot ? xasprintf("%s: %s", map, dot + 1) : xstrdup(q->key);
 
-	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
-		if (!needed[i].given)
-			return error_set(err, -EINVAL, a->file, "add it; see docs/unattended.md",
-					 "the answer '%s' is missing", needed[i].key);
+		if (!q->needed || !q->needed(a) || question_is_given(a, q))
+			continue;
+		return error_set(err, -EINVAL, a->file, "add it; see docs/unattended.md", "the answer '%s' is missing",
+				 map && !strcmp(map, "disk") ? map : name);
+	}
 	return 0;
+}
+
+static void write_value(const struct question *q, const char *text, struct strbuf *out)
+{
+	bool quote = q->kind == QUESTION_TEXT;
+
+	strbuf_add_str(out, quote ? "\"" : q->kind == QUESTION_WORDS ? "[" : "");
+	for (; *text; text++) {
+		if (quote && (*text == '"' || *text == '\\'))
+			strbuf_add_char(out, '\\');
+		strbuf_add_char(out, *text);
+	}
+	strbuf_add_str(out, quote ? "\"\n" : q->kind == QUESTION_WORDS ? "]\n" : "\n");
+}
+
+void answers_write(const struct answers *a, struct strbuf *out)
+{
+	size_t in_map = 0; /* length of the name of the map that is being written */
+
+	strbuf_add_str(out, "# Answers of an installation, to be used again; the secrets must be added (docs/unattended.md).\n");
+	for (const struct question *q = questions(); q->key; q++) {
+		const char *dot = strchr(q->key, '.');
+		size_t map = dot ? (size_t)(dot - q->key) : 0;
+		_cleanup_strbuf_ struct strbuf text = {0};
+
+		if (q->get ? !q->get(a, &text) : map && map != in_map)
+			continue;
+		if (map && map != in_map)
+			strbuf_printf(out, "%.*s:\n", (int)map, q->key);
+		in_map = map;
+		strbuf_add_str(out, map ? "  " : "");
+		if (q->get) {
+			strbuf_printf(out, "%s: ", dot ? dot + 1 : q->key);
+			write_value(q, text.p, out);
+		} else {
+			strbuf_printf(out, "# %s: \"...\"\n", dot ? dot + 1 : q->key);
+		}
+	}
 }
 
 void answers_free(struct answers *answers)

@@ -10,6 +10,7 @@
 #include "common/sys/process.h"
 #include "common/ui/event.h"
 #include "common/ui/options.h"
+#include "installer/questions/dialogue.h"
 #include "installer/run.h"
 #include "installer/verdict/verdict.h"
 
@@ -19,7 +20,8 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_VOLUME = 4 };
 
 struct options {
-	const char *facts, *save, *answers, *source, *medium, *target, *events;
+	const char *facts, *save, *answers, *source, *medium, *target, *events, *front;
+	bool ask;
 };
 
 static int refuse(const struct error *err)
@@ -53,6 +55,27 @@ static int get_answers(const struct options *o, struct answers *answers, struct 
 	return answers_load(o->answers, answers, err);
 }
 
+static const struct front *get_front(const struct options *o)
+{
+	const struct front *front = NULL;
+
+	if (!o->front || !strcmp(o->front, "windows"))
+		front = front_windows();
+	return front ? front : front_plain();
+}
+
+/* What the answers leave open, asked on the terminal. */
+static int ask_rest(const struct options *o, const struct facts *facts, struct answers *answers, bool simulate,
+		    struct error *err)
+{
+	struct dialogue d = {.front = get_front(o), .facts = facts, .answers = answers, .places = places_of(o),
+			     .simulate = simulate};
+	int r = dialogue_run(&d, err);
+
+	d.front->close();
+	return r;
+}
+
 static int command_facts(const struct options *o)
 {
 	_cleanup_facts_ struct facts facts = {0};
@@ -83,8 +106,14 @@ static int command_plan(const struct options *o)
 	_cleanup_error_ struct error err = {0};
 	int r;
 
-	if ((r = get_facts(o, &facts, &err)) < 0 || (r = get_answers(o, &answers, &err)) < 0 ||
-	    (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0) {
+	r = get_facts(o, &facts, &err);
+	if (r == 0 && o->ask && !o->answers)
+		answers_new(&answers, "dialogue");
+	else if (r == 0)
+		r = get_answers(o, &answers, &err);
+	if (r == 0 && o->ask)
+		r = ask_rest(o, &facts, &answers, true, &err);
+	if (r < 0 || (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0) {
 		error_print(PROGRAM, &err);
 		return r == -ENXIO ? EXIT_NO_VOLUME : EXIT_REFUSED;
 	}
@@ -166,15 +195,19 @@ static int command_run(const struct options *o)
 
 	open_events(o->events ? o->events : "/dev/ttyS1");
 	r = get_answers(o, &answers, &err);
-	if (r == -ENXIO) {
+	if (r == -ENXIO && (!isatty(STDIN_FILENO) || o->answers)) {
 		error_print(PROGRAM, &err);
 		return EXIT_NO_VOLUME;
 	}
+	if (r == -ENXIO) {
+		answers_new(&answers, "dialogue");
+		r = 0;
+	}
+	if (r == 0)
+		r = get_facts(o, &facts, &err);
 	if (r == 0 && !answers.unattended)
-		r = error_set(&err, -EINVAL, answers.file, "add it",
-			      "'unattended: yes' is missing, and there is no dialogue yet");
-	if (r < 0 || (r = get_facts(o, &facts, &err)) < 0 ||
-	    (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0)
+		r = ask_rest(o, &facts, &answers, false, &err);
+	if (r < 0 || (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0)
 		return refuse(&err);
 	r = install_run(&plan, &err);
 	if (r < 0) {
@@ -188,6 +221,16 @@ static int command_run(const struct options *o)
 	return EXIT_DONE;
 }
 
+static int command_questions(const struct options *o)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	(void)o;
+	questions_document(&text);
+	fputs(text.p, stdout);
+	return EXIT_DONE;
+}
+
 static const struct {
 	const char *name, *summary;
 	int (*run)(const struct options *o);
@@ -196,7 +239,8 @@ static const struct {
 	{"verdict", "Says whether qubes can be kept apart on this machine, and what to switch on.", command_judge},
 	{"hcl", "Prints this machine as an entry of a hardware compatibility list.", command_hcl},
 	{"plan", "Prints every step of the installation with its commands; opens nothing for writing.", command_plan},
-	{"run", "Installs on the disk that the answers name.", command_run},
+	{"run", "Installs, by the answers of a file, of the volume " ANSWERS_LABEL " or of a person.", command_run},
+	{"questions", "Prints the documentation of the answer file.", command_questions},
 };
 
 static int run_command(size_t i, int argc, char **argv)
@@ -213,6 +257,8 @@ static int run_command(size_t i, int argc, char **argv)
 		{"medium", 0, OPTION_STRING, &o.medium, "DIR", "where the medium is mounted (" INSTALL_MEDIUM ")"},
 		{"target", 0, OPTION_STRING, &o.target, "DIR", "where to mount the disk (" INSTALL_TARGET ")"},
 		{"events", 0, OPTION_STRING, &o.events, "FILE", "run: events as JSON lines go here (/dev/ttyS1); 'none'"},
+		{"front", 0, OPTION_STRING, &o.front, "NAME", "ask in 'windows' or in 'plain' lines; default: what the terminal can"},
+		{"ask", 0, OPTION_FLAG, &o.ask, NULL, "plan: ask for what the answers leave open"},
 		{NULL, 0, OPTION_FLAG, NULL, NULL, NULL},
 	};
 	const struct command_line line = {.program = program, .operands = "", .summary = commands[i].summary,
@@ -221,6 +267,8 @@ static int run_command(size_t i, int argc, char **argv)
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	if (o.front && strcmp(o.front, "plain") && strcmp(o.front, "windows"))
+		return options_wrong(&line, "--front must be plain or windows");
 	if (operands.n)
 		return options_wrong(&line, "unexpected operand '%s'", operands.v[0]);
 	return commands[i].run(&o);
@@ -241,6 +289,6 @@ int main(int argc, char **argv)
 	fprintf(strcmp(name, "--help") ? stderr : stdout,
 		"usage: " PROGRAM " COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(strcmp(name, "--help") ? stderr : stdout, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(strcmp(name, "--help") ? stderr : stdout, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	return strcmp(name, "--help") ? EXIT_USAGE : EXIT_DONE;
 }

@@ -7,24 +7,75 @@
 
 static const char *disk_key(const struct answers *answers)
 {
-	return answers->disk == DISK_BY_SERIAL ? "serial" : "id";
+	static const char *const keys[] = {[DISK_UNSET] = "disk", [DISK_BY_SERIAL] = "serial", [DISK_BY_ID] = "id",
+					   [DISK_BY_NAME] = "name", [DISK_BY_RULE] = "rule"};
+
+	return keys[answers->disk];
+}
+
+static const char *disk_value(const struct disk *d, enum disk_choice by)
+{
+	return by == DISK_BY_SERIAL ? d->serial : by == DISK_BY_ID ? d->id : d->name;
+}
+
+/* A rule looks at built-in disks only: what can be pulled out is never meant by "the largest". */
+static bool rule_considers(const struct disk *d)
+{
+	return !d->medium && !d->read_only && !d->removable && d->size >= LAYOUT_MINIMUM &&
+	       (!d->transport || strcmp(d->transport, "usb"));
+}
+
+/* Does `d` do as well as the best, or better? Negative: worse, 0: as well, positive: better. */
+static int rule_compare(const char *rule, const struct disk *d, const struct disk *best)
+{
+	if (!strcmp(rule, "only") || d->size == best->size)
+		return 0;
+	return (d->size > best->size) == !strcmp(rule, "largest") ? 1 : -1;
+}
+
+static size_t match_rule(struct plan *plan, struct strbuf *list)
+{
+	const char *rule = plan->answers->disk_value;
+	size_t found = 0;
+
+	for (const struct disk *d = plan->facts->disks; d; d = d->next) {
+		int better = plan->disk ? rule_compare(rule, d, plan->disk) : 1;
+
+		if (!rule_considers(d) || better < 0)
+			continue;
+		if (better > 0) {
+			plan->disk = d;
+			strbuf_reset(list);
+			found = 0;
+		}
+		strbuf_printf(list, "%s%s", found++ ? ", " : "", facts_disk_name(plan->arena, d));
+	}
+	return found;
+}
+
+static size_t match_value(struct plan *plan, struct strbuf *list)
+{
+	size_t found = 0;
+
+	for (const struct disk *d = plan->facts->disks; d; d = d->next) {
+		const char *has = disk_value(d, plan->answers->disk);
+
+		if (!has || strcmp(has, plan->answers->disk_value))
+			continue;
+		strbuf_printf(list, "%s%s", found++ ? ", " : "", facts_disk_name(plan->arena, d));
+		plan->disk = d;
+	}
+	return found;
 }
 
 static int choose_disk(struct plan *plan, struct error *err)
 {
 	const struct answers *answers = plan->answers;
-	_cleanup_free_ char *object = xasprintf("%s:%u", answers->file, answers->disk_line);
+	_cleanup_free_ char *object = answers->disk_line ? xasprintf("%s:%u", answers->file, answers->disk_line)
+							 : xstrdup(answers->file);
 	_cleanup_strbuf_ struct strbuf list = {0};
-	size_t found = 0;
+	size_t found = answers->disk == DISK_BY_RULE ? match_rule(plan, &list) : match_value(plan, &list);
 
-	for (const struct disk *d = plan->facts->disks; d; d = d->next) {
-		const char *has = answers->disk == DISK_BY_SERIAL ? d->serial : d->id;
-
-		if (!has || strcmp(has, answers->disk_value))
-			continue;
-		strbuf_printf(&list, "%s%s", found++ ? ", " : "", facts_disk_name(plan->arena, d));
-		plan->disk = d;
-	}
 	if (found > 1)
 		return error_set(err, -ENOTUNIQ, object, "choose by 'id' or detach the others; nothing was written",
 				 "%zu disks have %s '%s': %s", found, disk_key(answers), answers->disk_value, list.p);
@@ -34,6 +85,18 @@ static int choose_disk(struct plan *plan, struct error *err)
 		strbuf_printf(&list, "%s%s", list.n ? ", " : "", facts_disk_name(plan->arena, d));
 	return error_set(err, -ENODEV, object, "nothing was written", "no disk has %s '%s'; there is: %s",
 			 disk_key(answers), answers->disk_value, list.n ? list.p : "no disk at all");
+}
+
+/* What may be erased is named, not nodded at. */
+static int check_erase(const struct plan *plan, struct error *err)
+{
+	const char *erase = plan->answers->erase;
+	const struct disk *d = plan->disk;
+
+	if (!erase || !strcmp(erase, d->name) || (d->serial && !strcmp(erase, d->serial)) || (d->id && !strcmp(erase, d->id)))
+		return 0;
+	return error_set(err, -EPERM, facts_disk_name(plan->arena, d), "nothing was written",
+			 "chosen, but the answer 'erase' names '%s'", erase);
 }
 
 static bool disk_has_label(const struct disk *disk, const char *label)
@@ -107,7 +170,7 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	verdict_make(facts, out->arena, &out->verdict);
 	if ((r = answers_complete(answers, err)) < 0 ||
 	    (r = verdict_accepted(&out->verdict, answers->accept_missing, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
-	    (r = check_disk(out, err)) < 0 || (r = layout_make(out->arena, out->disk, &out->layout, err)) < 0)
+	    (r = check_disk(out, err)) < 0 || (r = check_erase(out, err)) < 0 || (r = layout_make(out->arena, out->disk, &out->layout, err)) < 0)
 		return r;
 	choose_memory(out);
 	plan_add_steps(out);

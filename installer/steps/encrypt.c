@@ -1,6 +1,7 @@
 #include <libcryptsetup.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "installer/device.h"
 
@@ -72,9 +73,8 @@ static int format(struct install *in, struct crypt_device *cd, char *message, st
 	return 0;
 }
 
-int step_encrypt(struct install *in, struct error *err)
+static int encrypt(struct install *in, const char *device, struct error *err)
 {
-	const char *device = in->plan->layout.parts[LAYOUT_LUKS].device;
 	struct crypt_device *cd = NULL;
 	char message[256] = "";
 	int r = crypt_init(&cd, device);
@@ -84,5 +84,25 @@ int step_encrypt(struct install *in, struct error *err)
 	crypt_set_log_callback(cd, keep_message, message);
 	r = format(in, cd, message, err);
 	crypt_free(cd);
+	return r;
+}
+
+/* udev may be reading the partition table just now, which takes the partition away for a moment. */
+static int encrypt_patiently(struct install *in, const char *device, struct error *err)
+{
+	int r;
+
+	for (unsigned tries = 0; (r = encrypt(in, device, err)) < 0 && tries < 5; tries++) {
+		if (r != -ENODEV && r != -ENOENT && r != -EBUSY && r != -ENOTBLK)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
+	}
+	return r;
+}
+
+int step_encrypt(struct install *in, struct error *err)
+{
+	int r = encrypt_patiently(in, in->plan->layout.parts[LAYOUT_LUKS].device, err);
+
 	return r < 0 ? r : device_wait("/dev/mapper/" INSTALL_MAPPING, err);
 }

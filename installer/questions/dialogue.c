@@ -1,0 +1,386 @@
+#include "installer/questions/dialogue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/strv.h"
+#include "common/sys/process.h"
+#include "installer/questions/quality.h"
+
+enum screen_id { SCREEN_MACHINE, SCREEN_QUESTION, SCREEN_AGAIN, SCREEN_PLAN, SCREEN_END };
+
+/* Where the conversation is: a screen, and for questions which one. */
+struct place {
+	enum screen_id id;
+	const struct question *question;
+};
+
+struct talk {
+	struct dialogue *d;
+	struct secret text; /* the answer just given */
+	struct secret first; /* of a secret that is typed twice */
+	size_t choice;
+	char *problem;
+	uint64_t asked; /* a bit a question: answered here, so it may be asked again when going back */
+	bool machine_given, machine_seen;
+};
+
+static void start_shell(const struct front *front)
+{
+	static const char *const argv[] = {"/bin/sh", NULL};
+	const struct process shell = {.argv = argv};
+
+	front->pause();
+	printf("\nA shell; leave it with 'exit' to go on.\n");
+	fflush(stdout);
+	process_run(&shell);
+	front->resume();
+}
+
+static enum front_result ask(const struct front *front, const struct prompt *p, struct secret *text, size_t *choice)
+{
+	enum front_result r;
+
+	while ((r = front->ask(p, text, choice)) == FRONT_SHELL)
+		start_shell(front);
+	return r;
+}
+
+static enum front_result talk_ask(struct talk *t, struct prompt *p)
+{
+	_cleanup_free_ char *problem = NULL;
+	enum front_result r;
+
+	if (t->problem)
+		problem = xasprintf("That cannot be: %s%s.", strncmp(t->problem, "user name", 9) ? "it " : "", t->problem);
+	p->problem = problem;
+	r = ask(t->d->front, p, &t->text, &t->choice);
+	free(t->problem);
+	t->problem = NULL;
+	return r;
+}
+
+static bool verdict_any_missing(const struct verdict *v)
+{
+	for (size_t i = 0; i < FEATURES; i++)
+		if (verdict_is_missing(v->item[i].state))
+			return true;
+	return false;
+}
+
+static enum front_result ask_machine(struct talk *t)
+{
+	static const char *const good[] = {"go on", "leave", NULL};
+	static const char *const bad[] = {"leave, and switch on in the firmware setup what is missing",
+					  "install all the same; I accept what is missing", NULL};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct answers *a = t->d->answers;
+	struct verdict verdict;
+	bool missing;
+	struct prompt p = {.title = "This machine", .first = true,
+			   .explain = "Xen keeps qubes apart with features of the processor and the chipset that firmware "
+				      "likes to switch off. Each was looked for in several places; what was found is said "
+				      "above."};
+	enum front_result r;
+
+	verdict_make(t->d->facts, a->arena, &verdict);
+	missing = verdict_any_missing(&verdict);
+	strbuf_add_str(&text, "Nothing is written before you confirm the plan at the end.\n\n");
+	verdict_write(&verdict, &text);
+	p.text = text.p;
+	p.choices = missing ? bad : good;
+	r = talk_ask(t, &p);
+	if (r == FRONT_ANSWER && t->choice != missing)
+		return FRONT_END;
+	if (r == FRONT_ANSWER && missing)
+		for (size_t i = 0; i < FEATURES; i++) {
+			char *why;
+
+			if (verdict_is_missing(verdict.item[i].state))
+				question_answer(a, question_find("accept-missing"),
+						verdict_feature_key((enum verdict_feature)i), &why);
+		}
+	return r;
+}
+
+/* Disks that could be meant, as choices; their names in *names. */
+static void list_disks(const struct facts *facts, struct arena *a, struct strv *texts, struct strv *names)
+{
+	for (const struct disk *d = facts->disks; d; d = d->next) {
+		if (d->medium || d->read_only)
+			continue;
+		strv_pushf(texts, "%s, %s%s%s", facts_disk_name(a, d), d->transport ? d->transport : "?",
+			   d->partitions || d->type ? ", not empty" : "", d->in_use ? ", in use" : "");
+		strv_push(names, d->name);
+	}
+}
+
+static enum front_result ask_disk(struct talk *t, const struct question *q)
+{
+	_cleanup_strv_ struct strv texts = {0}, names = {0};
+	struct answers *a = t->d->answers;
+	struct prompt p = {.title = "Disk", .text = q->prompt, .explain = q->explain, .first = t->machine_given};
+	enum front_result r;
+
+	list_disks(t->d->facts, a->arena, &texts, &names);
+	if (!texts.n) {
+		strv_push(&texts, "leave");
+		p.text = "There is no disk to install on. Is a controller in RAID mode, or the disk not plugged in?";
+	}
+	p.choices = (const char *const *)texts.v;
+	r = talk_ask(t, &p);
+	if (r == FRONT_ANSWER && !names.n)
+		return FRONT_END;
+	if (r == FRONT_ANSWER) {
+		a->disk = DISK_BY_NAME;
+		a->disk_value = arena_strdup(a->arena, names.v[t->choice]);
+		a->disk_line = 0;
+	}
+	return r;
+}
+
+static enum front_result ask_words(struct talk *t, const struct question *q, struct prompt *p)
+{
+	_cleanup_strbuf_ struct strbuf had = {0};
+	enum front_result r;
+	const char *proposed = q->standard;
+
+	if (question_is_given(t->d->answers, q) && q->get && q->get(t->d->answers, &had))
+		proposed = had.p;
+	p->choices = q->word_texts ? q->word_texts : q->words;
+	for (size_t i = 0; proposed && q->words[i]; i++)
+		if (!strcmp(q->words[i], proposed))
+			p->chosen = i;
+	r = talk_ask(t, p);
+	if (r == FRONT_ANSWER)
+		question_answer(t->d->answers, q, q->words[t->choice], &t->problem);
+	return r;
+}
+
+static const struct disk *chosen_disk(const struct dialogue *d)
+{
+	for (const struct disk *k = d->facts->disks; k; k = k->next)
+		if (d->answers->disk_value && !strcmp(k->name, d->answers->disk_value))
+			return k;
+	return NULL;
+}
+
+static bool names_disk(const struct disk *disk, const char *text)
+{
+	return disk && (!strcmp(text, disk->name) || (disk->serial && !strcmp(text, disk->serial)) ||
+			(disk->id && !strcmp(text, disk->id)));
+}
+
+static enum front_result ask_line(struct talk *t, const struct question *q, struct prompt *p)
+{
+	const struct disk *disk = chosen_disk(t->d);
+	_cleanup_strbuf_ struct strbuf had = {0};
+	_cleanup_free_ char *text = NULL;
+	bool erase = !strcmp(q->key, "erase");
+	enum front_result r;
+
+	p->standard = q->standard;
+	if (question_is_given(t->d->answers, q) && !erase && q->get && q->get(t->d->answers, &had))
+		p->standard = had.p;
+	if (erase && disk) {
+		text = xasprintf("%s\n\n%s", q->prompt, facts_disk_name(t->d->answers->arena, disk));
+		p->text = text;
+	}
+	r = talk_ask(t, p);
+	if (r != FRONT_ANSWER)
+		return r;
+	if (erase && !names_disk(disk, t->text.p))
+		t->problem = xasprintf("is not the disk that was chosen, which is %s", disk ? disk->name : "none");
+	else
+		question_answer(t->d->answers, q, t->text.p, &t->problem);
+	return r;
+}
+
+static enum front_result ask_question(struct talk *t, const struct question *q)
+{
+	struct prompt p = {.title = q->key, .text = q->prompt, .explain = q->explain,
+			   .secret = q->kind == QUESTION_SECRET};
+	enum front_result r;
+
+	if (!strcmp(q->key, "disk.serial"))
+		return ask_disk(t, q);
+	if (q->kind == QUESTION_WORD)
+		return ask_words(t, q, &p);
+	r = ask_line(t, q, &p);
+	if (r == FRONT_ANSWER && p.secret && !t->problem)
+		secret_set(&t->first, t->text.p);
+	return r;
+}
+
+/* A secret is typed twice: what was mistyped once would lock the disk for ever. */
+static enum front_result ask_again(struct talk *t, const struct question *q)
+{
+	unsigned bits = quality_bits(t->first.p, t->first.n);
+	_cleanup_free_ char *text = xasprintf("%s\n\nIt would take about 2^%u guesses: %s.%s Once more, please:", q->prompt,
+					      bits, quality_word(bits),
+					      bits < 45 ? " Going back to take a longer one is advised." : "");
+	struct prompt p = {.title = q->key, .text = text, .explain = q->explain, .secret = true};
+	enum front_result r = talk_ask(t, &p);
+
+	if (r == FRONT_ANSWER && strcmp(t->text.p, t->first.p)) {
+		t->problem = xstrdup("is not what was typed the first time; type both again");
+		secret_wipe(&t->first);
+		question_forget(t->d->answers, q);
+	}
+	return r;
+}
+
+static enum front_result ask_plan(struct talk *t)
+{
+	static const char *const run[] = {"install now", "go back and change something", "leave; nothing is written", NULL};
+	static const char *const simulated[] = {"done", "go back and change something", "leave", NULL};
+	_cleanup_plan_ struct plan plan = {0};
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct prompt p = {.title = "The plan", .choices = t->d->simulate ? simulated : run,
+			   .explain = "All that will be done, in its order, with the exact commands. Up to here nothing "
+				      "was written."};
+	enum front_result r;
+	int made = plan_make(t->d->facts, t->d->answers, &t->d->places, &plan, &err);
+
+	if (made == 0) {
+		plan_write(&plan, &text);
+	} else {
+		strbuf_printf(&text, "This cannot be installed.\n\n%s: %s.\n%s", err.object, err.cause,
+			      err.remedy ? err.remedy : "");
+		p.chosen = 1;
+	}
+	p.text = text.p;
+	r = talk_ask(t, &p);
+	if (r == FRONT_ANSWER && t->choice == 1)
+		return FRONT_BACK;
+	if (r == FRONT_ANSWER && t->choice == 2)
+		return FRONT_END;
+	if (r == FRONT_ANSWER && made < 0)
+		t->problem = xstrdup("cannot be installed like this");
+	return r;
+}
+
+static uint64_t bit(const struct question *q)
+{
+	return 1ULL << (q - questions());
+}
+
+/* Is this question asked now: has it words for it, is it open, or was it answered here before? */
+static bool is_asked(const struct talk *t, const struct question *q)
+{
+	const struct answers *a = t->d->answers;
+
+	if (!q->prompt || (q->needed && !q->needed(a)))
+		return false;
+	return !question_is_given(a, q) || t->asked & bit(q);
+}
+
+static struct place after(const struct talk *t, struct place at)
+{
+	const struct question *q = at.id == SCREEN_MACHINE ? questions() : at.question + 1;
+
+	if (at.id == SCREEN_QUESTION && at.question->kind == QUESTION_SECRET)
+		return (struct place){SCREEN_AGAIN, at.question};
+	for (; q->key; q++)
+		if (is_asked(t, q))
+			return (struct place){SCREEN_QUESTION, q};
+	return (struct place){at.id == SCREEN_PLAN ? SCREEN_END : SCREEN_PLAN, q};
+}
+
+static struct place before(const struct talk *t, struct place at)
+{
+	const struct question *q = at.question;
+
+	if (at.id == SCREEN_AGAIN)
+		return (struct place){SCREEN_QUESTION, q};
+	while (q-- > questions())
+		if (is_asked(t, q) && q->prompt)
+			return (struct place){SCREEN_QUESTION, q};
+	return t->machine_given ? at : (struct place){SCREEN_MACHINE, questions()};
+}
+
+static enum front_result ask_place(struct talk *t, struct place at)
+{
+	switch (at.id) {
+	case SCREEN_MACHINE:
+		return ask_machine(t);
+	case SCREEN_QUESTION:
+		return ask_question(t, at.question);
+	case SCREEN_AGAIN:
+		return ask_again(t, at.question);
+	case SCREEN_PLAN:
+		return ask_plan(t);
+	case SCREEN_END:
+		break;
+	}
+	return FRONT_END;
+}
+
+static int walk(struct talk *t, struct error *err)
+{
+	struct place at = {SCREEN_MACHINE, questions()};
+
+	if (t->machine_given)
+		at = after(t, at);
+	while (at.id != SCREEN_END) {
+		enum front_result r = ask_place(t, at);
+
+		if (r == FRONT_END)
+			return error_set(err, -ECANCELED, "dialogue", NULL, "left; nothing was written");
+		if (at.id == SCREEN_QUESTION)
+			t->asked |= bit(at.question);
+		if (r == FRONT_BACK)
+			at = before(t, at);
+		else if (t->problem && at.id == SCREEN_AGAIN)
+			at.id = SCREEN_QUESTION;
+		else if (!t->problem)
+			at = at.id == SCREEN_PLAN ? (struct place){SCREEN_END, NULL} : after(t, at);
+	}
+	return 0;
+}
+
+int dialogue_run(struct dialogue *d, struct error *err)
+{
+	struct talk t = {.d = d, .machine_given = question_is_given(d->answers, question_find("accept-missing"))};
+	int r = walk(&t, err);
+
+	secret_wipe(&t.text);
+	secret_wipe(&t.first);
+	free(t.problem);
+	return r;
+}
+
+enum dialogue_rescue dialogue_failure(const struct front *front, const char *step, const struct error *failure)
+{
+	static const char *const choices[] = {"try this step again", "save the logs to a stick",
+					      "take everything down and leave", NULL};
+	_cleanup_free_ char *text = xasprintf("The step '%s' failed.\n\n%s: %s.\n%s", step, failure->object, failure->cause,
+					      failure->remedy ? failure->remedy : "");
+	const struct prompt p = {.title = "Something went wrong", .text = text, .choices = choices, .first = true,
+				 .explain = "What was done up to here stays on the disk and is noted there: the installation "
+					    "can be gone on with, now or after a restart. A shell (! or F2) helps to look "
+					    "around; nothing is taken down meanwhile."};
+	_cleanup_secret_ struct secret line = {0};
+	size_t choice = 0;
+
+	if (ask(front, &p, &line, &choice) != FRONT_ANSWER)
+		return RESCUE_ROLL_BACK;
+	return choice == 0 ? RESCUE_RETRY : choice == 1 ? RESCUE_LOGS : RESCUE_ROLL_BACK;
+}
+
+bool dialogue_resume(const struct front *front, const char *disk, const char *done)
+{
+	static const char *const choices[] = {"go on with it", "start anew", NULL};
+	_cleanup_free_ char *text = xasprintf("On %s an installation was begun and not finished. Its last finished step: %s.",
+					      disk, done);
+	const struct prompt p = {.title = "An unfinished installation", .text = text, .choices = choices, .first = true,
+				 .explain = "Going on keeps what was copied. The passphrase is asked for once more, because "
+					    "it is stored nowhere."};
+	_cleanup_secret_ struct secret line = {0};
+	size_t choice = 0;
+
+	return ask(front, &p, &line, &choice) == FRONT_ANSWER && choice == 0;
+}

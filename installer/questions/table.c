@@ -1,0 +1,356 @@
+/* The rows. What a row keeps and refuses stands right before the table, in its order. */
+#include "installer/questions/questions.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/strv.h"
+#include "installer/facts/source.h"
+
+static bool always(const struct answers *a)
+{
+	(void)a;
+	return true;
+}
+
+static bool is_yes(const char *text)
+{
+	return !strcmp(text, "yes");
+}
+
+static bool put(struct strbuf *out, const char *text)
+{
+	if (text)
+		strbuf_add_str(out, text);
+	return text != NULL;
+}
+
+static bool put_yes(struct strbuf *out, bool yes)
+{
+	return put(out, yes ? "yes" : NULL);
+}
+
+static bool put_number(struct strbuf *out, uint64_t value)
+{
+	if (value)
+		strbuf_printf(out, "%" PRIu64, value);
+	return value != 0;
+}
+
+static int set_unattended(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->unattended = is_yes(text);
+	return 0;
+}
+
+static bool get_unattended(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->unattended);
+}
+
+static int set_disk(struct answers *a, enum disk_choice choice, const char *text, char **why)
+{
+	if (!*text) {
+		*why = xstrdup("is empty");
+		return EINVAL;
+	}
+	a->disk = choice;
+	a->disk_value = arena_strdup(a->arena, text);
+	return 0;
+}
+
+static int set_serial(struct answers *a, const char *text, char **why)
+{
+	return set_disk(a, DISK_BY_SERIAL, text, why);
+}
+
+static int set_id(struct answers *a, const char *text, char **why)
+{
+	return set_disk(a, DISK_BY_ID, text, why);
+}
+
+static int set_rule(struct answers *a, const char *text, char **why)
+{
+	return set_disk(a, DISK_BY_RULE, text, why);
+}
+
+static bool get_disk(const struct answers *a, struct strbuf *out, enum disk_choice choice)
+{
+	return put(out, a->disk == choice ? a->disk_value : NULL);
+}
+
+static bool get_serial(const struct answers *a, struct strbuf *out)
+{
+	return get_disk(a, out, DISK_BY_SERIAL);
+}
+
+static bool get_id(const struct answers *a, struct strbuf *out)
+{
+	return get_disk(a, out, DISK_BY_ID);
+}
+
+static bool get_rule(const struct answers *a, struct strbuf *out)
+{
+	return get_disk(a, out, DISK_BY_RULE);
+}
+
+static int set_layout(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->layout = strcmp(text, "whole-disk") ? DISK_BESIDE : DISK_WHOLE;
+	return 0;
+}
+
+static bool get_layout(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->layout == DISK_BESIDE ? "beside" : "whole-disk");
+}
+
+static int set_erase(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->erase = arena_strdup(a->arena, text);
+	return 0;
+}
+
+static bool get_erase(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->erase);
+}
+
+/* Serial and id name the disk themselves; a rule or a row of a menu does not. */
+static bool needs_erase(const struct answers *a)
+{
+	return a->layout == DISK_WHOLE && (a->disk == DISK_BY_RULE || a->disk == DISK_BY_NAME);
+}
+
+static int set_no_encryption(struct answers *a, const char *text, char **why)
+{
+	if (strcmp(text, ANSWERS_NO_ENCRYPTION)) {
+		*why = xstrdup("must be, word for word: " ANSWERS_NO_ENCRYPTION);
+		return EINVAL;
+	}
+	a->plain = true;
+	return 0;
+}
+
+static bool get_no_encryption(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->plain ? ANSWERS_NO_ENCRYPTION : NULL);
+}
+
+static int set_secret(struct secret *s, const char *text, char **why)
+{
+	if (!*text) {
+		*why = xstrdup("is empty");
+		return EINVAL;
+	}
+	if (secret_set(s, text) < 0) {
+		*why = xasprintf("is longer than %d bytes", SECRET_MAX);
+		return EINVAL;
+	}
+	return 0;
+}
+
+static int set_passphrase(struct answers *a, const char *text, char **why)
+{
+	return set_secret(&a->passphrase, text, why);
+}
+
+static bool needs_passphrase(const struct answers *a)
+{
+	return !a->plain;
+}
+
+/* The rule of useradd(8), and names that dom0 needs for itself. */
+static int set_user(struct answers *a, const char *name, char **why)
+{
+	static const char *const reserved[] = {"root", "qubes", "user", "nobody", NULL};
+	size_t n = strlen(name);
+
+	if (!n || n > 32 || n != strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") ||
+	    !strchr("abcdefghijklmnopqrstuvwxyz_", name[0])) {
+		*why = xasprintf(
+			"user name '%s' is not 1 to 32 lower-case letters, digits, '_' or '-', a letter first", name);
+		return EINVAL;
+	}
+	for (const char *const *r = reserved; *r; r++)
+		if (!strcmp(name, *r)) {
+			*why = xasprintf("user name '%s' is reserved", name);
+			return EINVAL;
+		}
+	a->user = arena_strdup(a->arena, name);
+	return 0;
+}
+
+static bool get_user(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->user);
+}
+
+static int set_password(struct answers *a, const char *text, char **why)
+{
+	return set_secret(&a->password, text, why);
+}
+
+static int set_accept(struct answers *a, const char *text, char **why)
+{
+	_cleanup_strv_ struct strv list = {0};
+
+	(void)why;
+	for (const char *const *w = a->accept_missing; w && *w; w++)
+		strv_push(&list, *w);
+	strv_push(&list, text);
+	a->accept_missing = facts_list(a->arena, &list);
+	return 0;
+}
+
+static bool get_accept(const struct answers *a, struct strbuf *out)
+{
+	for (const char *const *w = a->accept_missing; w && *w; w++)
+		strbuf_printf(out, "%s%s", w == a->accept_missing ? "" : ", ", *w);
+	return a->accept_missing != NULL;
+}
+
+static int set_skip_bootloader(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->skip_bootloader = is_yes(text);
+	return 0;
+}
+
+static bool get_skip_bootloader(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->skip_bootloader);
+}
+
+static int set_memory(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	blob_to_u64(blob_of(text), UINT64_MAX, &a->dom0_memory);
+	return 0;
+}
+
+static bool get_memory(const struct answers *a, struct strbuf *out)
+{
+	return put_number(out, a->dom0_memory);
+}
+
+static int set_timeout(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	blob_to_u64(blob_of(text), UINT64_MAX, &a->qrexec_timeout);
+	return 0;
+}
+
+static bool get_timeout(const struct answers *a, struct strbuf *out)
+{
+	return put_number(out, a->qrexec_timeout);
+}
+
+static const char *const after_words[] = {
+	[AFTER_POWEROFF] = "poweroff", [AFTER_REBOOT] = "reboot", [AFTER_STAY] = "stay", NULL};
+
+static int set_after(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	for (size_t i = 0; after_words[i]; i++)
+		if (!strcmp(text, after_words[i]))
+			a->after = (enum answers_after)i;
+	return 0;
+}
+
+static bool get_after(const struct answers *a, struct strbuf *out)
+{
+	return put(out, after_words[a->after]);
+}
+
+static int set_insecure(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->insecure_test = is_yes(text);
+	return 0;
+}
+
+static bool get_insecure(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->insecure_test);
+}
+
+static const char *const rules[] = {"only", "largest", "smallest", NULL};
+static const char *const layouts[] = {"whole-disk", "beside", NULL};
+static const char *const layout_texts[] = {"the whole disk; everything on it is lost",
+					   "the free space; what is on the disk stays", NULL};
+static const char *const features[] = {"hvm", "slat", "iommu", "remap", NULL};
+static const char *const after_texts[] = {"switch off", "restart", "stay in the live system", NULL};
+
+static const struct question table[] = {
+	{.key = "accept-missing", .kind = QUESTION_WORDS, .words = features, .set = set_accept, .get = get_accept,
+	 .value = "a list of `hvm`, `slat`, `iommu`, `remap`",
+	 .explain = "Features of the machine that may be missing (`bulkhead-installer verdict`). Without them qubes are "
+		    "confined worse, or not at all; one that is missing and not named here stops the installation."},
+	{.key = "disk.serial", .kind = QUESTION_TEXT, .set = set_serial, .get = get_serial,
+	 .prompt = "Which disk should Bulkhead be installed on?",
+	 .value = "text, as `bulkhead-installer facts` shows it",
+	 .explain = "The disk with this serial number. Of `serial`, `id` and `rule` exactly one is given, and it must "
+		    "match exactly one disk; the medium, disks in use and read-only disks are never taken.",
+	 .needed = always},
+	{.key = "disk.id", .kind = QUESTION_TEXT, .set = set_id, .get = get_id, .value = "text",
+	 .explain = "The disk with this world-wide id."},
+	{.key = "disk.rule", .kind = QUESTION_WORD, .words = rules, .set = set_rule, .get = get_rule,
+	 .value = "`only`, `largest` or `smallest`",
+	 .explain = "Among the built-in disks that are large enough: the only one, or the one that is larger or smaller "
+		    "than all others. Two of the same size are an error."},
+	{.key = "layout", .kind = QUESTION_WORD, .words = layouts, .word_texts = layout_texts, .standard = "whole-disk",
+	 .prompt = "How much of the disk should be used?", .set = set_layout, .get = get_layout,
+	 .value = "`whole-disk` (default) or `beside`",
+	 .explain = "`beside` keeps all partitions and uses the largest free space of a GPT disk. An EFI system "
+		    "partition of another system is left alone: ours is made beside it."},
+	{.key = "erase", .kind = QUESTION_TEXT, .set = set_erase, .get = get_erase, .needed = needs_erase,
+	 .prompt = "Everything on this disk will be lost. Type its name to go on:",
+	 .value = "serial, id or name of the disk",
+	 .explain = "Names the disk that may be erased. A yes is never enough: it is typed too easily. Needed with a rule; "
+		    "with `serial` or `id` the disk is named already."},
+	{.key = "no-encryption", .kind = QUESTION_TEXT, .set = set_no_encryption, .get = get_no_encryption,
+	 .value = "the sentence \"" ANSWERS_NO_ENCRYPTION "\"",
+	 .explain = "Leaves the disk unencrypted. Only for machines on which nothing is worth protecting."},
+	{.key = "passphrase", .kind = QUESTION_SECRET, .set = set_passphrase, .needed = needs_passphrase,
+	 .prompt = "Passphrase of the disk:", .value = "text, up to 512 bytes",
+	 .explain = "Unlocks the disk at every start. It cannot be recovered: without it everything on the disk is lost. "
+		    "Five or six random words are strong and can be remembered. It is typed with the keyboard layout of "
+		    "the United States."},
+	{.key = "user.name", .kind = QUESTION_TEXT, .set = set_user, .get = get_user, .needed = always,
+	 .prompt = "Name of the user in dom0:",
+	 .value = "lower-case letters, digits, `_`, `-`, up to 32, a letter first",
+	 .explain = "The person who sits at the machine. In the groups `sudo` and `qubes`; root is locked."},
+	{.key = "user.password", .kind = QUESTION_SECRET, .set = set_password, .needed = always,
+	 .prompt = "Password of this user:", .value = "text, up to 512 bytes",
+	 .explain = "For logging in and unlocking the screen. It does not protect the disk; the passphrase does."},
+	{.key = "dom0-memory", .kind = QUESTION_NUMBER, .set = set_memory, .get = get_memory, .minimum = 768,
+	 .maximum = 1 << 20, .value = "MiB, at least 768; default a quarter of the memory, 1024 to 4096",
+	 .explain = "Memory of the installed dom0. Unlocking happens with it: argon2id uses at most 512 MiB and at most a "
+		    "quarter of it."},
+	{.key = "default-qrexec-timeout", .kind = QUESTION_NUMBER, .set = set_timeout, .get = get_timeout, .minimum = 1,
+	 .maximum = 86400, .value = "seconds", .explain = "How long a qube may take to start; for slow machines."},
+	{.key = "skip-bootloader", .kind = QUESTION_YESNO, .set = set_skip_bootloader, .get = get_skip_bootloader,
+	 .value = "`yes` or `no` (default)",
+	 .explain = "Installs no GRUB, only its menu: for coreboot and other firmware that starts systems itself."},
+	{.key = "after", .kind = QUESTION_WORD, .words = after_words, .word_texts = after_texts, .set = set_after,
+	 .get = get_after, .prompt = "What should happen when the installation is done?", .standard = "poweroff",
+	 .value = "`poweroff` (default), `reboot` or `stay`", .explain = "Remove the medium before the next start."},
+	{.key = "unattended", .kind = QUESTION_YESNO, .set = set_unattended, .get = get_unattended,
+	 .value = "`yes` or `no` (default)",
+	 .explain = "Nothing is asked: a needed answer that is missing stops the installation. Without it a given answer "
+		    "skips its question and the rest is asked."},
+	{.key = "insecure-test", .kind = QUESTION_YESNO, .set = set_insecure, .get = get_insecure,
+	 .value = "`yes` or `no` (default)",
+	 .explain = "32 MiB of argon2id with few iterations. For tests in emulation only: such a disk protects nothing."},
+	{.key = NULL},
+};
+
+const struct question *questions(void)
+{
+	return table;
+}
