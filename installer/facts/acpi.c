@@ -1,6 +1,7 @@
 #include "installer/facts/source.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
@@ -13,12 +14,16 @@ static void read_table(const char *folder, const char *name, struct facts *facts
 	_cleanup_free_ char *path = xasprintf("%s/%s", folder, name);
 	_cleanup_strbuf_ struct strbuf bytes = {0};
 	struct acpi_table *t, **at = &facts->hardware.tables;
+	char *copy;
 
 	if (read_file(AT_FDCWD, path, TABLE_MAX, &bytes) < 0)
 		return;
 	t = arena_alloc(facts->arena, sizeof(*t));
 	t->name = arena_strdup(facts->arena, name);
-	t->bytes = (struct blob){arena_strndup(facts->arena, bytes.n ? bytes.p : "", bytes.n), bytes.n};
+	copy = arena_alloc(facts->arena, bytes.n + 1);
+	if (bytes.n)
+		memcpy(copy, bytes.p, bytes.n);
+	t->bytes = (struct blob){copy, bytes.n};
 	while (*at)
 		at = &(*at)->next;
 	*at = t;

@@ -103,6 +103,28 @@ TEST(facts_from_sysfs)
 	CHECK_STR(sdb->in_use, "sdb is mounted on /run/bulkhead/medium");
 }
 
+/* Tables are full of NULs. */
+TEST(facts_acpi_tables_are_whole)
+{
+	static const char table[] = "RMAD\x88\0\0\0\1sum\0\0end";
+	const char *root = test_dir();
+	_cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
+	struct facts_source from = {sys, "/nowhere", "/nowhere", "/nowhere", false};
+	_cleanup_facts_ struct facts facts = {0};
+	const struct acpi_table *t;
+
+	make_machine(dir, root);
+	CHECK_INT(mkdir_p(dir, "sys/firmware/acpi/tables", 0755), 0);
+	CHECK_INT(write_file(dir, "sys/firmware/acpi/tables/RMAD", table, sizeof(table), 0644), 0);
+	CHECK_INT(facts_gather(&from, &facts, NULL), 0);
+	t = facts.hardware.tables;
+	if (!CHECK(t && !t->next && t->bytes.n == sizeof(table)))
+		return;
+	CHECK_STR(t->name, "RMAD");
+	CHECK(!memcmp(t->bytes.p, table, sizeof(table)));
+}
+
 TEST(facts_contents_of_the_medium)
 {
 	const char *root = test_dir();
