@@ -18,10 +18,15 @@ enum {
 	MIB_KIB = 1024,
 	VCPUS_MAX = 128,
 	MEMORY_MAX = 1 << 24, /* MiB */
+	PCI_MAX = 64,
 };
 
-/* Makes block devices of image files, in place of Xen's shell script and of QEMU. */
-static const char block_script[] = "/usr/lib/qubes/qubesd-block";
+/* What stdin asks for: libxl's own record and what it has no place for. */
+struct request {
+	libxl_domain_config config;
+	int strict[PCI_MAX]; /* reset of each PCI device */
+	int permit_without_iommu;
+};
 
 /* libxl's records are freed by libxl. */
 static void set(char **field, struct blob value)
@@ -54,29 +59,34 @@ static int set_type(libxl_domain_config *c, struct blob value)
 	return -EINVAL;
 }
 
-/* DEVICE MODE PATH */
 static int add_disk(libxl_domain_config *c, struct blob value)
 {
-	struct blob device, mode;
-	libxl_device_disk *d;
-
-	if (!blob_token(&value, ' ', &device) || !blob_token(&value, ' ', &mode) || !value.n ||
-	    value.p[0] != '/')
-		return -EINVAL;
-	if (!blob_eq_str(mode, "rw") && !blob_eq_str(mode, "ro"))
-		return -EINVAL;
 	c->disks = xreallocarray(c->disks, (size_t)c->num_disks + 1, sizeof(*c->disks));
-	d = &c->disks[c->num_disks++];
-	libxl_device_disk_init(d);
-	d->backend = LIBXL_DISK_BACKEND_PHY;
-	d->format = LIBXL_DISK_FORMAT_RAW;
-	d->vdev = blob_dup(device);
-	d->pdev_path = blob_dup(value);
-	d->script = xstrdup(block_script);
-	d->readwrite = blob_eq_str(mode, "rw");
-	d->removable = 0;
-	d->is_cdrom = 0;
-	return 0;
+	libxl_device_disk_init(&c->disks[c->num_disks]);
+	return xl_parse_disk(value, &c->disks[c->num_disks++]);
+}
+
+static int add_nic(libxl_domain_config *c, struct blob value)
+{
+	if (c->num_nics)
+		return -EINVAL;
+	c->nics = xreallocarray(NULL, 1, sizeof(*c->nics));
+	libxl_device_nic_init(&c->nics[c->num_nics]);
+	return xl_parse_nic(value, &c->nics[c->num_nics++]);
+}
+
+static int add_pci(struct request *q, struct blob value)
+{
+	libxl_domain_config *c = &q->config;
+	int strict = 0, r;
+
+	if (c->num_pcidevs == PCI_MAX)
+		return -EINVAL;
+	c->pcidevs = xreallocarray(c->pcidevs, (size_t)c->num_pcidevs + 1, sizeof(*c->pcidevs));
+	libxl_device_pci_init(&c->pcidevs[c->num_pcidevs]);
+	r = xl_parse_pci(value, &c->pcidevs[c->num_pcidevs], &strict);
+	q->strict[c->num_pcidevs++] = strict;
+	return r;
 }
 
 static int set_vcpus(libxl_ctx *ctx, libxl_domain_config *c, uint64_t n)
@@ -90,8 +100,9 @@ static int set_vcpus(libxl_ctx *ctx, libxl_domain_config *c, uint64_t n)
 	return 0;
 }
 
-static int apply(libxl_ctx *ctx, libxl_domain_config *c, struct blob key, struct blob value)
+static int apply(libxl_ctx *ctx, struct request *q, struct blob key, struct blob value)
 {
+	libxl_domain_config *c = &q->config;
 	uint64_t n = 0;
 
 	if (blob_eq_str(key, "name"))
@@ -106,6 +117,14 @@ static int apply(libxl_ctx *ctx, libxl_domain_config *c, struct blob key, struct
 		set(&c->b_info.cmdline, value);
 	else if (blob_eq_str(key, "disk"))
 		return add_disk(c, value);
+	else if (blob_eq_str(key, "nic"))
+		return add_nic(c, value);
+	else if (blob_eq_str(key, "pci"))
+		return add_pci(q, value);
+	else if (blob_eq_str(key, "permit_without_iommu"))
+		q->permit_without_iommu = blob_eq_str(value, "1");
+	else if (blob_eq_str(key, "driver_domain"))
+		libxl_defbool_set(&c->c_info.driver_domain, blob_eq_str(value, "1"));
 	else if (blob_eq_str(key, "e820_host")) {
 		if (c->c_info.type != LIBXL_DOMAIN_TYPE_PV)
 			return -EINVAL; /* it would write into another type's half of the union */
@@ -131,7 +150,7 @@ static int apply(libxl_ctx *ctx, libxl_domain_config *c, struct blob key, struct
 }
 
 /* `type` decides which half of a union the others write to, so it is applied first. */
-static int apply_lines(libxl_ctx *ctx, libxl_domain_config *c, struct blob input, int types)
+static int apply_lines(libxl_ctx *ctx, struct request *q, struct blob input, int types)
 {
 	struct blob line;
 
@@ -142,7 +161,7 @@ static int apply_lines(libxl_ctx *ctx, libxl_domain_config *c, struct blob input
 			return -EINVAL;
 		if (blob_eq_str(key, "type") != types)
 			continue;
-		if (apply(ctx, c, key, line) < 0) {
+		if (apply(ctx, q, key, line) < 0) {
 			printf(XL_ERROR " not understood: %.*s\n", BLOB_ARG(whole));
 			return -EINVAL;
 		}
@@ -165,31 +184,46 @@ static void finish(libxl_domain_config *c)
 		c->b_info.device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
 }
 
+static int prepare_devices(libxl_ctx *ctx, struct request *q)
+{
+	for (int i = 0; i < q->config.num_pcidevs; i++)
+		if (xl_pci_prepare(ctx, &q->config.pcidevs[i], q->strict[i],
+				   q->permit_without_iommu))
+			return 1;
+	return 0;
+}
+
+static int build(libxl_ctx *ctx, struct request *q)
+{
+	libxl_domain_config *c = &q->config;
+	uint32_t domid = 0;
+	int r;
+
+	if (!c->c_info.name || libxl_uuid_is_nil(&c->c_info.uuid) || !c->b_info.target_memkb)
+		return xl_fail("name, uuid, type and memory are needed", 0);
+	if (prepare_devices(ctx, q))
+		return 1;
+	finish(c);
+	r = libxl_domain_create_new(ctx, c, &domid, NULL, NULL);
+	if (r)
+		return xl_fail("building the domain failed, see the log of qubesd", r);
+	printf(XL_OK " %u\n", domid);
+	return 0;
+}
+
 int xl_create(libxl_ctx *ctx, uint32_t unused)
 {
 	_cleanup_strbuf_ struct strbuf input = {0};
-	libxl_domain_config config;
-	uint32_t domid = 0;
-	int r;
+	struct request q = {0};
+	int r = 1;
 
 	(void)unused;
 	if (read_fd(STDIN_FILENO, INPUT_MAX, &input) < 0)
 		return xl_fail("cannot read the domain from stdin", 0);
-	libxl_domain_config_init(&config);
-	if (apply_lines(ctx, &config, strbuf_blob(&input), 1) < 0 ||
-	    apply_lines(ctx, &config, strbuf_blob(&input), 0) < 0) {
-		r = 1;
-	} else if (!config.c_info.name || libxl_uuid_is_nil(&config.c_info.uuid) ||
-		   !config.b_info.target_memkb) {
-		r = xl_fail("name, uuid, type and memory are needed", 0);
-	} else {
-		finish(&config);
-		r = libxl_domain_create_new(ctx, &config, &domid, NULL, NULL);
-		if (r)
-			r = xl_fail("building the domain failed, see the log of qubesd", r);
-		else
-			printf(XL_OK " %u\n", domid);
-	}
-	libxl_domain_config_dispose(&config);
+	libxl_domain_config_init(&q.config);
+	if (apply_lines(ctx, &q, strbuf_blob(&input), 1) == 0 &&
+	    apply_lines(ctx, &q, strbuf_blob(&input), 0) == 0)
+		r = build(ctx, &q);
+	libxl_domain_config_dispose(&q.config);
 	return r;
 }

@@ -72,7 +72,8 @@ static const struct {
 } operations[] = {
 	{"create", xl_create, 0},   {"watch", xl_watch, 0}, {"unpause", do_unpause, 1},
 	{"pause", do_pause, 1},	    {"info", do_info, 1},   {"shutdown", do_shutdown, 1},
-	{"destroy", do_destroy, 1},
+	{"destroy", do_destroy, 1}, {"network", xl_network, 1}, {"attach", xl_attach, 1},
+	{"detach", xl_detach, 1},
 };
 
 static int run(size_t op, uint64_t domid)
@@ -108,6 +109,6 @@ int main(int argc, char **argv)
 		return run(i, domid);
 	}
 	fprintf(stderr, "qubesd-xl: usage: qubesd-xl create|watch, qubesd-xl "
-			"unpause|pause|shutdown|destroy|info DOMID\n");
+			"unpause|pause|shutdown|destroy|info|network|attach|detach DOMID\n");
 	return 2;
 }

@@ -1,19 +1,28 @@
 /*
  * Lines between qubesd and qubesd-xl, a short-lived helper that is run once for each operation:
  *
- *   qubesd-xl create            the domain is read from stdin, see below; `ok DOMID`, the domain is
- * paused qubesd-xl unpause DOMID     `ok` qubesd-xl pause DOMID       `ok` qubesd-xl shutdown DOMID
- * asks the guest to shut down and returns: `ok` qubesd-xl destroy DOMID     `ok`, also when there
- * is no such domain any more qubesd-xl info DOMID        `ok mem=KIB maxmem=KIB
- * cputime=NANOSECONDS` qubesd-xl watch             stays; see below
+ *   qubesd-xl create            the domain is read from stdin, see below; `ok DOMID`, it is paused
+ *   qubesd-xl unpause DOMID     `ok`
+ *   qubesd-xl pause DOMID       `ok`
+ *   qubesd-xl shutdown DOMID    asks the guest to shut down and returns: `ok`
+ *   qubesd-xl destroy DOMID     `ok`, also when there is no such domain any more
+ *   qubesd-xl info DOMID        `ok mem=KIB maxmem=KIB cputime=NANOSECONDS`
+ *   qubesd-xl network DOMID     makes the domain's interface what a nic= line on stdin says, or
+ *                               removes it when there is none; nothing is done if it is so: `ok`
+ *   qubesd-xl attach DOMID      adds the disk= or pci= of stdin: `ok`
+ *   qubesd-xl detach DOMID      removes it: `ok`
+ *   qubesd-xl watch             stays; see below
  *
  * Every operation ends with one line on stdout, `ok ...` (exit 0) or `error TEXT` (exit 1). stderr
  * is for the log.
  *
  * create reads KEY=VALUE lines up to the end of input; name, uuid, type (pvh, pv, hvm), memory and
- * maxmem in MiB are needed, vcpus, kernel, ramdisk, cmdline, e820_host (1) may follow, and any
- * number of disk=DEVICE MODE PATH       DEVICE xvda..., MODE rw or ro, PATH an image file or block
- * device
+ * maxmem in MiB are needed; vcpus, kernel, ramdisk, cmdline, e820_host (1), driver_domain (1),
+ * permit_without_iommu (1) may follow, and
+ *   disk=DEVICE MODE PATH [DOMID]       DEVICE xvda..., MODE rw or ro, PATH an image file or block
+ *                                       device, in the domain DOMID if that is not 0; any number
+ *   nic=MAC DOMID SCRIPT IP [IP6]       at most one; DOMID of the netvm
+ *   pci=SBDF [permissive] [no-strict-reset]   any number
  *
  * watch writes a line for each domain but dom0, then `ready`, then a line for each change:
  *   domain DOMID UUID STATE     STATE running, paused, shutdown, crashed or dying
