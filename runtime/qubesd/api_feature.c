@@ -5,7 +5,8 @@
 
 #include "common/base/alloc.h"
 #include "runtime/qubesd/call.h"
-#include "runtime/qubesd/property.h"
+#include "runtime/qubesd/property_net.h"
+#include "runtime/qubesd/sync.h"
 
 enum { TAG_MAX = 255 };
 
@@ -36,18 +37,9 @@ static enum call_result feature_get(struct call *c)
 	return answer_feature(c, kv_get(&c->target->features, argument(c)));
 }
 
-/* Follows templates up to one that has it. */
 static const char *with_template(struct call *c)
 {
-	const struct vm *vm = c->target;
-	const char *value = NULL;
-
-	/* A disposable's template is a qube that has one itself. */
-	for (int depth = 0; vm && !value && depth < 4; depth++) {
-		value = kv_get(&vm->features, argument(c));
-		vm = vm_template(c->d->model, vm);
-	}
-	return value;
+	return net_feature(c->d->model, c->target, argument(c));
 }
 
 static const char *with_netvm(struct call *c)
@@ -87,6 +79,25 @@ static enum call_result feature_check_both(struct call *c)
 	return answer_feature(c, adminvm_feature(c, with_template(c)));
 }
 
+/* Services and the like are told to a qube that runs. */
+static void feature_effect(struct call *c, const char *name, const char *value)
+{
+	struct blob b = blob_of(name);
+
+	if (c->d->offline)
+		return;
+	if (blob_has_prefix(b, "service.") && b.n - 8 <= 48)
+		sync_key(c->d, c->target, arena_printf(c->arena, "/qubes-service/%s", name + 8),
+			 value ? *value ? "1" : "0" : NULL);
+	else if (blob_has_prefix(b, "vm-config."))
+		sync_key(c->d, c->target, arena_printf(c->arena, "/vm-config/%s", name + 10),
+			 value);
+	else if (blob_has_prefix(b, "net.fake-"))
+		sync_network(c->d, c->target, NULL);
+	else if (!strcmp(name, "ipv6"))
+		sync_all_networks(c->d);
+}
+
 static enum call_result feature_set(struct call *c)
 {
 	const char *name = argument(c), *old = kv_get(&c->target->features, name);
@@ -109,6 +120,7 @@ static enum call_result feature_set(struct call *c)
 	else
 		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-set:%s", name),
 			   "feature", name, "value", value, NULL);
+	feature_effect(c, name, value);
 	return CALL_DONE;
 }
 
@@ -122,6 +134,7 @@ static enum call_result feature_remove(struct call *c)
 		event_send(c->d, c->target,
 			   arena_printf(c->arena, "domain-feature-delete:%s", name), "feature",
 			   name, NULL);
+	feature_effect(c, name, NULL);
 	return CALL_DONE;
 }
 

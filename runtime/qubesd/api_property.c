@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "runtime/qubesd/call.h"
-#include "runtime/qubesd/property.h"
+#include "runtime/qubesd/autostart.h"
+#include "runtime/qubesd/property_net.h"
+#include "runtime/qubesd/sync.h"
 
 static bool is_global(const struct call *c)
 {
@@ -58,11 +60,9 @@ static enum call_result property_get_one(struct call *c)
 	if (!def)
 		return CALL_DONE;
 	value = property_get(&ctx, def, &is_default);
-	if (!value)
-		return call_raise(c, "QubesNoSuchPropertyError", "Property '%s' of %s has no value",
-				  def->name, is_global(c) ? "the system" : c->target->name);
+	/* None is an empty value. */
 	strbuf_printf(&c->out, "default=%s type=%s %s", is_default ? "True" : "False",
-		      property_type_name(def->type), value);
+		      property_type_name(def->type), value ? value : "");
 	return CALL_DONE;
 }
 
@@ -72,14 +72,14 @@ static enum call_result property_get_all(struct call *c)
 
 	for (const struct property_def *d = table(c); d->name; d++) {
 		bool is_default;
-		const char *value =
-			property_applies(d, ctx.vm) ? property_get(&ctx, d, &is_default) : NULL;
+		const char *value;
 
-		if (!value)
+		if (!property_applies(d, ctx.vm))
 			continue;
+		value = property_get(&ctx, d, &is_default);
 		strbuf_printf(&c->out, "%s default=%s type=%s ", d->name,
 			      is_default ? "True" : "False", property_type_name(d->type));
-		call_add_escaped(&c->out, value);
+		call_add_escaped(&c->out, value ? value : "");
 		strbuf_add_char(&c->out, '\n');
 	}
 	return CALL_DONE;
@@ -130,11 +130,59 @@ static void announce(struct call *c, const char *what, const char *name, const c
 		event_send(c->d, ctx.vm, event, "name", name, NULL);
 }
 
+/* What a change means for qubes that run. */
+static enum call_result take_effect(struct call *c, const char *name, struct vm *old_netvm)
+{
+	static const char *const network[] = {"netvm", "ip", "ip6", "mac"};
+	bool concerns = false;
+
+	if (c->exception || c->d->offline)
+		return CALL_DONE;
+	if (is_global(c)) {
+		if (!strcmp(name, "default_netvm"))
+			sync_all_networks(c->d);
+		return CALL_DONE;
+	}
+	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
+		concerns |= !strcmp(name, network[i]);
+	if (!concerns)
+		return CALL_DONE;
+	if (old_netvm != net_uplink(c->d->model, c->target))
+		sync_connected(c->d, old_netvm);
+	return sync_network(c->d, c->target, c);
+}
+
+/* What has to be done on the disk with a new value; raises on failure. */
+static void on_disk(struct call *c, const char *name)
+{
+	struct property_ctx ctx = context(c);
+	_cleanup_error_ struct error err = {0};
+
+	if (!is_global(c) && !strcmp(name, "autostart") &&
+	    autostart_set(c->d, c->target->name,
+			  !strcmp(property_value(&ctx, "autostart"), "True"), &err) < 0)
+		call_raise_error(c, "QubesException", &err);
+}
+
+/* A running qube cannot be connected to one that does not run. */
+static bool netvm_ready(struct call *c, const char *name, const char *value)
+{
+	const struct vm *netvm = model_find_name(c->d->model, value);
+
+	if (is_global(c) || strcmp(name, "netvm") != 0 || !netvm || c->target->domid < 0 ||
+	    netvm->domid >= 0)
+		return true;
+	call_raise(c, "QubesVMNotStartedError",
+		   "Cannot dynamically attach to stopped NetVM: '%s'", netvm->name);
+	return false;
+}
+
 static enum call_result property_set(struct call *c)
 {
 	struct property_ctx ctx = context(c);
 	const struct property_def *def = named(c);
 	const char *value, *old, *why = NULL;
+	struct vm *old_netvm;
 
 	if (!writable(c, def))
 		return CALL_DONE;
@@ -143,27 +191,37 @@ static enum call_result property_set(struct call *c)
 		return call_raise(c, "QubesPropertyValueError",
 				  "Invalid value '%.*s' for property '%s': %s",
 				  BLOB_ARG(c->request.payload), def->name, why);
+	if (!netvm_ready(c, def->name, value))
+		return CALL_DONE;
 	old = property_get(&ctx, def, NULL);
+	old = old ? arena_strdup(c->arena, old) : NULL;
+	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
 	kv_set(store(c), def->name, value);
 	if (call_save(c) == CALL_DONE && !c->exception)
 		announce(c, "set", def->name, value, old);
-	return CALL_DONE;
+	on_disk(c, def->name);
+	return take_effect(c, def->name, old_netvm);
 }
 
 static enum call_result property_reset(struct call *c)
 {
 	struct property_ctx ctx = context(c);
 	const struct property_def *def = named(c);
+	struct vm *old_netvm;
 
 	if (!writable(c, def))
 		return CALL_DONE;
 	if (def->type == PROPERTY_LABEL || !strcmp(def->name, "template"))
 		return call_raise(c, "QubesValueError", "Property '%s' has no default", def->name);
-	if (kv_del(store(c), def->name) < 0)
+	if (!kv_get(store(c), def->name) ||
+	    !netvm_ready(c, def->name, property_default(&ctx, def)))
 		return CALL_DONE;
+	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
+	kv_del(store(c), def->name);
 	if (call_save(c) == CALL_DONE && !c->exception)
 		announce(c, "reset", def->name, property_get(&ctx, def, NULL), NULL);
-	return CALL_DONE;
+	on_disk(c, def->name);
+	return take_effect(c, def->name, old_netvm);
 }
 
 const struct call_method property_methods[] = {

@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/qubesd/autostart.h"
 #include "runtime/qubesd/child.h"
 #include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/property.h"
 #include "runtime/qubesd/server.h"
 #include "runtime/qubesd/storage.h"
+#include "runtime/qubesd/sync.h"
 
 static void list_one(struct call *c, const struct vm *vm)
 {
@@ -197,7 +199,7 @@ static enum call_result vm_remove(struct call *c)
 	_cleanup_error_ struct error err = {0};
 	struct storage *s = arena_alloc(c->arena, sizeof(*s));
 
-	if (vm->power != POWER_HALTED || vm->job)
+	if (vm->power != POWER_HALTED || vm->job || vm->vif)
 		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
 				  vm->name);
 	if (in_use(c))
@@ -213,7 +215,9 @@ static enum call_result vm_remove(struct call *c)
 		return call_raise_error(c, "QubesException", &err);
 	}
 	event_send(c->d, NULL, "domain-delete", "vm", vm->name, NULL);
+	autostart_set(c->d, vm->name, false, &err);
 	server_forget(c->d, vm);
+	sync_forget(c->d, vm);
 	c->target = NULL;
 	vm_free(vm);
 	/* Under a name of its own, so that a new qube of the same name is not in the way. */
@@ -228,16 +232,18 @@ static enum call_result vm_remove(struct call *c)
 static enum call_result vm_shutdown(struct call *c)
 {
 	struct blob rest = c->request.argument, word;
-	bool wait = false;
+	bool wait = false, force = false;
 
 	while (blob_token(&rest, '+', &word)) {
 		if (blob_eq_str(word, "wait"))
 			wait = true;
-		else if (!blob_eq_str(word, "force"))
+		else if (blob_eq_str(word, "force"))
+			force = true;
+		else
 			return call_raise(c, "ProtocolError",
 					  "argument has to be made of force and wait");
 	}
-	return lifecycle_shutdown(c, wait);
+	return lifecycle_shutdown(c, force, wait);
 }
 
 static enum call_result vm_pause(struct call *c)

@@ -18,6 +18,7 @@ struct qubesd {
 	const char *programs; /* directory that all helpers are taken from, or NULL for the
 				 installed ones */
 	char *state_path;     /* qubes.xml */
+	const char *pci_facts; /* file that stands for /sys, or NULL (pci.h) */
 	char *run_dir;	      /* /var/run/qubes, below root */
 	struct connection *connections;
 	struct watch *watch;

@@ -36,6 +36,10 @@ struct job {
 	bool queued;	       /* waits for another domain to be made */
 	struct call **waiting; /* answered when the start is through, well or not */
 	size_t n_waiting;
+	struct job **waiting_jobs; /* starts that need this qube as their netvm; NULL: given up */
+	size_t n_waiting_jobs;
+	struct job *waits_for; /* the start of the netvm */
+	int nic_backend;       /* domain of the netvm it was made with, -1: none */
 	uint64_t began;	      /* CLOCK_MONOTONIC, of the current step */
 	struct strbuf timing; /* "storage 12 ms, ..." */
 };
@@ -46,5 +50,7 @@ extern const struct job_step start_steps[], stop_steps[];
 void job_step_cancelled(struct job *j);
 /* The current step ended: r < 0 is a failure with j->err set. */
 void job_step_done(struct job *j, int r);
+/* The current step waits for another qube's start, which is begun if need be; STEP_DONE: it runs. */
+enum step_result job_start_first(struct job *j, struct vm *other);
 /* Runs a child for the current step; STEP_LATER, or STEP_FAILED with j->err set. */
 enum step_result job_child(struct job *j, const struct child_spec *spec, child_done_fn done);

@@ -4,28 +4,53 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "runtime/qubesd/property.h"
+#include "common/base/strbuf.h"
+#include "runtime/qubesd/property_net.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
-enum { KEYS_MAX = 256 };
+enum { VALUE_MAX = 3071 };
+
+struct key {
+	const char *name, *path;
+	const char *value; /* NULL: removed */
+};
 
 struct keys {
 	const char *run_dir, *name;
-	struct {
-		const char *path, *value;
-	} v[KEYS_MAX];
-	size_t n;
+	struct key *v;
+	size_t n, cap;
 	struct arena *arena;
 };
 
 static void add(struct keys *k, const char *path, const char *value)
 {
-	if (k->n == KEYS_MAX)
-		return;
-	k->v[k->n].path = path;
-	k->v[k->n++].value = value;
+	if (k->n == k->cap) {
+		size_t cap = k->cap ? k->cap * 2 : 64;
+		struct key *v = arena_alloc(k->arena, cap * sizeof(*v));
+
+		if (k->n)
+			memcpy(v, k->v, k->n * sizeof(*v));
+		k->v = v;
+		k->cap = cap;
+	}
+	k->v[k->n++] = (struct key){k->name, path, value};
+}
+
+struct keys *keys_new(const struct qubesd *d, struct arena *a)
+{
+	struct keys *k = arena_alloc(a, sizeof(*k));
+
+	*k = (struct keys){.run_dir = d->run_dir, .arena = a};
+	return k;
+}
+
+void keys_add(struct keys *k, const struct vm *vm, const char *path, const char *value)
+{
+	k->name = arena_strdup(k->arena, vm->name);
+	add(k, arena_strdup(k->arena, path), value ? arena_strdup(k->arena, value) : NULL);
 }
 
 /* Olson name: where /etc/localtime points to below zoneinfo. */
@@ -95,26 +120,117 @@ static void add_features(struct keys *k, const struct vm *vm)
 	}
 }
 
-static void add_network(struct keys *k, const struct property_ctx *ctx)
+/* Present while there is a netvm, else removed. */
+static void add_if(struct keys *k, bool present, const char *path, const char *value)
 {
-	if (!*property_value(ctx, "netvm"))
-		return;
-	add(k, "/qubes-mac", property_value(ctx, "mac"));
-	add(k, "/qubes-ip", property_value(ctx, "visible_ip"));
-	add(k, "/qubes-netmask", property_value(ctx, "visible_netmask"));
-	add(k, "/qubes-gateway", property_value(ctx, "visible_gateway"));
-	add(k, "/qubes-primary-dns", "10.139.1.1");
-	add(k, "/qubes-secondary-dns", "10.139.1.2");
+	add(k, path, present && *value ? value : NULL);
 }
 
-struct keys *keys_collect(const struct qubesd *d, const struct vm *vm, struct arena *a)
+void keys_add_network(struct keys *k, const struct qubesd *d, const struct vm *vm)
 {
-	struct property_ctx ctx = {d->model, vm, a};
-	struct keys *k = arena_alloc(a, sizeof(*k));
+	struct property_ctx ctx = {d->model, vm, k->arena};
+	bool up = net_uplink(d->model, vm);
+
+	k->name = arena_strdup(k->arena, vm->name);
+	add_if(k, up, "/qubes-mac", property_value(&ctx, "mac"));
+	add_if(k, up, "/qubes-ip", property_value(&ctx, "visible_ip"));
+	add_if(k, up, "/qubes-netmask", property_value(&ctx, "visible_netmask"));
+	add_if(k, up, "/qubes-gateway", property_value(&ctx, "visible_gateway"));
+	add_if(k, up, "/qubes-primary-dns", NET_DNS_PRIMARY);
+	add_if(k, up, "/qubes-secondary-dns", NET_DNS_SECONDARY);
+	add_if(k, up, "/qubes-ip6", property_value(&ctx, "visible_ip6"));
+	add_if(k, up, "/qubes-gateway6", property_value(&ctx, "visible_gateway6"));
+}
+
+static void add_netvm(struct keys *k, const struct property_ctx *ctx)
+{
+	const char *gateway6 = property_value(ctx, "gateway6");
+
+	if (!net_provides(ctx->m, ctx->vm))
+		return;
+	/* Of this one only its presence counts. */
+	add(k, "/qubes-netvm-network", property_value(ctx, "gateway"));
+	add(k, "/qubes-netvm-gateway", property_value(ctx, "gateway"));
+	if (*gateway6)
+		add(k, "/qubes-netvm-gateway6", gateway6);
+	add(k, "/qubes-netvm-netmask", property_value(ctx, "netmask"));
+	add(k, "/qubes-netvm-primary-dns", NET_DNS_PRIMARY);
+	add(k, "/qubes-netvm-secondary-dns", NET_DNS_SECONDARY);
+}
+
+static void add_firewall(struct keys *k, const struct firewall *f, const char *ip, int family)
+{
+	const char *base = arena_printf(k->arena, "/qubes-firewall/%s", ip);
+	long long now = time(NULL);
+
+	if (!*ip)
+		return;
+	add(k, arena_printf(k->arena, "%s/", base), NULL);
+	add(k, arena_printf(k->arena, "%s/policy", base), "drop");
+	for (size_t i = 0; i < f->n; i++) {
+		const char *entry = firewall_entry(&f->v[i], family, now, k->arena);
+
+		if (entry)
+			add(k, arena_printf(k->arena, "%s/%04zu", base, i), entry);
+	}
+	add(k, base, ""); /* from here on it is in force */
+}
+
+/* The addresses that a client with a hidden one is known by elsewhere. */
+static void add_mapped(struct keys *k, const struct property_ctx *client)
+{
+	const char *ip = property_value(client, "ip");
+	const char *base = arena_printf(k->arena, "/mapped-ip/%s", ip);
+	bool hidden = strcmp(property_value(client, "visible_ip"), ip) != 0;
+
+	add_if(k, hidden, arena_printf(k->arena, "%s/visible-ip", base),
+	       property_value(client, "visible_ip"));
+	add_if(k, hidden, arena_printf(k->arena, "%s/visible-gateway", base),
+	       property_value(client, "visible_gateway"));
+}
+
+void keys_add_client(struct keys *k, const struct qubesd *d, const struct vm *netvm,
+		     const struct vm *client, const struct firewall *f)
+{
+	struct property_ctx ctx = {d->model, client, k->arena};
+
+	k->name = arena_strdup(k->arena, netvm->name);
+	add_mapped(k, &ctx);
+	add_firewall(k, f, property_value(&ctx, "ip"), 4);
+	add_firewall(k, f, property_value(&ctx, "ip6"), 6);
+}
+
+void keys_add_connected(struct keys *k, const struct qubesd *d, const struct vm *netvm,
+			const struct vm *with)
+{
+	_cleanup_strbuf_ struct strbuf ip = {0}, ip6 = {0};
+
+	for (size_t i = 0; i < d->model->n_vms; i++) {
+		struct property_ctx ctx = {d->model, d->model->vms[i], k->arena};
+		const char *six;
+
+		if (ctx.vm->class == CLASS_ADMIN || (ctx.vm != with && ctx.vm->domid < 0) ||
+		    net_uplink(d->model, ctx.vm) != netvm)
+			continue;
+		six = property_value(&ctx, "ip6");
+		strbuf_printf(&ip, "%s%s", ip.n ? " " : "", property_value(&ctx, "ip"));
+		if (*six)
+			strbuf_printf(&ip6, "%s%s", ip6.n ? " " : "", six);
+	}
+	k->name = arena_strdup(k->arena, netvm->name);
+	/* A value has a limit; so many clients no netvm has. */
+	add(k, "/connected-ips", arena_strndup(k->arena, ip.n ? ip.p : "", ip.n < VALUE_MAX ? ip.n : VALUE_MAX));
+	add(k, "/connected-ips6",
+	    arena_strndup(k->arena, ip6.n ? ip6.p : "", ip6.n < VALUE_MAX ? ip6.n : VALUE_MAX));
+}
+
+void keys_add_start(struct keys *k, const struct qubesd *d, const struct vm *vm)
+{
+	struct property_ctx ctx = {d->model, vm, k->arena};
 	const char *anonymous = kv_get(&vm->features, "anon-timezone");
 
-	*k = (struct keys){.run_dir = d->run_dir, .name = vm->name, .arena = a};
-	add(k, "/name", vm->name);
+	k->name = arena_strdup(k->arena, vm->name);
+	add(k, "/name", k->name);
 	add(k, "/type", vm_class_name(vm->class));
 	add(k, "/default-user", property_value(&ctx, "default_user"));
 	add(k, "/qubes-vm-type", vm_type(&ctx));
@@ -130,23 +246,43 @@ struct keys *keys_collect(const struct qubesd *d, const struct vm *vm, struct ar
 	add(k, "/qubes-service/meminfo-writer",
 	    strcmp(property_value(&ctx, "maxmem"), "0") ? "1" : "0");
 	add_features(k, vm);
-	add_network(k, &ctx);
+	add_netvm(k, &ctx);
+	if (net_uplink(d->model, vm))
+		keys_add_network(k, d, vm);
 	add(k, "/qubes-block-devices", "");
 	add(k, "/qubes-usb-devices", "");
-	return k;
+}
+
+static int write_one(qdb_handle_t h, const struct key *key)
+{
+	if (key->value)
+		return qdb_write(h, key->path, key->value, (unsigned)strlen(key->value)) ? 0
+											 : -errno;
+	return qdb_rm(h, key->path) || errno == ENOENT ? 0 : -errno;
 }
 
 int keys_write(const void *arg, struct error *err)
 {
 	const struct keys *k = arg;
-	qdb_handle_t h = qdb_open_dir(k->run_dir, k->name);
+	qdb_handle_t h = NULL;
 	int r = 0;
 
-	if (!h)
-		return error_errno(err, -errno, k->name, "cannot reach its qubesdb-daemon");
-	for (size_t i = 0; i < k->n && r == 0; i++)
-		if (!qdb_write(h, k->v[i].path, k->v[i].value, (unsigned)strlen(k->v[i].value)))
-			r = error_errno(err, -errno, k->v[i].path, "cannot write to qubesdb");
-	qdb_close(h);
+	for (size_t i = 0; i < k->n && r == 0; i++) {
+		const struct key *key = &k->v[i];
+
+		if (i == 0 || strcmp(key->name, k->v[i - 1].name) != 0) {
+			if (h)
+				qdb_close(h);
+			h = qdb_open_dir(k->run_dir, key->name);
+			if (!h)
+				return error_errno(err, -errno, key->name,
+						   "cannot reach its qubesdb-daemon");
+		}
+		r = write_one(h, key);
+		if (r < 0)
+			error_errno(err, r, key->path, "cannot write to qubesdb");
+	}
+	if (h)
+		qdb_close(h);
 	return r;
 }

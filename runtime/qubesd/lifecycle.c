@@ -8,7 +8,8 @@
 #include "common/base/alloc.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
-#include "runtime/qubesd/property.h"
+#include "runtime/qubesd/property_net.h"
+#include "runtime/qubesd/sync.h"
 
 /* A call that is answered when its qube is down. */
 struct halt_wait {
@@ -95,17 +96,36 @@ static void job_free(struct job *j)
 	error_free(&j->err);
 	strbuf_free(&j->timing);
 	free(j->waiting);
+	free(j->waiting_jobs);
 	arena_free(j->arena);
 	free(j);
 }
 
 static void answer_waiting(struct job *j)
 {
+	for (size_t i = 0; i < j->n_waiting_jobs; i++) {
+		struct job *other = j->waiting_jobs[i];
+
+		if (!other)
+			continue;
+		other->waits_for = NULL;
+		job_step_done(other,
+			      j->failure ? error_set(&other->err, -EIO, other->vm->name, NULL,
+						     "its netvm did not start: %s", j->failure)
+					 : 0);
+	}
 	for (size_t i = 0; i < j->n_waiting; i++) {
 		if (j->failure)
 			call_raise(j->waiting[i], "QubesVMError", "%s", j->failure);
 		call_finish(j->waiting[i]);
 	}
+}
+
+int net_backend(const struct model *m, const struct vm *vm)
+{
+	const struct vm *netvm = net_uplink(m, vm);
+
+	return netvm && !netvm->job ? netvm->domid : -1;
 }
 
 static void job_end(struct job *j)
@@ -131,6 +151,13 @@ static void job_end(struct job *j)
 			event_send(j->d, vm, "domain-shutdown", NULL);
 		}
 	}
+	if (!j->starting)
+		sync_stopped(j->d, vm);
+	else
+		sync_started(j->d, vm);
+	/* The netvm may have been changed, started anew or stopped meanwhile. */
+	if (j->starting && j->nic_backend != net_backend(j->d->model, vm))
+		sync_network(j->d, vm, NULL);
 	answer_waiting(j);
 	if (!j->starting)
 		halted(vm);
@@ -146,6 +173,23 @@ static void job_undo(struct job *j)
 					  j->err.cause ? j->err.cause : "failed");
 	j->starting = false;
 	j->step = stop_steps;
+}
+
+static void job_run(struct job *j);
+
+static int on_deferred(sd_event_source *s, void *user)
+{
+	sd_event_source_unref(s);
+	job_run(user);
+	return 0;
+}
+
+/* From the event loop: a job that failed at once would otherwise answer one that is in the middle
+ * of a step. */
+static void job_defer(struct job *j)
+{
+	if (sd_event_add_defer(j->d->event, &(sd_event_source *){NULL}, on_deferred, j) < 0)
+		job_run(j);
 }
 
 static void job_run(struct job *j)
@@ -196,13 +240,24 @@ enum step_result job_child(struct job *j, const struct child_spec *spec, child_d
 	return STEP_FAILED;
 }
 
+static void stop_waiting(struct job *j)
+{
+	for (size_t i = 0; i < j->waits_for->n_waiting_jobs; i++)
+		if (j->waits_for->waiting_jobs[i] == j)
+			j->waits_for->waiting_jobs[i] = NULL;
+	j->waits_for = NULL;
+	job_step_done(j, error_set(&j->err, -ECANCELED, j->vm->name, NULL, "given up"));
+}
+
 /* A start that is under way is given up; it answers its calls with this reason. */
 static void job_abort(struct job *j, const char *why)
 {
 	if (!j->starting || j->failure)
 		return;
 	j->failure = arena_printf(j->arena, "%s: %s", j->vm->name, why);
-	if (j->queued)
+	if (j->waits_for)
+		stop_waiting(j);
+	else if (j->queued)
 		job_step_cancelled(j);
 	else if (j->child && j->d->building != j) /* a domain half made would stay behind */
 		child_kill(j->child);
@@ -219,35 +274,76 @@ static void stop(struct qubesd *d, struct vm *vm)
 	job_run(job_new(d, vm, false));
 }
 
+static const char *prohibited(const struct vm *vm)
+{
+	const char *reason = kv_get(&vm->features, "prohibit-start");
+
+	return reason && *reason ? reason : NULL;
+}
+
+/* The start of a halted qube, not yet running: the caller adds who waits for it, then runs it. */
+static struct job *job_begin(struct qubesd *d, struct vm *vm)
+{
+	struct job *j = job_new(d, vm, true);
+
+	j->nic_backend = -1;
+	vm->power = POWER_TRANSIENT;
+	event_send(d, vm, "domain-pre-start", "start_guid", "True", NULL);
+	return j;
+}
+
+enum step_result job_start_first(struct job *j, struct vm *other)
+{
+	struct job *first = other->job;
+	bool fresh = !first;
+
+	if (fresh && (other->power == POWER_RUNNING || other->power == POWER_PAUSED))
+		return STEP_DONE;
+	if (first && !first->starting) {
+		error_set(&j->err, -EBUSY, j->vm->name, NULL, "its netvm %s is being stopped",
+			  other->name);
+		return STEP_FAILED;
+	}
+	if (fresh && prohibited(other)) {
+		error_set(&j->err, -EPERM, j->vm->name, NULL, "its netvm %s may not start: %s",
+			  other->name, prohibited(other));
+		return STEP_FAILED;
+	}
+	if (fresh)
+		first = job_begin(j->d, other);
+	first->waiting_jobs = xreallocarray(first->waiting_jobs, first->n_waiting_jobs + 1,
+					    sizeof(struct job *));
+	first->waiting_jobs[first->n_waiting_jobs++] = j;
+	j->waits_for = first;
+	if (fresh)
+		job_defer(first);
+	return STEP_LATER;
+}
+
 enum call_result lifecycle_start(struct call *c)
 {
 	struct vm *vm = c->target;
-	const char *prohibit = kv_get(&vm->features, "prohibit-start");
 	struct job *j = vm->job;
+	bool fresh = !j;
 
 	if (c->d->offline)
 		return call_raise(c, "QubesOfflineError",
 				  "%s: there is no hypervisor here, it can start at first boot",
 				  vm->name);
-	if (prohibit && *prohibit)
+	if (prohibited(vm))
 		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name,
-				  prohibit);
+				  prohibited(vm));
 	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED))
 		return CALL_DONE;
 	if (j && !j->starting)
 		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
 				  vm->name);
-	if (!j) {
-		j = job_new(c->d, vm, true);
-		vm->power = POWER_TRANSIENT;
-		event_send(c->d, vm, "domain-pre-start", "start_guid", "True", NULL);
-		j->waiting = xcalloc(1, sizeof(struct call *));
-		j->waiting[j->n_waiting++] = c;
-		job_run(j);
-		return CALL_LATER;
-	}
+	if (fresh)
+		j = job_begin(c->d, vm);
 	j->waiting = xreallocarray(j->waiting, j->n_waiting + 1, sizeof(struct call *));
 	j->waiting[j->n_waiting++] = c;
+	if (fresh)
+		job_run(j);
 	return CALL_LATER;
 }
 
@@ -306,16 +402,35 @@ static void on_shutdown_sent_wait(void *user, int status, const char *out)
 		wait_for_halt(c, (unsigned)atoi(property_value(&ctx, "shutdown_timeout")));
 }
 
-enum call_result lifecycle_shutdown(struct call *c, bool wait)
+/* Clients lose their network with it. */
+static bool has_clients(struct call *c)
+{
+	_cleanup_strbuf_ struct strbuf names = {0};
+
+	for (size_t i = 0; i < c->d->model->n_vms; i++) {
+		const struct vm *vm = c->d->model->vms[i];
+
+		if (vm->class != CLASS_ADMIN && vm->power != POWER_HALTED &&
+		    net_uplink(c->d->model, vm) == c->target)
+			strbuf_printf(&names, "%s%s", names.n ? ", " : "", vm->name);
+	}
+	if (names.n)
+		call_raise(c, "QubesVMInUseError",
+			   "There are other VMs connected to this VM: %s", names.p);
+	return names.n;
+}
+
+enum call_result lifecycle_shutdown(struct call *c, bool force, bool wait)
 {
 	int r;
 
-	if (!running(c))
+	if (!running(c) || (!force && has_clients(c)))
 		return CALL_DONE;
 	if (c->target->job)
 		return call_raise(c, "QubesVMNotRunningError",
 				  "Domain is being started or stopped: '%s'", c->target->name);
-	event_send(c->d, c->target, "domain-pre-shutdown", "force", "False", NULL);
+	event_send(c->d, c->target, "domain-pre-shutdown", "force", force ? "True" : "False",
+		   NULL);
 	r = hypervisor_run(c->d, "shutdown", c->target->domid, (struct blob){0},
 			   wait ? on_shutdown_sent_wait : on_shutdown_sent, c, NULL);
 	if (r < 0)
@@ -425,6 +540,7 @@ void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct
 		vm->domid = domid;
 		vm->start_time = time(NULL);
 		vm->power = POWER_RUNNING;
+		sync_network(d, vm, NULL);
 	}
 	if (vm->domid != domid)
 		return;

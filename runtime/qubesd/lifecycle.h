@@ -9,11 +9,14 @@
 /* Each answers the call now or later. */
 enum call_result lifecycle_start(struct call *c);
 enum call_result lifecycle_kill(struct call *c);
-/* Asks the qube to shut down; `wait` answers when it is down, or with an exception after its
+/* Asks the qube to shut down, a netvm with running clients only with `force`; `wait` answers when it is down, or with an exception after its
  * shutdown_timeout. */
-enum call_result lifecycle_shutdown(struct call *c, bool wait);
+enum call_result lifecycle_shutdown(struct call *c, bool force, bool wait);
 enum call_result lifecycle_pause(struct call *c, bool pause);
 enum call_result lifecycle_state(struct call *c);
+
+/* The domain that gives network to a qube, -1 when none runs. */
+int net_backend(const struct model *m, const struct vm *vm);
 
 /* What the watcher of domains tells (hypervisor.h). */
 void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct blob state);

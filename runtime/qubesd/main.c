@@ -16,7 +16,7 @@
 #include "runtime/qubesd/state.h"
 #include "runtime/qubesd/storage.h"
 
-static const char *root = "", *socket_dir, *programs;
+static const char *root = "", *socket_dir, *programs, *pci_facts;
 static bool offline;
 
 static const struct option_def options[] = {
@@ -28,6 +28,8 @@ static const struct option_def options[] = {
 	 "where qubesd.sock is made (/var/run below the root)"},
 	{"programs", 0, OPTION_STRING, &programs, "DIR",
 	 "take qubesd-xl and the other helpers from there"},
+	{"pci", 0, OPTION_STRING, &pci_facts, "FILE",
+	 "PCI devices from there (lines SBDF VENDOR:DEVICE CLASS [PORT]), not from /sys"},
 	{0},
 };
 
@@ -141,6 +143,7 @@ int main(int argc, char **argv)
 		.offline = offline,
 		.root = root,
 		.programs = programs,
+		.pci_facts = pci_facts,
 		.state_path = xasprintf("%s/var/lib/qubes/qubes.xml", root),
 		.run_dir = xasprintf("%s/var/run/qubes", root),
 	};

@@ -234,6 +234,9 @@ void vm_free(struct vm *vm)
 		kv_free(&vm->volumes[i].attrs);
 	}
 	free(vm->volumes);
+	while (vm->n_assignments)
+		vm_assignment_remove(vm, &vm->assignments[vm->n_assignments - 1]);
+	free(vm->assignments);
 	free(vm);
 }
 
@@ -255,6 +258,53 @@ struct volume *vm_volume_add(struct vm *vm, const char *name)
 	v = &vm->volumes[vm->n_volumes++];
 	*v = (struct volume){.name = xstrdup(name)};
 	return v;
+}
+
+struct assignment *vm_assignment(const struct vm *vm, const char *class, const char *backend,
+				 const char *port)
+{
+	for (size_t i = 0; i < vm->n_assignments; i++) {
+		struct assignment *as = &vm->assignments[i];
+
+		if (!strcmp(as->class, class) && !strcmp(as->backend, backend) &&
+		    !strcmp(as->port, port))
+			return as;
+	}
+	return NULL;
+}
+
+struct assignment *vm_assignment_add(struct vm *vm, const char *class, const char *backend,
+				     const char *port)
+{
+	struct assignment *as;
+
+	vm->assignments =
+		xreallocarray(vm->assignments, vm->n_assignments + 1, sizeof(*vm->assignments));
+	as = &vm->assignments[vm->n_assignments++];
+	*as = (struct assignment){
+		.class = xstrdup(class), .backend = xstrdup(backend), .port = xstrdup(port)};
+	return as;
+}
+
+void vm_assignment_remove(struct vm *vm, struct assignment *as)
+{
+	size_t after = (size_t)(vm->assignments + vm->n_assignments - as) - 1;
+
+	free(as->class);
+	free(as->backend);
+	free(as->port);
+	kv_free(&as->attrs);
+	kv_free(&as->options);
+	memmove(as, as + 1, after * sizeof(*as));
+	vm->n_assignments--;
+}
+
+bool vm_has_assigned(const struct vm *vm, const char *class)
+{
+	for (size_t i = 0; i < vm->n_assignments; i++)
+		if (!strcmp(vm->assignments[i].class, class))
+			return true;
+	return false;
 }
 
 struct vm *vm_template(const struct model *m, const struct vm *vm)

@@ -45,6 +45,14 @@ struct volume {
 	struct kvlist attrs;
 };
 
+/* A device given to a qube for good: a <device> of qubes.xml. */
+struct assignment {
+	char *class; /* pci, block, ... */
+	char *backend, *port;
+	struct kvlist attrs;   /* mode, identity and what else the element has */
+	struct kvlist options; /* its <option> elements */
+};
+
 struct vm {
 	enum vm_class class;
 	int qid;
@@ -55,6 +63,8 @@ struct vm {
 	struct strv tags;
 	struct volume *volumes;
 	size_t n_volumes;
+	struct assignment *assignments;
+	size_t n_assignments;
 	void *node; /* xmlNode of <domain>, NULL while never saved */
 
 	enum vm_power power;
@@ -62,6 +72,7 @@ struct vm {
 	struct job *job; /* what is being done to it, or NULL (lifecycle.h) */
 	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
 	bool seen;	 /* in the list of domains that is coming in */
+	struct vif *vif; /* the network interface while it is being changed, or NULL (sync.h) */
 };
 
 struct label {
@@ -110,6 +121,14 @@ void vm_free(struct vm *vm);
 struct volume *vm_volume(const struct vm *vm, const char *name);
 /* The volume of that name, made if it is not there. */
 struct volume *vm_volume_add(struct vm *vm, const char *name);
+struct assignment *vm_assignment(const struct vm *vm, const char *class, const char *backend,
+				 const char *port);
+/* A new one at the end; the caller made sure that there is none yet. */
+struct assignment *vm_assignment_add(struct vm *vm, const char *class, const char *backend,
+				     const char *port);
+void vm_assignment_remove(struct vm *vm, struct assignment *as);
+/* Has it devices of that class assigned? */
+bool vm_has_assigned(const struct vm *vm, const char *class);
 /* The template by the stored property, NULL for none. */
 struct vm *vm_template(const struct model *m, const struct vm *vm);
 bool vm_tag_remove(struct vm *vm, const char *tag);

@@ -1,18 +1,20 @@
 # qubesd, its helper for Xen, and the tools of the same API (../qvm).
 LIBS += qubesd-parts
 qubesd-parts_SRCS := $(addprefix runtime/qubesd/,kv.c model.c state_read.c state_write.c property.c property_table.c \
-	storage.c storage_file.c request.c)
+	property_net.c storage.c storage_file.c request.c firewall.c firewall_file.c device.c)
 qubesd-parts_LIBS := common
 qubesd-parts_PKGS := libxml-2.0
 
 SOCKET_BINS += qubesd
 XEN_BINS += qubesd qubesd-xl qubesd-block
 qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c lifecycle.c steps.c keys.c \
-	api_vm.c api_property.c api_feature.c api_storage.c api_system.c)
+	sync.c pci.c autostart.c \
+	api_vm.c api_property.c api_feature.c api_storage.c api_system.c api_firewall.c \
+	api_device.c)
 qubesd_LIBS := qubesd-parts qubesdb-client common
 qubesd_PKGS := libsystemd libxml-2.0
 
-qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c watch.c)
+qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c watch.c)
 qubesd-xl_LIBS := common-min
 qubesd-xl_PKGS := xenlight xenstore xentoollog
 qubesd-block_SRCS := runtime/qubesd/xl/block.c
@@ -21,7 +23,7 @@ qubesd-block_PKGS := xenstore
 
 TESTS += test-qubesd
 test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_state.c
-test-qubesd_LIBS := qubesd-parts common
+test-qubesd_LIBS := qubesd-parts qubesdb-client common
 test-qubesd_PKGS := libxml-2.0
 
 FUZZ += fuzz-qubesd

@@ -41,9 +41,9 @@ const struct property_def *property_find(const struct vm *vm, struct blob name)
 
 const char *property_default(const struct property_ctx *ctx, const struct property_def *def)
 {
-	const char *value = NULL;
+	const char *value = def->first && ctx->vm ? def->first(ctx) : NULL;
 
-	if (def->from_template && ctx->vm) {
+	if (!value && def->from_template && ctx->vm) {
 		struct property_ctx up = *ctx;
 
 		up.vm = vm_template(ctx->m, ctx->vm);

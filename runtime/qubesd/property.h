@@ -38,6 +38,7 @@ struct property_def {
 	 * The default, first hit wins: the template's value, this global property, compute(), the
 	 * constant. Without any of them the property may have no value at all.
 	 */
+	const char *(*first)(const struct property_ctx *ctx); /* before all of these, or NULL */
 	bool from_template;
 	const char *global;
 	const char *(*compute)(const struct property_ctx *ctx);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/qubesd/property.h"
+#include "runtime/qubesd/property_net.h"
 
 enum {
 	EVERY = CLASS_ADMIN | CLASS_TEMPLATE | CLASS_APP | CLASS_STANDALONE | CLASS_DISP,
@@ -74,54 +75,17 @@ static const char *get_maxmem(const struct property_ctx *ctx)
 	return "0";
 }
 
-static const char *get_netvm(const struct property_ctx *ctx)
+/* PV reaches devices through the IOMMU without a device model, which pvh cannot and hvm would need
+ * a stub domain for. */
+static const char *get_virt_mode(const struct property_ctx *ctx)
 {
-	struct property_ctx global = {ctx->m, NULL, ctx->arena};
-	const char *netvm = property_value(&global, "default_netvm");
-
-	/* A template goes online only when told to; a qube that is the default is not its own
-	 * uplink. */
-	if (ctx->vm->class == CLASS_TEMPLATE || !strcmp(netvm, ctx->vm->name))
-		return "";
-	return netvm;
+	return vm_has_assigned(ctx->vm, "pci") ? "pv" : NULL;
 }
 
-/* 10.137.HI.LO from the qid (ref/runtime.md 7.3). */
-static const char *get_ip(const struct property_ctx *ctx)
+/* Devices reach only memory that the kernel knows to be contiguous for the machine. */
+static const char *get_kernelopts(const struct property_ctx *ctx)
 {
-	int qid = ctx->vm->qid, hi = 0, lo = qid;
-
-	if (qid >= 255) {
-		hi = (qid - 1) / 254;
-		lo = (qid - 1) % 254 + 1;
-	}
-	return arena_printf(ctx->arena, "10.137.%d.%d", hi, lo);
-}
-
-static const char *get_ip6(const struct property_ctx *ctx)
-{
-	return arena_printf(ctx->arena, "fd09:24ef:4179::a89:%x", ctx->vm->qid);
-}
-
-/* The netvm's address, when there is a netvm. */
-static const char *get_gateway(const struct property_ctx *ctx)
-{
-	const char *netvm = property_value(ctx, "netvm");
-	struct property_ctx up = *ctx;
-
-	up.vm = model_find_name(ctx->m, netvm);
-	return up.vm ? get_ip(&up) : NULL;
-}
-
-static const char *get_netmask(const struct property_ctx *ctx)
-{
-	(void)ctx;
-	return "255.255.255.255";
-}
-
-static const char *get_dns(const struct property_ctx *ctx)
-{
-	return *property_value(ctx, "netvm") ? "10.139.1.1 10.139.1.2" : "";
+	return vm_has_assigned(ctx->vm, "pci") ? "iommu=soft swiotlb=8192" : NULL;
 }
 
 static const char *check_template(const struct property_ctx *ctx, struct blob value)
@@ -173,27 +137,6 @@ static const char *check_user(const struct property_ctx *ctx, struct blob value)
 	return value.p[0] == '-' ? "is no user name" : NULL;
 }
 
-static const char *check_netvm(const struct property_ctx *ctx, struct blob value)
-{
-	const struct vm *netvm = model_find(ctx->m, value);
-	struct property_ctx at = *ctx;
-
-	if (!netvm)
-		return NULL;
-	if (netvm->class == CLASS_ADMIN)
-		return "has no network";
-	at.vm = netvm;
-	if (strcmp(property_value(&at, "provides_network"), "True") != 0)
-		return "does not provide network";
-	/* Following the chain from the new netvm must not lead back here. */
-	for (size_t i = 0; ctx->vm && at.vm && i < ctx->m->n_vms; i++) {
-		if (at.vm == ctx->vm)
-			return "would make a loop of netvms";
-		at.vm = model_find_name(ctx->m, property_value(&at, "netvm"));
-	}
-	return NULL;
-}
-
 #define STR(n, cl, ...)                                                                            \
 	{                                                                                          \
 		.name = n, .type = PROPERTY_STR, .classes = cl, __VA_ARGS__                        \
@@ -225,8 +168,8 @@ const struct property_def vm_properties[] = {
 	VM("template", BASED, .check = check_template, .help = "template whose root the qube uses"),
 	BOOL("template_for_dispvms", CLASS_APP | CLASS_STANDALONE, .constant = "False",
 	     .help = "whether disposables may be made from this qube"),
-	STR("virt_mode", GUESTS, INHERIT, .constant = "pvh", .check = check_virt_mode,
-	    .help = "pvh, pv or hvm"),
+	STR("virt_mode", GUESTS, INHERIT, .first = get_virt_mode, .constant = "pvh",
+	    .check = check_virt_mode, .help = "pvh, pv or hvm"),
 	INT("memory", EVERY, INHERIT, .constant = "400", .check = check_positive,
 	    .help = "memory at start, MiB"),
 	INT("maxmem", EVERY, .compute = get_maxmem,
@@ -236,7 +179,7 @@ const struct property_def vm_properties[] = {
 	    .help = "number of virtual CPUs"),
 	STR("kernel", GUESTS, INHERIT, .global = "default_kernel", .check = check_kernel,
 	    .help = "kernel version from dom0; empty: the kernel on the qube's disk"),
-	STR("kernelopts", GUESTS, INHERIT, .constant = "",
+	STR("kernelopts", GUESTS, INHERIT, .first = get_kernelopts, .constant = "",
 	    .help = "further words for the kernel command line"),
 	STR("bootmode", GUESTS, .constant = "default", .help = "boot mode"),
 	STR("appvm_default_bootmode", CLASS_TEMPLATE, .constant = "default",
@@ -264,22 +207,29 @@ const struct property_def vm_properties[] = {
 	   .help = "qube that shows this qube's windows"),
 	VM("audiovm", GUESTS, .global = "default_audiovm",
 	   .help = "qube that plays this qube's sound"),
-	VM("netvm", GUESTS, .compute = get_netvm, .check = check_netvm,
+	VM("netvm", GUESTS, .compute = net_netvm, .check = net_check_netvm,
 	   .help = "qube that gives network"),
 	BOOL("provides_network", NOT_TEMPLATE, .constant = "False",
-	     .help = "whether it may be a netvm"),
-	STR("mac", GUESTS, .constant = "00:16:3e:5e:6c:00",
+	     .check = net_check_provides_network, .help = "whether it may be a netvm"),
+	STR("mac", GUESTS, .constant = "00:16:3e:5e:6c:00", .check = net_check_mac,
 	    .help = "address of the network interface"),
-	STR("ip", GUESTS, .compute = get_ip, .help = "IPv4 address"),
-	STR("ip6", GUESTS, .compute = get_ip6, .help = "IPv6 address"),
-	STR("gateway", GUESTS, COMPUTED, .compute = get_gateway, .help = "IPv4 gateway"),
-	STR("netmask", GUESTS, COMPUTED, .compute = get_netmask, .help = "IPv4 netmask"),
-	STR("dns", GUESTS, COMPUTED, .compute = get_dns, .help = "name servers"),
-	STR("visible_ip", GUESTS, COMPUTED, .compute = get_ip,
+	STR("ip", GUESTS, .compute = net_ip, .check = net_check_ip, .help = "IPv4 address"),
+	STR("ip6", GUESTS, .compute = net_ip6, .check = net_check_ip6, .help = "IPv6 address"),
+	STR("gateway", GUESTS, COMPUTED, .compute = net_gateway,
+	    .help = "IPv4 gateway that clients of this qube use"),
+	STR("gateway6", GUESTS, COMPUTED, .compute = net_gateway6,
+	    .help = "IPv6 gateway that clients of this qube use"),
+	STR("netmask", GUESTS, COMPUTED, .compute = net_netmask, .help = "IPv4 netmask"),
+	STR("dns", GUESTS, COMPUTED, .compute = net_dns, .help = "name servers"),
+	STR("visible_ip", GUESTS, COMPUTED, .compute = net_visible_ip,
 	    .help = "IPv4 address as the qube sees it"),
-	STR("visible_gateway", GUESTS, COMPUTED, .compute = get_gateway,
-	    .help = "gateway as the qube sees it"),
-	STR("visible_netmask", GUESTS, COMPUTED, .compute = get_netmask,
+	STR("visible_ip6", GUESTS, COMPUTED, .compute = net_visible_ip6,
+	    .help = "IPv6 address as the qube sees it"),
+	STR("visible_gateway", GUESTS, COMPUTED, .compute = net_visible_gateway,
+	    .help = "IPv4 gateway as the qube sees it"),
+	STR("visible_gateway6", GUESTS, COMPUTED, .compute = net_visible_gateway6,
+	    .help = "IPv6 gateway as the qube sees it"),
+	STR("visible_netmask", GUESTS, COMPUTED, .compute = net_visible_netmask,
 	    .help = "netmask as the qube sees it"),
 	INT("xid", EVERY, COMPUTED, .compute = get_xid,
 	    .help = "number of the Xen domain, -1 when halted"),
@@ -293,7 +243,7 @@ const struct property_def vm_properties[] = {
 };
 
 const struct property_def global_properties[] = {
-	VM("default_netvm", 0, .constant = "", .check = check_netvm, .help = "netvm of new qubes"),
+	VM("default_netvm", 0, .constant = "", .check = net_check_netvm, .help = "netvm of new qubes"),
 	VM("default_template", 0, .constant = "", .help = "template of new qubes"),
 	VM("default_dispvm", 0, .constant = "", .help = "disposable template of new qubes"),
 	VM("management_dispvm", 0, .constant = "", .help = "disposable template for management"),

@@ -122,12 +122,40 @@ static int read_pools(const struct reader *r, xmlNode *section)
 	return 0;
 }
 
+/* Entries of other makes (without a backend) stay in the document and out of the model. */
+static void read_devices(xmlNode *section, struct vm *vm)
+{
+	const char *class = attr(section, "class");
+
+	for_each_child(node, section, "device")
+	{
+		const char *backend = attr(node, "backend-domain"), *id = attr(node, "id");
+		struct assignment *as;
+
+		if (!class || !backend || !id || vm_assignment(vm, class, backend, id))
+			continue;
+		as = vm_assignment_add(vm, class, backend, id);
+		read_attributes(node, &as->attrs);
+		kv_del(&as->attrs, "backend-domain");
+		kv_del(&as->attrs, "id");
+		for_each_child(option, node, "option")
+		{
+			_cleanup_free_ char *text = text_of(option);
+
+			if (attr(option, "name"))
+				kv_set(&as->options, attr(option, "name"), text);
+		}
+	}
+}
+
 static int read_domain_section(const struct reader *r, xmlNode *section, struct vm *vm)
 {
 	if (is(section, "properties"))
 		return read_values(r, section, "property", &vm->props);
 	if (is(section, "features"))
 		return read_values(r, section, "feature", &vm->features);
+	if (is(section, "devices"))
+		read_devices(section, vm);
 	if (is(section, "tags")) {
 		for_each_child(node, section, "tag")
 		{

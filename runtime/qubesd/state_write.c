@@ -209,6 +209,65 @@ static void write_domain_properties(xmlNode *domain, const struct vm *vm)
 	}
 }
 
+static xmlNode *devices_section(xmlNode *domain, const char *class)
+{
+	xmlNode *n;
+
+	for (n = domain->children; n; n = n->next)
+		if (is(n, "devices") && attr_is(n, "class", class))
+			return n;
+	n = xmlNewChild(domain, NULL, xs("devices"), NULL);
+	xmlNewProp(n, xs("class"), xs(class));
+	return n;
+}
+
+static bool is_device_of(xmlNode *node, const struct assignment *as)
+{
+	return is(node, "device") && attr_is(node, "backend-domain", as->backend) &&
+	       attr_is(node, "id", as->port);
+}
+
+static void write_device(xmlNode *devices, const struct assignment *as)
+{
+	xmlNode *n = devices->children;
+
+	while (n && !is_device_of(n, as))
+		n = n->next;
+	if (!n)
+		n = xmlNewChild(devices, NULL, xs("device"), NULL);
+	set_attr(n, "backend-domain", as->backend);
+	set_attr(n, "id", as->port);
+	for (size_t i = 0; i < as->attrs.n; i++)
+		set_attr(n, as->attrs.v[i].key, as->attrs.v[i].value);
+	write_values(n, "option", &as->options);
+}
+
+/* Without those that are in the model no longer; what the reader did not understand stays. */
+static void write_devices(xmlNode *domain, const struct vm *vm)
+{
+	for (xmlNode *section = domain->children; section; section = section->next) {
+		xmlChar *class = is(section, "devices") ? xmlGetProp(section, xs("class")) : NULL;
+
+		for (xmlNode *n = class ? section->children : NULL, *next; n; n = next) {
+			xmlChar *backend = xmlGetProp(n, xs("backend-domain"));
+			xmlChar *id = xmlGetProp(n, xs("id"));
+
+			next = n->next;
+			if (is(n, "device") && backend && id &&
+			    !vm_assignment(vm, (char *)class, (char *)backend, (char *)id)) {
+				xmlUnlinkNode(n);
+				xmlFreeNode(n);
+			}
+			xmlFree(backend);
+			xmlFree(id);
+		}
+		xmlFree(class);
+	}
+	for (size_t i = 0; i < vm->n_assignments; i++)
+		write_device(devices_section(domain, vm->assignments[i].class),
+			     &vm->assignments[i]);
+}
+
 static void write_domain(xmlNode *domains, struct vm *vm)
 {
 	char id[24];
@@ -227,6 +286,7 @@ static void write_domain(xmlNode *domains, struct vm *vm)
 			write_attributes(keyed(n, "volume", "name", vm->volumes[i].name),
 					 &vm->volumes[i].attrs);
 	}
+	write_devices(vm->node, vm);
 	write_values(section(vm->node, "features"), "feature", &vm->features);
 	n = section(vm->node, "tags");
 	prune(n, "tag", "name", tag_wanted, &vm->tags);

@@ -12,7 +12,10 @@
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
 #include "runtime/qubesd/keys.h"
-#include "runtime/qubesd/property.h"
+#include "runtime/qubesd/lifecycle.h"
+#include "runtime/qubesd/pci.h"
+#include "runtime/qubesd/property_net.h"
+#include "runtime/qubesd/sync.h"
 
 enum { DAEMON_TIMEOUT = 60 };
 
@@ -32,6 +35,37 @@ static void on_work(void *user, int status, const char *out)
 	else
 		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "%s",
 					   *out ? out : j->step->name));
+}
+
+/* Qubes whose netvm is down come after it. */
+static enum step_result step_netvm(struct job *j)
+{
+	struct vm *netvm = net_uplink(j->d->model, j->vm), *at = netvm;
+
+	for (size_t i = 0; at && i <= j->d->model->n_vms; i++) {
+		if (at == j->vm || i == j->d->model->n_vms) {
+			error_set(&j->err, -ELOOP, j->vm->name, NULL, "its netvms form a loop");
+			return STEP_FAILED;
+		}
+		at = net_uplink(j->d->model, at);
+	}
+	return netvm ? job_start_first(j, netvm) : STEP_DONE;
+}
+
+static void on_uplink(void *user, const char *failure)
+{
+	struct job *j = user;
+
+	job_step_done(j, failure ? error_set(&j->err, -EIO, j->vm->name, NULL, "%s", failure) : 0);
+}
+
+/* The rules of a qube are in force before it has an interface. */
+static enum step_result step_uplink(struct job *j)
+{
+	if (!net_uplink(j->d->model, j->vm))
+		return STEP_DONE;
+	sync_client(j->d, j->vm, on_uplink, j);
+	return STEP_LATER;
 }
 
 static int work_storage_start(const void *arg, struct error *err)
@@ -73,6 +107,12 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 			strbuf_printf(&s, "disk=%s %s %s\n", v->device, v->rw ? "rw" : "ro",
 				      v->image);
 	}
+	/* The backends of its own devices and clients are its own business. */
+	if (net_provides(j->d->model, j->vm) || vm_has_assigned(j->vm, "pci"))
+		strbuf_add_str(&s, "driver_domain=1\n");
+	strbuf_add_str(&s, sync_nic_line(j->d, j->vm, j->arena));
+	j->nic_backend = net_backend(j->d->model, j->vm);
+	pci_lines(j->d, j->vm, j->arena, &s);
 	return arena_strdup(j->arena, s.p);
 }
 
@@ -148,6 +188,8 @@ static enum step_result step_create(struct job *j)
 	struct property_ctx ctx = context(j);
 	int r;
 
+	if (pci_check(j->d, j->vm, j->arena, &j->err) < 0)
+		return STEP_FAILED;
 	if (!*property_value(&ctx, "kernel") && !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
 		error_set(&j->err, -ENOENT, j->vm->name, NULL,
 			  "has no kernel: set the property kernel or the system's "
@@ -218,8 +260,9 @@ static enum step_result step_qubesdb(struct job *j)
 
 static enum step_result step_keys(struct job *j)
 {
-	struct keys *k = keys_collect(j->d, j->vm, j->arena);
+	struct keys *k = keys_new(j->d, j->arena);
 
+	keys_add_start(k, j->d, j->vm);
 	return job_child(
 		j, &(struct child_spec){.work = keys_write, .arg = k, .timeout = DAEMON_TIMEOUT},
 		on_work);
@@ -343,7 +386,9 @@ static enum step_result step_storage_stop(struct job *j)
 }
 
 const struct job_step start_steps[] = {
+	{"netvm", step_netvm},
 	{"storage", step_storage},
+	{"uplink", step_uplink},
 	{"domain", step_create},
 	{"qubesdb", step_qubesdb},
 	{"keys", step_keys},

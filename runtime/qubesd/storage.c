@@ -148,14 +148,20 @@ static int plan_volume(const struct model *m, const struct vm *vm, const struct 
 	return 0;
 }
 
-int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel,
-		 struct arena *a, struct storage *out, struct error *err)
+const char *storage_dir(const struct model *m, const struct vm *vm, const char *root,
+			struct arena *a)
 {
 	const char *dir = pool_dir(m, "varlibqubes");
 
+	return arena_printf(a, "%s%s/%s/%s", root, dir ? dir : "/var/lib/qubes", vm_subdir(vm),
+			    vm->name);
+}
+
+int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel,
+		 struct arena *a, struct storage *out, struct error *err)
+{
 	*out = (struct storage){
-		.dir = arena_printf(a, "%s%s/%s/%s", root, dir ? dir : "/var/lib/qubes",
-				    vm_subdir(vm), vm->name),
+		.dir = storage_dir(m, vm, root, a),
 		.volumes = arena_alloc(a, (vm->n_volumes + 1) * sizeof(*out->volumes)),
 	};
 	for (size_t i = 0; i < vm->n_volumes; i++) {

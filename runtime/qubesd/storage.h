@@ -33,6 +33,9 @@ struct storage {
 
 enum { STORAGE_GIB = 1 << 30 };
 
+/* The directory of a qube, for what it has beside its volumes too. */
+const char *storage_dir(const struct model *m, const struct vm *vm, const char *root,
+			struct arena *a);
 /* Gives a new qube its <volume-config>: root, private, volatile, kernel. */
 void storage_configure(const struct model *m, struct vm *vm);
 /*

@@ -11,7 +11,10 @@
  *   write FILE TEXT                  makes a file; paths are below the daemon's root
  *   file FILE has|lacks TEXT         TEXT is (not) in the first MiB of the file
  *   file FILE exists|absent
+ *   link FILE, nolink FILE           it is (not) a symbolic link, to whatever
  *   gone FILE                        it vanishes within five seconds
+ *   key VM PATH [PATTERN]            within five seconds the qube's QubesDB has that value there
+ *   nokey VM PATH                    or no value
  *   restart                          kill -9, start anew
  *   start VM                         sends admin.vm.Start and does not wait
  *   wait VM STATE                    until the qube is in that state, at most five seconds
@@ -34,6 +37,7 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "common/tests/test.h"
+#include "runtime/qubesdb/include/qubesdb-client.h"
 
 enum { FILE_MAX = 4 << 20, HEAD_MAX = 1 << 20, PATIENCE_MS = 5000, POLL_MS = 5, CRASHES = 12 };
 
@@ -65,7 +69,8 @@ static void daemon_start(struct daemon *d)
 	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
 	_cleanup_free_ char *program = xasprintf("%s/socket/bin/qubesd", build);
 	_cleanup_free_ char *programs = xasprintf("%s/fake", here),
-			    *log_path = xasprintf("%s/log", d->root);
+			    *log_path = xasprintf("%s/log", d->root),
+			    *facts = xasprintf("%s/pci.facts", here);
 	_cleanup_close_ int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	_cleanup_strv_ struct strv argv = {0};
 	int fd = -1;
@@ -73,6 +78,8 @@ static void daemon_start(struct daemon *d)
 	strv_push(&argv, program);
 	strv_push(&argv, "--root");
 	strv_push(&argv, d->root);
+	strv_push(&argv, "--pci");
+	strv_push(&argv, facts);
 	if (d->fake) {
 		strv_push(&argv, "--programs");
 		strv_push(&argv, programs);
@@ -258,6 +265,14 @@ static void do_file(const struct daemon *d, const char *where, struct blob rest)
 		   where, 0, text);
 }
 
+static void do_link(const struct daemon *d, const char *where, struct blob rest, bool wanted)
+{
+	_cleanup_free_ char *path = path_in(d, rest);
+	struct stat st;
+
+	test_check((lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) == wanted, where, 0, path);
+}
+
 static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 {
 	_cleanup_free_ char *vm = blob_dup(word(&rest)),
@@ -285,6 +300,34 @@ static void do_gone(const struct daemon *d, const char *where, struct blob rest)
 	for (; ms < PATIENCE_MS && access(path, F_OK) == 0; ms += POLL_MS)
 		pause_ms(POLL_MS);
 	test_check(ms < PATIENCE_MS, where, 0, path);
+}
+
+/* A qube's QubesDB through the daemon that runs for it; NULL: no such key. */
+static char *key_read(const struct daemon *d, const char *vm, const char *path)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/var/run/qubes", d->root);
+	qdb_handle_t h = qdb_open_dir(dir, vm);
+	char *value = h ? qdb_read(h, path, NULL) : NULL;
+
+	if (h)
+		qdb_close(h);
+	return value;
+}
+
+static void do_key(const struct daemon *d, const char *where, struct blob rest, bool wanted)
+{
+	_cleanup_free_ char *vm = blob_dup(word(&rest)), *path = blob_dup(word(&rest)),
+			    *pattern = unescape(rest);
+	bool reached = false;
+
+	for (int ms = 0; ms < PATIENCE_MS && !reached; ms += POLL_MS) {
+		_cleanup_free_ char *value = key_read(d, vm, path);
+
+		reached = wanted ? value && fnmatch(pattern, value, 0) == 0 : !value;
+		if (!reached)
+			pause_ms(POLL_MS);
+	}
+	test_check(reached, where, 0, path);
 }
 
 static void do_start(const struct daemon *d, struct blob rest)
@@ -328,10 +371,14 @@ static void run_line(struct daemon *d, const char *where, struct blob line, char
 		*answer = do_call(d, rest);
 	} else if (blob_eq_str(verb, "file")) {
 		do_file(d, where, rest);
+	} else if (blob_eq_str(verb, "link") || blob_eq_str(verb, "nolink")) {
+		do_link(d, where, rest, blob_eq_str(verb, "link"));
 	} else if (blob_eq_str(verb, "gone")) {
 		do_gone(d, where, rest);
 	} else if (blob_eq_str(verb, "start")) {
 		do_start(d, rest);
+	} else if (blob_eq_str(verb, "key") || blob_eq_str(verb, "nokey")) {
+		do_key(d, where, rest, blob_eq_str(verb, "key"));
 	} else if (blob_eq_str(verb, "wait")) {
 		do_wait(d, where, rest);
 	} else if (blob_eq_str(verb, "restart")) {
