@@ -2,7 +2,7 @@
 # their sources in a module.mk of their own: builder_SRCS += ..., builder_PKGS += ...
 LIBS += builder
 builder_SRCS += $(addprefix builder/,build.c definition.c graph.c graph_run.c publish.c relock.c source.c steps.c) \
-	builder/sandbox.c builder/sandbox_mount.c builder/sandbox_limits.c builder/store.c
+	builder/sandbox.c builder/sandbox_mount.c builder/sandbox_limits.c builder/sandbox_landlock.c builder/store.c
 builder_LIBS += builder-lock builder-fetch builder-deb common
 builder_PKGS += libarchive
 

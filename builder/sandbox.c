@@ -179,7 +179,7 @@ static _Noreturn void child_main(const struct job *job)
 		child_fail(job, r, step);
 	if (sethostname("bulkhead", 8) < 0)
 		child_fail(job, -errno, "set the host name");
-	if ((r = sandbox_drop_rights(&step)) < 0)
+	if ((r = sandbox_drop_rights(sb, &step)) < 0)
 		child_fail(job, r, step);
 	if (sb->cwd && chdir(sb->cwd) < 0)
 		child_fail(job, -errno, sb->cwd);

@@ -2,8 +2,8 @@
  * Runs a program, or a function of ours, that sees nothing but one root folder: own mount, pid,
  * network (not even lo is up), ipc and uts namespaces, pivot_root, a minimal /dev, /proc, tmpfs on
  * /tmp and /run, the capabilities a package script needs and no more, a seccomp filter (no mount,
- * kexec, module, clock, keyring, ... calls), a fixed environment and umask. Whatever the program
- * started is dead when the call returns.
+ * kexec, module, clock, keyring, ... calls), Landlock where the kernel has it, a fixed environment
+ * and umask. Whatever the program started is dead when the call returns.
  *
  * The environment is fixed: PATH, HOME=/root, LANG=C.UTF-8, TZ=UTC, DEBIAN_FRONTEND=noninteractive,
  * SOURCE_DATE_EPOCH, and what the caller adds. The host name is "bulkhead", the umask 022.
@@ -56,6 +56,9 @@ struct sandbox {
 	int stdin_fd, stdout_fd, stderr_fd;
 	unsigned timeout_s; /* 0: one hour */
 };
+
+/* The version of the kernel's Landlock, which decides how much of it holds; 0: the kernel has none. */
+unsigned sandbox_landlock_version(void);
 
 /*
  * Runs sb->argv. 0 when it was run to its end: *status is its exit code, or 128 + signal.

@@ -6,4 +6,6 @@
 
 /* Each returns 0 or -errno, with *step naming what failed. */
 int sandbox_mount_all(const struct sandbox *sb, const char **step);
-int sandbox_drop_rights(const char **step);
+int sandbox_drop_rights(const struct sandbox *sb, const char **step);
+/* Writing only below what sb makes writable. 0 also where the kernel has no Landlock; -errno. */
+int sandbox_landlock(const struct sandbox *sb);

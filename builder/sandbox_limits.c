@@ -143,7 +143,7 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-int sandbox_drop_rights(const char **step)
+int sandbox_drop_rights(const struct sandbox *sb, const char **step)
 {
 	/* Some programs close every descriptor up to the limit: a small one, the same everywhere.
 	 */
@@ -157,8 +157,13 @@ int sandbox_drop_rights(const char **step)
 	r = drop_capabilities();
 	if (r < 0)
 		return r;
-	*step = "set the system call filter";
+	*step = "keep new programs from gaining rights";
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
+	*step = "confine it with Landlock";
+	r = sandbox_landlock(sb);
+	if (r < 0)
+		return r;
+	*step = "set the system call filter";
 	return install_filter();
 }

@@ -177,6 +177,29 @@ TEST(function_in_an_empty_root)
 	CHECK(access(path, F_OK) == 0);
 }
 
+static int write_in_root(void *arg, struct error *err)
+{
+	int fd = open("/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	(void)arg;
+	return fd < 0 ? error_errno(err, -errno, "/file", "cannot be made") : 0;
+}
+
+/* The empty root is a file system in memory that mounts alone would let it fill. */
+TEST(landlock_forbids_what_mounts_do_not)
+{
+	const struct sandbox sb = {.timeout_s = 20};
+	_cleanup_error_ struct error err = {0};
+
+	if (cannot())
+		return;
+	if (!sandbox_landlock_version()) {
+		test_skip("the kernel has no Landlock");
+		return;
+	}
+	CHECK_INT(sandbox_call(&sb, write_in_root, NULL, &err), -EACCES);
+}
+
 TEST(fsync_costs_nothing_and_succeeds)
 {
 	if (cannot())
