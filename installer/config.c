@@ -21,8 +21,9 @@ void config_fstab(const struct install *in, struct strbuf *out)
 
 void config_crypttab(const struct install *in, struct strbuf *out)
 {
-	strbuf_printf(out, "# crypttab(5), written by bulkhead-installer\nluks-%s UUID=%s none luks,discard\n",
-		      in->luks_uuid, in->luks_uuid);
+	strbuf_add_str(out, "# crypttab(5), written by bulkhead-installer\n");
+	if (in->luks_uuid[0])
+		strbuf_printf(out, "luks-%s UUID=%s none luks,discard\n", in->luks_uuid, in->luks_uuid);
 }
 
 static bool is_name(struct blob b)
@@ -36,10 +37,13 @@ static bool is_name(struct blob b)
 int config_grub(const struct install *in, const char *name, struct blob text, struct strbuf *out, struct error *err)
 {
 	_cleanup_free_ char *memory = xasprintf("%" PRIu64, in->plan->dom0_memory);
+	const char *luks = in->luks_uuid;
+	_cleanup_free_ char *root = *luks ? xasprintf("/dev/mapper/luks-%s", luks) : xasprintf("UUID=%s", in->root_uuid);
+	_cleanup_free_ char *unlock = *luks ? xasprintf("rd.luks.uuid=%s rd.luks.options=%s=tries=0,discard", luks, luks)
+					    : xstrdup("rd.luks=0");
 	const struct {
 		const char *name, *value;
-	} words[] = {{"BOOT_UUID", in->boot_uuid}, {"LUKS_UUID", in->luks_uuid}, {"ROOT_UUID", in->root_uuid},
-		     {"DOM0_MEM", memory}};
+	} words[] = {{"ROOT", root}, {"UNLOCK", unlock}, {"BOOT_UUID", in->boot_uuid}, {"DOM0_MEM", memory}};
 	unsigned line = 1;
 
 	while (text.n) {

@@ -60,6 +60,19 @@ __attribute__((sentinel)) static void add_command(struct maker *m, const char *p
 		commands[count] = argv;
 }
 
+static void add_encrypt(struct maker *m)
+{
+	const struct plan *p = m->plan;
+	const struct layout_part *parts = p->layout.parts;
+
+	add_step(m, "encrypt", step_encrypt, "Encrypt the large partition with the passphrase and open it");
+	add_call(m, "crypt_format(\"%s\", LUKS2, aes-xts-plain64, 512-bit key, sector size %u, label bh-luks)",
+		 parts[LAYOUT_ROOT].device, p->layout.luks_sector);
+	add_call(m, "crypt_keyslot_add_by_volume_key(argon2id, at most %" PRIu64 " MiB%s)", p->argon2_kib >> 10,
+		 p->answers->insecure_test ? ", 4 iterations: insecure-test" : ", 2 s");
+	add_call(m, "crypt_activate_by_passphrase(\"%s\", allow discards)", INSTALL_MAPPING);
+}
+
 static void add_disk_steps(struct maker *m)
 {
 	const struct plan *p = m->plan;
@@ -71,31 +84,44 @@ static void add_disk_steps(struct maker *m)
 	add_step(m, "release", step_release, "Take down what an earlier try left open");
 	add_call(m, "umount everything below %s; crypt_deactivate(\"%s\")", p->places.target, INSTALL_MAPPING);
 
-	add_step(m, "partition", step_partition,
-		 arena_printf(p->arena, "Write a new partition table to %s; everything on it is lost",
-			      facts_disk_name(p->arena, p->disk)));
-	m->step->no_return = true;
-	add_call(m, "libfdisk on %s: wipe signatures, new GPT", p->disk->device);
+	if (p->layout.kind == DISK_BESIDE) {
+		add_step(m, "partition", step_partition,
+			 arena_printf(p->arena, "Add partitions in the free space of %s; what is there stays",
+				      facts_disk_name(p->arena, p->disk)));
+		add_call(m, "libfdisk on %s: add to the GPT", p->disk->device);
+	} else {
+		add_step(m, "partition", step_partition,
+			 arena_printf(p->arena, "Write a new partition table to %s; everything on it is lost",
+				      facts_disk_name(p->arena, p->disk)));
+		add_call(m, "libfdisk on %s: wipe signatures, new GPT", p->disk->device);
+		m->step->no_return = true;
+	}
 	for (size_t i = 0; i < LAYOUT_PARTS; i++)
 		add_call(m, "  partition %u at %" PRIu64 ", %s, type %s, name %s", parts[i].number, parts[i].start,
 			 facts_size(p->arena, parts[i].size), parts[i].type, parts[i].name);
 
-	add_step(m, "encrypt", step_encrypt, "Encrypt the large partition with the passphrase and open it");
-	add_call(m, "crypt_format(\"%s\", LUKS2, aes-xts-plain64, 512-bit key, sector size %u, label bh-luks)",
-		 parts[LAYOUT_LUKS].device, p->layout.luks_sector);
-	add_call(m, "crypt_keyslot_add_by_volume_key(argon2id, at most %" PRIu64 " MiB%s)", p->argon2_kib >> 10,
-		 p->answers->insecure_test ? ", 4 iterations: insecure-test" : ", 2 s");
-	add_call(m, "crypt_activate_by_passphrase(\"%s\", allow discards)", INSTALL_MAPPING);
-
+	if (!p->answers->plain)
+		add_encrypt(m);
 	add_step(m, "filesystems", NULL, "Make the file systems");
 	add_command(m, "mkfs.vfat", "-F", "32", "-n", "BH-ESP", parts[LAYOUT_ESP].device, NULL);
 	add_command(m, "mkfs.ext4", "-q", "-F", "-L", "bh-boot", parts[LAYOUT_BOOT].device, NULL);
-	add_command(m, "mkfs.btrfs", "-q", "-f", "-L", "bh-root", "/dev/mapper/" INSTALL_MAPPING, NULL);
+	add_command(m, "mkfs.btrfs", "-q", "-f", "-L", "bh-root", p->root_device, NULL);
 
 	add_step(m, "mount", step_mount, "Make the subvolumes and mount them");
 	add_call(m, "BTRFS_IOC_SUBVOL_CREATE @, @snapshots, @qubes");
 	add_call(m, "mount @ on %s, @snapshots on .snapshots, @qubes on var/lib/qubes", p->places.target);
 	add_call(m, "mount %s on boot, %s on boot/efi", parts[LAYOUT_BOOT].device, parts[LAYOUT_ESP].device);
+}
+
+static void add_boot_loaders(struct maker *m, const char *target, const char *boot)
+{
+	const struct plan *p = m->plan;
+
+	add_step(m, "boot-loader-bios", NULL, "Install GRUB for machines that start with BIOS");
+	add_command(m, "grub-install", "--target=i386-pc", boot, "--no-floppy", p->disk->device, NULL);
+	add_step(m, "boot-loader-uefi", NULL, "Install GRUB for machines that start with UEFI");
+	add_command(m, "grub-install", "--target=x86_64-efi",
+		    arena_printf(p->arena, "--efi-directory=%s/boot/efi", target), boot, "--removable", "--no-nvram", NULL);
 }
 
 static void add_system_steps(struct maker *m)
@@ -108,7 +134,8 @@ static void add_system_steps(struct maker *m)
 	add_call(m, "copy %s to %s: modes, owners, times, extended attributes, hard links", p->places.source, target);
 	add_step(m, "boot-files", step_boot_files, "Copy Xen, the kernel and its initramfs to /boot");
 	add_call(m, "copy %s/boot/{xen.gz,vmlinuz,initramfs.img} to %s/boot", p->places.medium, target);
-	add_call(m, "append a cpio archive with etc/crypttab to %s/boot/initramfs.img", target);
+	if (!p->answers->plain)
+		add_call(m, "append a cpio archive with etc/crypttab to %s/boot/initramfs.img", target);
 	add_step(m, "configure", step_configure, "Write the configuration of this machine");
 	add_call(m, "write etc/{fstab,crypttab,hostname,hosts,machine-id} below %s", target);
 	add_step(m, "user", step_user,
@@ -116,14 +143,12 @@ static void add_system_steps(struct maker *m)
 	add_call(m, "add to etc/{passwd,shadow,group,gshadow} below %s, groups sudo and qubes, yescrypt", target);
 	add_call(m, "copy etc/skel to home/%s", p->answers->user);
 
-	add_step(m, "boot-loader-bios", NULL, "Install GRUB for machines that start with BIOS");
-	add_command(m, "grub-install", "--target=i386-pc", boot, "--no-floppy", p->disk->device, NULL);
-	add_step(m, "boot-loader-uefi", NULL, "Install GRUB for machines that start with UEFI");
-	add_command(m, "grub-install", "--target=x86_64-efi",
-		    arena_printf(p->arena, "--efi-directory=%s/boot/efi", target), boot, "--removable", "--no-nvram", NULL);
+	if (!p->answers->skip_bootloader)
+		add_boot_loaders(m, target, boot);
 	add_step(m, "boot-menu", step_boot_menu, "Write the boot menu");
 	add_call(m, "write %s/boot/grub/grub.cfg with dom0_mem=%" PRIu64 "M", target, p->dom0_memory);
-	add_call(m, "copy boot/efi/EFI/BOOT/BOOTX64.EFI to boot/efi/EFI/bulkhead/grubx64.efi below %s", target);
+	if (!p->answers->skip_bootloader)
+		add_call(m, "copy boot/efi/EFI/BOOT/BOOTX64.EFI to boot/efi/EFI/bulkhead/grubx64.efi below %s", target);
 }
 
 static void add_qubes(struct maker *m)

@@ -170,8 +170,11 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	verdict_make(facts, out->arena, &out->verdict);
 	if ((r = answers_complete(answers, err)) < 0 ||
 	    (r = verdict_accepted(&out->verdict, answers->accept_missing, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
-	    (r = check_disk(out, err)) < 0 || (r = check_erase(out, err)) < 0 || (r = layout_make(out->arena, out->disk, &out->layout, err)) < 0)
+	    (r = check_disk(out, err)) < 0 || (r = check_erase(out, err)) < 0 ||
+	    (r = layout_make(out->arena, out->disk, answers->layout, !answers->plain, &out->layout, err)) < 0 ||
+	    (r = layout_check(out->arena, out->disk, &out->layout, err)) < 0)
 		return r;
+	out->root_device = answers->plain ? out->layout.parts[LAYOUT_ROOT].device : "/dev/mapper/" INSTALL_MAPPING;
 	choose_memory(out);
 	plan_add_steps(out);
 	return 0;
@@ -197,9 +200,18 @@ void plan_write(const struct plan *plan, struct strbuf *out)
 		strbuf_printf(out, "  has: %s%s%s\n", disk->table ? disk->table : "", disk->table ? " partition table" : "",
 			      disk->type ? disk->type : "");
 	for (const struct partition *p = disk->partitions; p; p = p->next)
-		strbuf_printf(out, "  deleted: partition %u, %s, %s%s%s\n", p->number, facts_size(plan->arena, p->size),
-			      p->type ? p->type : "nothing recognised", p->label ? ", label " : "",
-			      p->label ? p->label : "");
+		strbuf_printf(out, "  %s: partition %u, %s, %s%s%s\n",
+			      plan->layout.kind == DISK_BESIDE ? "kept" : "deleted", p->number,
+			      facts_size(plan->arena, p->size), p->type ? p->type : "nothing recognised",
+			      p->label ? ", label " : "", p->label ? p->label : "");
+	for (size_t i = 0; i < LAYOUT_PARTS; i++) {
+		const struct layout_part *part = &plan->layout.parts[i];
+
+		strbuf_printf(out, "  made and formatted: partition %u, %s, %s: %s\n", part->number,
+			      facts_size(plan->arena, part->size), part->name, part->format);
+	}
+	if (plan->answers->plain)
+		strbuf_add_str(out, "  NOT ENCRYPTED: " ANSWERS_NO_ENCRYPTION "\n");
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *s = &plan->steps[i];
 

@@ -41,6 +41,7 @@ struct plan {
 	struct verdict verdict;
 	const struct disk *disk;
 	struct layout layout;
+	const char *root_device; /* what holds Btrfs: the mapping, or the partition itself */
 	uint64_t dom0_memory; /* MiB that the installed dom0 is given */
 	uint64_t argon2_kib;  /* it must be possible to unlock with that much */
 	struct step *steps;

@@ -24,6 +24,18 @@ static int add_partition(struct fdisk_context *cxt, const struct layout_part *pa
 	return r;
 }
 
+/* The numbers were free when the plan was made. */
+static int check_free(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
+{
+	if (!fdisk_is_labeltype(cxt, FDISK_DISKLABEL_GPT))
+		return error_set(err, -EINVAL, device, "start again; nothing was written", "has no GPT any more");
+	for (size_t i = 0; i < LAYOUT_PARTS; i++)
+		if (fdisk_is_partition_used(cxt, layout->parts[i].number - 1))
+			return error_set(err, -EEXIST, device, "start again; nothing was written",
+					 "partition %u is there by now", layout->parts[i].number);
+	return 0;
+}
+
 static int write_table(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
 {
 	int r;
@@ -32,8 +44,9 @@ static int write_table(struct fdisk_context *cxt, const char *device, const stru
 	r = fdisk_assign_device(cxt, device, 0);
 	if (r < 0)
 		return error_errno(err, r, device, "cannot open for writing");
-	r = fdisk_enable_wipe(cxt, 1);
-	if (r == 0)
+	if (layout->kind == DISK_BESIDE && (r = check_free(cxt, device, layout, err)) < 0)
+		return r;
+	if (layout->kind == DISK_WHOLE && !(r = fdisk_enable_wipe(cxt, 1)))
 		r = fdisk_create_disklabel(cxt, "gpt");
 	for (size_t i = 0; r == 0 && i < LAYOUT_PARTS; i++)
 		r = add_partition(cxt, &layout->parts[i]);

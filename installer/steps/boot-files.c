@@ -58,5 +58,5 @@ int step_boot_files(struct install *in, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return append_archive(in, err);
+	return in->plan->answers->plain ? 0 : append_archive(in, err);
 }

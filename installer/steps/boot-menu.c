@@ -25,6 +25,8 @@ int step_boot_menu(struct install *in, struct error *err)
 	r = write_atomic(AT_FDCWD, menu, filled.p, filled.n, 0600);
 	if (r < 0)
 		return error_errno(err, r, menu, "cannot write");
+	if (in->plan->answers->skip_bootloader)
+		return 0;
 	/* For firmware menus and for other systems' boot managers, which list folders by vendor. */
 	return copy_file(fallback, own, NULL, err);
 }

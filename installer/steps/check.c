@@ -13,6 +13,16 @@ static int check_file(const char *folder, const char *path, const char *remedy, 
 	return 0;
 }
 
+static bool same_partitions(const struct disk *was, const struct disk *now)
+{
+	const struct partition *a = was->partitions, *b = now->partitions;
+
+	for (; a && b; a = a->next, b = b->next)
+		if (a->number != b->number || a->start != b->start || a->size != b->size)
+			return false;
+	return !a && !b;
+}
+
 /* The disk was described minutes ago; what stands there now must be the same one. */
 static int check_disk(const struct plan *plan, struct error *err)
 {
@@ -26,13 +36,15 @@ static int check_disk(const struct plan *plan, struct error *err)
 	for (const struct disk *d = now.disks; d; d = d->next) {
 		if (strcmp(d->name, was->name))
 			continue;
+		if (plan->layout.kind == DISK_BESIDE && !same_partitions(was, d))
+			break;
 		if (d->size == was->size && !d->serial == !was->serial &&
 		    (!d->serial || !strcmp(d->serial, was->serial)) && !d->medium)
 			return 0;
 		break;
 	}
 	return error_set(err, -ENODEV, was->device, "start again; nothing was written",
-			 "this is no longer the disk that was chosen");
+			 "this is no longer the disk that was chosen, as it was then");
 }
 
 int step_check(struct install *in, struct error *err)

@@ -23,7 +23,7 @@ static void keep_message(int level, const char *message, void *data)
 
 static int crypt_error(const struct install *in, struct error *err, int code, const char *doing, const char *message)
 {
-	const char *device = in->plan->layout.parts[LAYOUT_LUKS].device;
+	const char *device = in->plan->layout.parts[LAYOUT_ROOT].device;
 
 	return error_set(err, code, device, NULL, "%s: %s", doing, *message ? message : strerror(-code));
 }
@@ -102,7 +102,7 @@ static int encrypt_patiently(struct install *in, const char *device, struct erro
 
 int step_encrypt(struct install *in, struct error *err)
 {
-	int r = encrypt_patiently(in, in->plan->layout.parts[LAYOUT_LUKS].device, err);
+	int r = encrypt_patiently(in, in->plan->layout.parts[LAYOUT_ROOT].device, err);
 
 	return r < 0 ? r : device_wait("/dev/mapper/" INSTALL_MAPPING, err);
 }

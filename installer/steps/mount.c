@@ -8,8 +8,6 @@
 #include "common/sys/file.h"
 #include "installer/device.h"
 
-#define ROOT_DEVICE "/dev/mapper/" INSTALL_MAPPING
-
 static int make_subvolumes(const char *target, struct error *err)
 {
 	static const char *const names[] = {"@", "@snapshots", "@qubes"};
@@ -46,17 +44,17 @@ int step_mount(struct install *in, struct error *err)
 	const char *target = in->plan->places.target;
 	int r;
 
-	if ((r = device_uuid(ROOT_DEVICE, in->root_uuid, err)) < 0 ||
+	if ((r = device_uuid(in->plan->root_device, in->root_uuid, err)) < 0 ||
 	    (r = device_uuid(parts[LAYOUT_BOOT].device, in->boot_uuid, err)) < 0 ||
 	    (r = device_uuid(parts[LAYOUT_ESP].device, in->esp_uuid, err)) < 0 ||
-	    (r = mount_below(in, ROOT_DEVICE, "", "btrfs", 0, NULL, err)) < 0 ||
+	    (r = mount_below(in, in->plan->root_device, "", "btrfs", 0, NULL, err)) < 0 ||
 	    (r = make_subvolumes(target, err)) < 0)
 		return r;
 	if (umount2(target, UMOUNT_NOFOLLOW))
 		return error_errno(err, -errno, target, "cannot unmount");
-	if ((r = mount_below(in, ROOT_DEVICE, "", "btrfs", MS_NOATIME, "subvol=@", err)) < 0 ||
-	    (r = mount_below(in, ROOT_DEVICE, ".snapshots", "btrfs", MS_NOATIME, "subvol=@snapshots", err)) < 0 ||
-	    (r = mount_below(in, ROOT_DEVICE, "var/lib/qubes", "btrfs", MS_NOATIME, "subvol=@qubes", err)) < 0 ||
+	if ((r = mount_below(in, in->plan->root_device, "", "btrfs", MS_NOATIME, "subvol=@", err)) < 0 ||
+	    (r = mount_below(in, in->plan->root_device, ".snapshots", "btrfs", MS_NOATIME, "subvol=@snapshots", err)) < 0 ||
+	    (r = mount_below(in, in->plan->root_device, "var/lib/qubes", "btrfs", MS_NOATIME, "subvol=@qubes", err)) < 0 ||
 	    (r = mount_below(in, parts[LAYOUT_BOOT].device, "boot", "ext4", MS_NOATIME, NULL, err)) < 0)
 		return r;
 	return mount_below(in, parts[LAYOUT_ESP].device, "boot/efi", "vfat", 0, "umask=0077", err);

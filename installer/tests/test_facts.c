@@ -173,12 +173,24 @@ TEST(config_texts)
 	CHECK(strstr(fstab.p, "UUID=R-2 / btrfs subvol=@,noatime 0 0\n") != NULL);
 	CHECK(strstr(fstab.p, "UUID=R-2 /var/lib/qubes btrfs subvol=@qubes,noatime 0 0\n") != NULL);
 	CHECK(strstr(fstab.p, "UUID=B-3 /boot ext4") != NULL);
-	CHECK_INT(config_grub(&in, "t", BLOB("a @BOOT_UUID@ subvol=@ x@DOM0_MEM@M @ROOT_UUID@@LUKS_UUID@\n"), &grub,
-			      &err),
-		  0);
-	CHECK_STR(grub.p, "a B-3 subvol=@ x2048M R-2L-1\n");
+	CHECK_INT(config_grub(&in, "t", BLOB("a @BOOT_UUID@ subvol=@ x@DOM0_MEM@M @ROOT@@UNLOCK@\n"), &grub, &err), 0);
+	CHECK_STR(grub.p, "a B-3 subvol=@ x2048M /dev/mapper/luks-L-1rd.luks.uuid=L-1 rd.luks.options=L-1=tries=0,discard\n");
 	CHECK_INT(config_grub(&in, "t", BLOB("one\ntwo @WHAT@\n"), &grub, &err), -EINVAL);
 	CHECK_STR(err.cause, "line 2: unknown word @WHAT@");
+}
+
+TEST(config_without_encryption)
+{
+	const struct plan plan = {.dom0_memory = 2048};
+	struct install in = example(&plan);
+	_cleanup_strbuf_ struct strbuf crypttab = {0};
+	_cleanup_strbuf_ struct strbuf grub = {0};
+
+	in.luks_uuid[0] = '\0';
+	config_crypttab(&in, &crypttab);
+	CHECK(!strstr(crypttab.p, "luks-"));
+	CHECK_INT(config_grub(&in, "t", BLOB("@ROOT@ @UNLOCK@\n"), &grub, NULL), 0);
+	CHECK_STR(grub.p, "UUID=R-2 rd.luks=0\n");
 }
 
 /* The template that the image really carries has no word that the installer does not know. */

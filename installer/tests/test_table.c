@@ -31,7 +31,7 @@ TEST(table_as_planned)
 	struct layout layout;
 
 	CHECK(!ftruncate(fd, (off_t)disk.size));
-	CHECK_INT(layout_make(a, &disk, &layout, &err), 0);
+	CHECK_INT(layout_make(a, &disk, DISK_WHOLE, true, &layout, &err), 0);
 	/* Twice: the second time over what is there. */
 	for (int i = 0; i < 2; i++)
 		if (!CHECK_INT(table_write(path, &layout, &err), 0))
@@ -42,4 +42,79 @@ TEST(table_as_planned)
 			check_partition(cxt, &layout.parts[i]);
 	}
 	fdisk_unref_context(cxt);
+}
+
+/* A disk with one partition of somebody else, 16 GiB. */
+static void make_other(const char *path, const struct layout_part *other)
+{
+	struct fdisk_context *cxt = fdisk_new_context();
+	struct fdisk_partition *pa = fdisk_new_partition();
+
+	CHECK_INT(fdisk_assign_device(cxt, path, 0), 0);
+	CHECK_INT(fdisk_create_disklabel(cxt, "gpt"), 0);
+	fdisk_partition_set_partno(pa, other->number - 1);
+	fdisk_partition_set_start(pa, other->start / 512);
+	fdisk_partition_set_size(pa, other->size / 512);
+	fdisk_partition_set_name(pa, other->name);
+	CHECK_INT(fdisk_add_partition(cxt, pa, NULL), 0);
+	CHECK_INT(fdisk_write_disklabel(cxt), 0);
+	CHECK_INT(fdisk_deassign_device(cxt, 1), 0);
+	fdisk_unref_partition(pa);
+	fdisk_unref_context(cxt);
+}
+
+TEST(table_beside_others)
+{
+	_cleanup_free_ char *path = xasprintf("%s/disk", test_dir());
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_error_ struct error err = {0};
+	struct layout_part other = {.number = 2, .start = 1 << 20, .size = 4ULL << 30, .name = "theirs",
+				    .type = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"};
+	struct partition has = {.number = other.number, .start = other.start, .size = other.size};
+	const struct disk disk = {.name = "disk", .device = path, .size = 16ULL << 30, .logical = 512, .physical = 512,
+				  .table = "gpt", .partitions = &has};
+	struct fdisk_context *cxt = fdisk_new_context();
+	struct layout layout;
+
+	CHECK(!ftruncate(fd, (off_t)disk.size));
+	make_other(path, &other);
+	CHECK_INT(layout_make(a, &disk, DISK_BESIDE, true, &layout, &err), 0);
+	CHECK_INT(layout_check(a, &disk, &layout, &err), 0);
+	CHECK_INT(table_write(path, &layout, &err), 0);
+	/* Once more: the numbers are taken now, and nothing is written over what has them. */
+	CHECK_INT(table_write(path, &layout, &err), -EEXIST);
+	if (CHECK_INT(fdisk_assign_device(cxt, path, 1), 0)) {
+		CHECK_INT(fdisk_verify_disklabel(cxt), 0);
+		check_partition(cxt, &other);
+		for (size_t i = 0; i < LAYOUT_PARTS; i++)
+			check_partition(cxt, &layout.parts[i]);
+	}
+	fdisk_unref_context(cxt);
+}
+
+TEST(layout_of_another_mind_is_refused)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct partition has = {.number = 1, .start = 1 << 20, .size = 4ULL << 30};
+	const struct disk disk = {.name = "disk", .device = "/dev/disk", .size = 16ULL << 30, .table = "gpt",
+				  .partitions = &has};
+	struct layout good, bad;
+
+	CHECK_INT(layout_make(a, &disk, DISK_BESIDE, true, &good, NULL), 0);
+	bad = good;
+	bad.parts[LAYOUT_ESP].start = has.start;
+	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	bad = good;
+	bad.parts[LAYOUT_ESP].number = 1;
+	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	bad = good;
+	bad.parts[LAYOUT_ESP].start = good.parts[LAYOUT_BOOT].start;
+	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	bad = good;
+	bad.parts[LAYOUT_BOOT].size /= 2;
+	CHECK_INT(layout_check(a, &disk, &bad, NULL), -ENOSPC);
+	bad = good;
+	bad.parts[LAYOUT_ROOT].size = disk.size;
+	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
 }
