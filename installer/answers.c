@@ -140,26 +140,34 @@ static int check_bytes(const char *path, struct blob text, struct error *err)
 	return error_set(err, -EINVAL, object, NULL, "NUL byte");
 }
 
-int answers_load(const char *path, struct answers *out, struct error *err)
+int answers_load_text(const char *name, struct blob text, struct answers *out, struct error *err)
 {
-	_cleanup_strbuf_ struct strbuf text = {0};
 	struct yaml_node *root;
 	int r;
 
-	answers_new(out, path);
+	answers_new(out, name);
+	r = check_bytes(name, text, err);
+	if (r == 0)
+		r = yaml_load_text(out->arena, name, text, &root, err);
+	return r < 0 ? r : read_answers(root, out, err);
+}
+
+int answers_load(const char *path, struct answers *out, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	int r;
+
 	/* One block from the start: growing would leave copies of the beginning behind. */
 	strbuf_reserve(&text, ANSWERS_MAX + 1);
 	r = read_file(AT_FDCWD, path, ANSWERS_MAX, &text);
+	if (r < 0)
+		answers_new(out, path);
 	if (r == -EFBIG)
 		return error_set(err, r, path, NULL, "larger than %d KiB: this is no answer file", ANSWERS_MAX >> 10);
 	if (r < 0)
 		return error_errno(err, r, path, "cannot read");
-	r = check_bytes(path, strbuf_blob(&text), err);
-	if (r == 0)
-		r = yaml_load_text(out->arena, path, strbuf_blob(&text), &root, err);
+	r = answers_load_text(path, strbuf_blob(&text), out, err);
 	explicit_bzero(text.p, text.n);
-	if (r == 0)
-		r = read_answers(root, out, err);
 	return r;
 }
 

@@ -48,6 +48,8 @@ struct answers {
 void answers_new(struct answers *out, const char *name);
 /* Unknown and repeated keys, wrong types and impossible values are -EINVAL with file:line. Answers may be missing. */
 int answers_load(const char *path, struct answers *out, struct error *err);
+/* The same from text; `name` is the file in messages. */
+int answers_load_text(const char *name, struct blob text, struct answers *out, struct error *err);
 /*
  * From the volume labelled BULKHEAD_ANS, mounted read-only for the moment. -ENXIO when there is no such volume,
  * -ENOTUNIQ when there are two.

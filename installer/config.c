@@ -13,17 +13,17 @@ void config_fstab(const struct install *in, struct strbuf *out)
 
 	strbuf_add_str(out, "# fstab(5), written by bulkhead-installer\n");
 	for (size_t i = 0; i < sizeof(volumes) / sizeof(*volumes); i++)
-		strbuf_printf(out, "UUID=%s %s btrfs subvol=%s,noatime 0 0\n", in->root_uuid, volumes[i].point,
+		strbuf_printf(out, "UUID=%s %s btrfs subvol=%s,noatime 0 0\n", in->uuid.root, volumes[i].point,
 			      volumes[i].subvolume);
-	strbuf_printf(out, "UUID=%s /boot ext4 noatime 0 2\n", in->boot_uuid);
-	strbuf_printf(out, "UUID=%s /boot/efi vfat umask=0077 0 2\n", in->esp_uuid);
+	strbuf_printf(out, "UUID=%s /boot ext4 noatime 0 2\n", in->uuid.boot);
+	strbuf_printf(out, "UUID=%s /boot/efi vfat umask=0077 0 2\n", in->uuid.esp);
 }
 
 void config_crypttab(const struct install *in, struct strbuf *out)
 {
 	strbuf_add_str(out, "# crypttab(5), written by bulkhead-installer\n");
-	if (in->luks_uuid[0])
-		strbuf_printf(out, "luks-%s UUID=%s none luks,discard\n", in->luks_uuid, in->luks_uuid);
+	if (in->uuid.luks[0])
+		strbuf_printf(out, "luks-%s UUID=%s none luks,discard\n", in->uuid.luks, in->uuid.luks);
 }
 
 static bool is_name(struct blob b)
@@ -37,13 +37,13 @@ static bool is_name(struct blob b)
 int config_grub(const struct install *in, const char *name, struct blob text, struct strbuf *out, struct error *err)
 {
 	_cleanup_free_ char *memory = xasprintf("%" PRIu64, in->plan->dom0_memory);
-	const char *luks = in->luks_uuid;
-	_cleanup_free_ char *root = *luks ? xasprintf("/dev/mapper/luks-%s", luks) : xasprintf("UUID=%s", in->root_uuid);
+	const char *luks = in->uuid.luks;
+	_cleanup_free_ char *root = *luks ? xasprintf("/dev/mapper/luks-%s", luks) : xasprintf("UUID=%s", in->uuid.root);
 	_cleanup_free_ char *unlock = *luks ? xasprintf("rd.luks.uuid=%s rd.luks.options=%s=tries=0,discard", luks, luks)
 					    : xstrdup("rd.luks=0");
 	const struct {
 		const char *name, *value;
-	} words[] = {{"ROOT", root}, {"UNLOCK", unlock}, {"BOOT_UUID", in->boot_uuid}, {"DOM0_MEM", memory}};
+	} words[] = {{"ROOT", root}, {"UNLOCK", unlock}, {"BOOT_UUID", in->uuid.boot}, {"DOM0_MEM", memory}};
 	unsigned line = 1;
 
 	while (text.n) {

@@ -39,7 +39,8 @@ static void copier_free(struct copier *c)
 	free(c->buffer);
 }
 
-static int copy_data(int from, int to, char *buffer, const struct copy_watch *watch)
+/* `digest` may be NULL. */
+static int copy_data(int from, int to, char *buffer, const struct copy_watch *watch, struct sha256 *digest)
 {
 	posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
 	for (;;) {
@@ -50,6 +51,8 @@ static int copy_data(int from, int to, char *buffer, const struct copy_watch *wa
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
+		if (digest)
+			sha256_add(digest, buffer, (size_t)n);
 		r = write_all(to, buffer, (size_t)n);
 		if (r < 0)
 			return r;
@@ -97,19 +100,65 @@ static int copy_attributes(int from, int to, const char *name, const struct stat
 	return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
+static int tell_digest(struct copier *c, const char hex[SHA256_HEX])
+{
+	int r = c->watch && c->watch->digest ? c->watch->digest(c->watch->data, c->path.p, hex) : 0;
+
+	return r < 0 ? copy_fail(c, r, "cannot note the digest") : 0;
+}
+
+static int copy_content(struct copier *c, int in, int out)
+{
+	_cleanup_sha256_ struct sha256 *digest = c->watch && c->watch->digest ? sha256_new() : NULL;
+	char hex[SHA256_HEX];
+	int r = copy_data(in, out, c->buffer, c->watch, digest);
+
+	if (r < 0)
+		return copy_fail(c, r, "cannot copy");
+	if (!digest)
+		return 0;
+	sha256_end_hex(digest, hex);
+	digest = NULL;
+	return tell_digest(c, hex);
+}
+
+/*
+ * Of an earlier copy that was cut short. 1: the file is there as it must be; 0: it was in the way and is gone, or there
+ * was nothing.
+ */
+static int keep_regular(struct copier *c, int from, int to, const char *name, const struct stat *st)
+{
+	char here[SHA256_HEX], there[SHA256_HEX];
+	struct stat old;
+	int r;
+
+	if (fstatat(to, name, &old, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : copy_fail(c, -errno, "cannot read");
+	if (S_ISREG(st->st_mode) && S_ISREG(old.st_mode) && old.st_size == st->st_size) {
+		if ((r = sha256_file(from, name, here, NULL)) < 0 || (r = sha256_file(to, name, there, NULL)) < 0)
+			return copy_fail(c, r, "cannot read");
+		if (!strcmp(here, there)) {
+			if (c->watch->add)
+				c->watch->add(c->watch->data, (uint64_t)st->st_size);
+			r = tell_digest(c, here);
+			return r < 0 ? r : 1;
+		}
+	}
+	r = remove_tree(to, name);
+	return r < 0 ? copy_fail(c, r, "cannot remove what an earlier try left") : 0;
+}
+
 static int copy_regular(struct copier *c, int from, int to, const char *name)
 {
 	_cleanup_close_ int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_close_ int out = -1;
-	int r;
 
 	if (in < 0)
 		return copy_fail(c, -errno, "cannot open");
 	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
 		return copy_fail(c, -errno, "cannot create");
-	r = copy_data(in, out, c->buffer, c->watch);
-	return r < 0 ? copy_fail(c, r, "cannot copy") : 0;
+	return copy_content(c, in, out);
 }
 
 static int copy_link(struct copier *c, int from, int to, const char *name)
@@ -136,6 +185,8 @@ static int copy_hard_link(struct copier *c, int to, const char *name, const stru
 		strmap_put(&c->links, key, xstrdup(c->path.p));
 		return 0;
 	}
+	if (c->watch && c->watch->again && unlinkat(to, name, 0) && errno != ENOENT)
+		return copy_fail(c, -errno, "cannot remove what an earlier try left");
 	return linkat(c->to_root, first, to, name, 0) ? copy_fail(c, -errno, "cannot create the hard link") : 1;
 }
 
@@ -171,7 +222,10 @@ static int copy_object(struct copier *c, int from, int to, const char *name)
 	r = copy_hard_link(c, to, name, &st);
 	if (r)
 		return r < 0 ? r : 0;
-	if (S_ISDIR(st.st_mode))
+	r = c->watch && c->watch->again && !S_ISDIR(st.st_mode) ? keep_regular(c, from, to, name, &st) : 0;
+	if (r)
+		r = r < 0 ? r : 0;
+	else if (S_ISDIR(st.st_mode))
 		r = copy_subfolder(c, from, to, name);
 	else if (S_ISREG(st.st_mode))
 		r = copy_regular(c, from, to, name);
@@ -216,6 +270,21 @@ int copy_tree(int from, int to, const struct copy_watch *watch, struct error *er
 
 	if (r == 0 && (fstat(from, &st) || (r = copy_attributes(from, to, ".", &st)) < 0))
 		r = copy_fail(&c, r < 0 ? r : -errno, "cannot set owner, mode or attributes");
+	copier_free(&c);
+	return r;
+}
+
+int copy_one(int from, int to, const char *name, struct error *err)
+{
+	struct copier c = {.to_root = to, .buffer = xmalloc(BUFFER), .err = err};
+	int r;
+
+	strbuf_add_str(&c.path, name);
+	r = remove_tree(to, name);
+	if (r < 0)
+		copy_fail(&c, r, "cannot replace");
+	else
+		r = copy_object(&c, from, to, name);
 	copier_free(&c);
 	return r;
 }
@@ -282,7 +351,7 @@ int copy_file(const char *from_path, const char *to_path, const struct copy_watc
 	if (to < 0)
 		return error_errno(err, -errno, to_path, "cannot create");
 	buffer = xmalloc(BUFFER);
-	r = copy_data(from, to, buffer, watch);
+	r = copy_data(from, to, buffer, watch, NULL);
 	/* Files on a medium carry no modes worth keeping. */
 	if (r == 0 && (fchmod(to, 0644) || fsync(to)))
 		r = -errno;

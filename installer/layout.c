@@ -90,6 +90,34 @@ static void number_beside(const struct disk *disk, struct layout *out)
 		out->parts[order[i]].number = number = next_number(disk, number);
 }
 
+static const char *part_name(enum layout_role role, bool encrypted)
+{
+	return role == LAYOUT_ROOT && !encrypted ? "bh-root" : wanted[role].name;
+}
+
+const struct partition *layout_find(const struct disk *disk, enum layout_role role, bool encrypted)
+{
+	for (const struct partition *p = disk->partitions; p; p = p->next)
+		if (p->name && !strcmp(p->name, part_name(role, encrypted)))
+			return p;
+	return NULL;
+}
+
+/* All of a try that was cut short are there, of the sizes they are made with. */
+static bool find_earlier(const struct disk *disk, bool encrypted, struct layout *out)
+{
+	for (size_t i = 0; i < LAYOUT_PARTS; i++) {
+		const struct partition *p = layout_find(disk, (enum layout_role)i, encrypted);
+
+		if (!p || (wanted[i].size && p->size != wanted[i].size))
+			return false;
+		out->parts[i].number = p->number;
+		out->parts[i].start = p->start;
+		out->parts[i].size = p->size;
+	}
+	return true;
+}
+
 static int check_beside(struct arena *a, const struct disk *disk, uint64_t room, struct error *err)
 {
 	const char *name = facts_disk_name(a, disk);
@@ -126,7 +154,7 @@ static void place_parts(struct layout *out, uint64_t at, uint64_t end)
 
 static void leave_plain(struct layout_part *root)
 {
-	root->name = "bh-root";
+	root->name = part_name(LAYOUT_ROOT, false);
 	root->type = plain_type;
 	root->format = "Btrfs, not encrypted";
 }
@@ -138,21 +166,24 @@ int layout_make(struct arena *a, const struct disk *disk, enum disk_layout kind,
 	int r;
 
 	*out = (struct layout){.kind = kind};
+	out->again = kind == DISK_BESIDE && disk->unfinished && find_earlier(disk, encrypted, out);
 	if (disk->size < LAYOUT_MINIMUM)
 		return error_set(err, -ENOSPC, facts_disk_name(a, disk), "use a larger disk",
 				 "too small: at least %s are needed", facts_size(a, LAYOUT_MINIMUM));
-	if (kind == DISK_BESIDE) {
+	if (kind == DISK_BESIDE && !out->again) {
 		largest_gap(disk, &at, &end);
 		r = check_beside(a, disk, end - at, err);
 		if (r < 0)
 			return r;
 	}
 	place_parts(out, at, end);
+	if (out->again)
+		find_earlier(disk, encrypted, out);
 	if (encrypted)
 		out->luks_sector = disk->logical == 4096 || disk->physical == 4096 ? 4096 : 512;
 	else
 		leave_plain(&out->parts[LAYOUT_ROOT]);
-	if (kind == DISK_BESIDE)
+	if (kind == DISK_BESIDE && !out->again)
 		number_beside(disk, out);
 	for (size_t i = 0; i < LAYOUT_PARTS; i++) {
 		_cleanup_free_ char *device = disk_partition_device(disk->device, out->parts[i].number);
@@ -181,10 +212,13 @@ static int check_place(const struct disk *disk, const char *name, const struct l
 	return 0;
 }
 
-static int check_kept(const struct disk *disk, const char *name, const struct layout_part *part, struct error *err)
+static int check_kept(const struct disk *disk, const char *name, const struct layout_part *part, bool again,
+		      struct error *err)
 {
 	for (const struct partition *p = disk->partitions; p; p = p->next)
-		if (part->number == p->number || overlap(part->start, part->size, p->start, p->size))
+		if (again && part->number == p->number && part->start == p->start && part->size == p->size)
+			continue;
+		else if (part->number == p->number || overlap(part->start, part->size, p->start, p->size))
 			return error_set(err, -EINVAL, name, NULL, "%s would overlap partition %u, which stays",
 					 part->name, p->number);
 	return 0;
@@ -205,7 +239,7 @@ int layout_check(struct arena *a, const struct disk *disk, const struct layout *
 				r = error_set(err, -EINVAL, name, NULL, "%s and %s would overlap", part->name,
 					      layout->parts[k].name);
 		if (r == 0 && layout->kind == DISK_BESIDE)
-			r = check_kept(disk, name, part, err);
+			r = check_kept(disk, name, part, layout->again, err);
 	}
 	return r;
 }

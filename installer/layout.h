@@ -30,6 +30,7 @@ struct layout_part {
 
 struct layout {
 	enum disk_layout kind;
+	bool again; /* beside: the partitions are there, from a try that was cut short */
 	struct layout_part parts[LAYOUT_PARTS]; /* by role, in the order they lie on the disk */
 	uint32_t luks_sector; /* encryption sector: 4096 where the disk works in 4 KiB, else 512; 0: not encrypted */
 };
@@ -37,6 +38,8 @@ struct layout {
 /* The smallest space that holds dom0, its templates and something of one's own. */
 #define LAYOUT_MINIMUM (8ULL << 30)
 
+/* The disk's partition with the GPT name that ours has in this role, encrypted or not; NULL: none. */
+const struct partition *layout_find(const struct disk *disk, enum layout_role role, bool encrypted);
 /*
  * -ENOSPC with the figures when the disk, or what is free on it, is too small; -EINVAL when nothing can be put beside
  * what the disk holds. Strings live in the arena.

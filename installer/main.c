@@ -11,7 +11,7 @@
 #include "common/ui/event.h"
 #include "common/ui/options.h"
 #include "installer/questions/dialogue.h"
-#include "installer/run.h"
+#include "installer/session.h"
 #include "installer/verdict/verdict.h"
 
 #define PROGRAM "bulkhead-installer"
@@ -21,7 +21,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO
 
 struct options {
 	const char *facts, *save, *answers, *source, *medium, *target, *events, *front;
-	bool ask;
+	bool ask, resume, anew;
 };
 
 static int refuse(const struct error *err)
@@ -65,11 +65,10 @@ static const struct front *get_front(const struct options *o)
 }
 
 /* What the answers leave open, asked on the terminal. */
-static int ask_rest(const struct options *o, const struct facts *facts, struct answers *answers, bool simulate,
-		    struct error *err)
+static int ask_rest(const struct options *o, const struct facts *facts, struct answers *answers, struct error *err)
 {
 	struct dialogue d = {.front = get_front(o), .facts = facts, .answers = answers, .places = places_of(o),
-			     .simulate = simulate};
+			     .simulate = true};
 	int r = dialogue_run(&d, err);
 
 	d.front->close();
@@ -112,7 +111,7 @@ static int command_plan(const struct options *o)
 	else if (r == 0)
 		r = get_answers(o, &answers, &err);
 	if (r == 0 && o->ask)
-		r = ask_rest(o, &facts, &answers, true, &err);
+		r = ask_rest(o, &facts, &answers, &err);
 	if (r < 0 || (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0) {
 		error_print(PROGRAM, &err);
 		return r == -ENXIO ? EXIT_NO_VOLUME : EXIT_REFUSED;
@@ -184,41 +183,58 @@ static void after_install(enum answers_after after)
 		process_check(after == AFTER_REBOOT ? again : off, NULL);
 }
 
+/* Complete, or with gaps for a person to fill; EXIT_DONE when it can go on. */
+static int get_run_answers(const struct options *o, struct answers *answers)
+{
+	_cleanup_error_ struct error err = {0};
+	int r = get_answers(o, answers, &err);
+
+	if (r == -ENXIO && isatty(STDIN_FILENO) && !o->answers) {
+		answers_new(answers, "dialogue");
+		return EXIT_DONE;
+	}
+	if (r == -ENXIO)
+		error_print(PROGRAM, &err);
+	return r == -ENXIO ? EXIT_NO_VOLUME : r < 0 ? refuse(&err) : EXIT_DONE;
+}
+
+static int run_session(const struct options *o, struct facts *facts, struct answers *answers)
+{
+	_cleanup_plan_ struct plan plan = {0};
+	_cleanup_error_ struct error err = {0};
+	struct session s = {.facts = facts, .answers = answers, .places = places_of(o),
+			    .front = answers->unattended ? NULL : get_front(o),
+			    .resume = o->resume ? SESSION_RESUME : o->anew ? SESSION_ANEW : SESSION_OFFER};
+	int r = session_run(&s, &plan, &err);
+
+	if (s.front)
+		s.front->close();
+	if (r) {
+		refuse(&err);
+		return r < 0 ? EXIT_REFUSED : EXIT_FAILED;
+	}
+	event_emit("install.done", "disk", plan.disk->name, NULL);
+	printf("Installed. Remove the medium before the next start.\n");
+	fflush(stdout);
+	after_install(answers->after);
+	return EXIT_DONE;
+}
+
 static int command_run(const struct options *o)
 {
 	const struct plan_places places = places_of(o);
 	_cleanup_facts_ struct facts facts = {0};
 	_cleanup_answers_ struct answers answers = {0};
-	_cleanup_plan_ struct plan plan = {0};
 	_cleanup_error_ struct error err = {0};
 	int r;
 
 	open_events(o->events ? o->events : "/dev/ttyS1");
-	r = get_answers(o, &answers, &err);
-	if (r == -ENXIO && (!isatty(STDIN_FILENO) || o->answers)) {
-		error_print(PROGRAM, &err);
-		return EXIT_NO_VOLUME;
-	}
-	if (r == -ENXIO) {
-		answers_new(&answers, "dialogue");
-		r = 0;
-	}
-	if (r == 0)
-		r = get_facts(o, &facts, &err);
-	if (r == 0 && !answers.unattended)
-		r = ask_rest(o, &facts, &answers, false, &err);
-	if (r < 0 || (r = plan_make(&facts, &answers, &places, &plan, &err)) < 0)
+	r = get_run_answers(o, &answers);
+	if (r != EXIT_DONE)
+		return r;
+	if (session_begin(&places, &err) < 0 || get_facts(o, &facts, &err) < 0)
 		return refuse(&err);
-	r = install_run(&plan, &err);
-	if (r < 0) {
-		refuse(&err);
-		return EXIT_FAILED;
-	}
-	event_emit("install.done", "disk", plan.disk->name, NULL);
-	printf("Installed. Remove the medium before the next start.\n");
-	fflush(stdout);
-	after_install(answers.after);
-	return EXIT_DONE;
+	return run_session(o, &facts, &answers);
 }
 
 static int command_questions(const struct options *o)
@@ -259,6 +275,8 @@ static int run_command(size_t i, int argc, char **argv)
 		{"events", 0, OPTION_STRING, &o.events, "FILE", "run: events as JSON lines go here (/dev/ttyS1); 'none'"},
 		{"front", 0, OPTION_STRING, &o.front, "NAME", "ask in 'windows' or in 'plain' lines; default: what the terminal can"},
 		{"ask", 0, OPTION_FLAG, &o.ask, NULL, "plan: ask for what the answers leave open"},
+		{"resume", 0, OPTION_FLAG, &o.resume, NULL, "run: go on with an unfinished installation, or fail"},
+		{"anew", 0, OPTION_FLAG, &o.anew, NULL, "run: start from the beginning even if one could be gone on with"},
 		{NULL, 0, OPTION_FLAG, NULL, NULL, NULL},
 	};
 	const struct command_line line = {.program = program, .operands = "", .summary = commands[i].summary,

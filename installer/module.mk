@@ -21,3 +21,6 @@ fuzz-iommu-table_LIBS := common
 FUZZ += fuzz-answers
 fuzz-answers_SRCS := qa/fuzz/answers.c
 fuzz-answers_LIBS := installer
+FUZZ += fuzz-record
+fuzz-record_SRCS := qa/fuzz/record.c
+fuzz-record_LIBS := installer

@@ -66,6 +66,7 @@ static void add_encrypt(struct maker *m)
 	const struct layout_part *parts = p->layout.parts;
 
 	add_step(m, "encrypt", step_encrypt, "Encrypt the large partition with the passphrase and open it");
+	m->step->again = step_encrypt_again;
 	add_call(m, "crypt_format(\"%s\", LUKS2, aes-xts-plain64, 512-bit key, sector size %u, label bh-luks)",
 		 parts[LAYOUT_ROOT].device, p->layout.luks_sector);
 	add_call(m, "crypt_keyslot_add_by_volume_key(argon2id, at most %" PRIu64 " MiB%s)", p->argon2_kib >> 10,
@@ -79,10 +80,15 @@ static void add_disk_steps(struct maker *m)
 	const struct layout_part *parts = p->layout.parts;
 
 	add_step(m, "check", step_check, "Check that the medium has everything and the disk is still free");
+	m->step->again = step_check;
 	add_call(m, "read %s, %s/boot, %s/templates, %s/guest-kernel", p->places.source, p->places.medium,
 		 p->places.medium, p->places.medium);
 	add_step(m, "release", step_release, "Take down what an earlier try left open");
+	m->step->again = step_release;
 	add_call(m, "umount everything below %s; crypt_deactivate(\"%s\")", p->places.target, INSTALL_MAPPING);
+	if (p->layout.kind == DISK_WHOLE)
+		add_call(m, "swapoff, dmsetup remove and stop of arrays for all that stands on %s%s%s", p->disk->device,
+			 p->disk->in_use ? ": " : "", p->disk->in_use ? p->disk->in_use : "");
 
 	if (p->layout.kind == DISK_BESIDE) {
 		add_step(m, "partition", step_partition,
@@ -96,6 +102,8 @@ static void add_disk_steps(struct maker *m)
 		add_call(m, "libfdisk on %s: wipe signatures, new GPT", p->disk->device);
 		m->step->no_return = true;
 	}
+	m->step->writes = true;
+	m->step->again = step_partition_again;
 	for (size_t i = 0; i < LAYOUT_PARTS; i++)
 		add_call(m, "  partition %u at %" PRIu64 ", %s, type %s, name %s", parts[i].number, parts[i].start,
 			 facts_size(p->arena, parts[i].size), parts[i].type, parts[i].name);
@@ -108,6 +116,8 @@ static void add_disk_steps(struct maker *m)
 	add_command(m, "mkfs.btrfs", "-q", "-f", "-L", "bh-root", p->root_device, NULL);
 
 	add_step(m, "mount", step_mount, "Make the subvolumes and mount them");
+	m->step->again = step_mount_again;
+	m->step->opens_record = true;
 	add_call(m, "BTRFS_IOC_SUBVOL_CREATE @, @snapshots, @qubes");
 	add_call(m, "mount @ on %s, @snapshots on .snapshots, @qubes on var/lib/qubes", p->places.target);
 	add_call(m, "mount %s on boot, %s on boot/efi", parts[LAYOUT_BOOT].device, parts[LAYOUT_ESP].device);
@@ -132,6 +142,9 @@ static void add_system_steps(struct maker *m)
 
 	add_step(m, "copy", step_copy, "Copy the verified system to the disk");
 	add_call(m, "copy %s to %s: modes, owners, times, extended attributes, hard links", p->places.source, target);
+	add_call(m, "note the SHA-256 of each file in var/lib/bulkhead/root.sha256");
+	add_step(m, "compare", step_compare, "Read every file back from the disk and compare its digest");
+	add_call(m, "compare with var/lib/bulkhead/root.sha256");
 	add_step(m, "boot-files", step_boot_files, "Copy Xen, the kernel and its initramfs to /boot");
 	add_call(m, "copy %s/boot/{xen.gz,vmlinuz,initramfs.img} to %s/boot", p->places.medium, target);
 	if (!p->answers->plain)
@@ -189,6 +202,8 @@ static void add_qubes_steps(struct maker *m)
 		add_call(m, "unpack %s/templates/%s/root.img.zst to var/lib/qubes/vm-templates/%s/root.img, sparse, "
 			    "and compare its digest", p->places.medium, *t, *t);
 	add_qubes(m);
+	add_step(m, "report", step_report, "Leave a report on the disk");
+	add_call(m, "write var/log/bulkhead/{report.txt,answers.yaml,facts.yaml,hcl.yaml} below %s", p->places.target);
 	add_step(m, "finish", step_finish, "Write everything out and close the disk");
 	add_call(m, "syncfs, umount everything below %s, crypt_deactivate(\"%s\")", p->places.target, INSTALL_MAPPING);
 }

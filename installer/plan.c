@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "installer/questions/questions.h"
 
 static const char *disk_key(const struct answers *answers)
 {
@@ -109,10 +110,10 @@ static bool disk_has_label(const struct disk *disk, const char *label)
 	return false;
 }
 
-/* An earlier try of ours holds the disk by our own mapping or mount point, and the first step takes that down. */
+/* A mount is somebody's; our own, and what merely stands on the disk (swap, LUKS, LVM, RAID), a step takes down. */
 static bool disk_is_held(const struct disk *disk)
 {
-	return disk->in_use && !strstr(disk->in_use, "held by " INSTALL_MAPPING) &&
+	return disk->in_use && strstr(disk->in_use, " is mounted on ") &&
 	       !strstr(disk->in_use, "mounted on " INSTALL_TARGET);
 }
 
@@ -191,6 +192,58 @@ static void write_command(struct strbuf *out, const char *const *argv)
 	strbuf_add_char(out, '\n');
 }
 
+/* How to reach the disk, and what is about the installation and not about its result. */
+static bool is_of_the_way(const char *key)
+{
+	static const char *const keys[] = {"disk.serial", "disk.id", "disk.rule", "erase", "accept-missing",
+					   "after", "unattended", "insecure-test", NULL};
+
+	for (const char *const *k = keys; *k; k++)
+		if (!strcmp(key, *k))
+			return true;
+	return false;
+}
+
+void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX])
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	const struct disk *d = plan->disk;
+
+	strbuf_printf(&text, BULKHEAD_VERSION " %s %s %" PRIu64 " %u %" PRIu64 "\n", d->serial ? d->serial : "",
+		      d->id ? d->id : "", d->size, plan->layout.luks_sector, plan->dom0_memory);
+	for (size_t i = 0; i < LAYOUT_PARTS; i++) {
+		const struct layout_part *part = &plan->layout.parts[i];
+
+		strbuf_printf(&text, "%u %" PRIu64 " %" PRIu64 " %s %s\n", part->number, part->start, part->size,
+			      part->type, part->name);
+	}
+	for (const char *const *t = plan->facts->templates; t && *t; t++)
+		strbuf_printf(&text, "template %s\n", *t);
+	for (const char *const *k = plan->facts->guest_kernels; k && *k; k++)
+		strbuf_printf(&text, "kernel %s\n", *k);
+	for (const struct question *q = questions(); q->key; q++) {
+		_cleanup_strbuf_ struct strbuf value = {0};
+
+		if (!is_of_the_way(q->key) && q->get && q->get(plan->answers, &value))
+			strbuf_printf(&text, "%s %s\n", q->key, value.p);
+	}
+	sha256_hex(text.p, text.n, hex);
+}
+
+bool plan_can_undo(const struct plan *plan)
+{
+	return plan->layout.kind == DISK_BESIDE && !plan->layout.again;
+}
+
+/* A kept one, one of ours that is used again, or one that goes with the old table. */
+static const char *fate(const struct plan *plan, const struct partition *p)
+{
+	for (size_t i = 0; i < LAYOUT_PARTS && plan->layout.again; i++)
+		if (plan->layout.parts[i].number == p->number)
+			return "left by an unfinished installation";
+	return plan->layout.kind == DISK_BESIDE ? "kept" : "deleted";
+}
+
 void plan_write(const struct plan *plan, struct strbuf *out)
 {
 	const struct disk *disk = plan->disk;
@@ -201,8 +254,7 @@ void plan_write(const struct plan *plan, struct strbuf *out)
 			      disk->type ? disk->type : "");
 	for (const struct partition *p = disk->partitions; p; p = p->next)
 		strbuf_printf(out, "  %s: partition %u, %s, %s%s%s\n",
-			      plan->layout.kind == DISK_BESIDE ? "kept" : "deleted", p->number,
-			      facts_size(plan->arena, p->size), p->type ? p->type : "nothing recognised",
+			      fate(plan, p), p->number, facts_size(plan->arena, p->size), p->type ? p->type : "nothing recognised",
 			      p->label ? ", label " : "", p->label ? p->label : "");
 	for (size_t i = 0; i < LAYOUT_PARTS; i++) {
 		const struct layout_part *part = &plan->layout.parts[i];

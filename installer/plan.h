@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "common/sys/hash.h"
 #include "installer/answers.h"
 #include "installer/facts/facts.h"
 #include "installer/layout.h"
@@ -26,7 +27,11 @@ struct step {
 	int (*run)(struct install *in, struct error *err); /* before the commands; may be NULL */
 	/* Behind the commands, also when one of them failed; may be NULL. */
 	int (*after)(struct install *in, struct error *err);
-	bool no_return;			    /* from here on what was on the disk is gone */
+	/* Instead of all that when an earlier run had finished the step; NULL: nothing is to do then. */
+	int (*again)(struct install *in, struct error *err);
+	bool writes;	   /* the first to change the disk */
+	bool no_return;	   /* from here on what was on the disk is gone */
+	bool opens_record; /* behind it the target's /boot is there: see record.h */
 };
 
 struct plan_places {
@@ -54,6 +59,10 @@ struct plan {
  */
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err);
+/* SHA-256 over all that makes the installed system what it is, but for secrets and for how the disk is called. */
+void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX]);
+/* Can what was done be taken back, but for the places that were free before? */
+bool plan_can_undo(const struct plan *plan);
 void plan_write(const struct plan *plan, struct strbuf *out);
 void plan_free(struct plan *plan);
 

@@ -1,14 +1,14 @@
 #include "installer/run.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/process.h"
 #include "common/ui/event.h"
+#include "installer/table.h"
 #include "installer/target.h"
 
 static uint64_t now_ms(void)
@@ -80,32 +80,122 @@ static void announce(const struct install *in, size_t n)
 	fflush(stdout);
 }
 
-int install_run(const struct plan *plan, struct error *err)
+/* On the target's /boot from the moment it is mounted; what was finished before that is noted then. */
+static int open_record(struct install *in, size_t n, struct error *err)
 {
-	struct install in = {.plan = plan};
-	bool destroyed = false;
+	int r = 0;
 
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		uint64_t start = now_ms();
-		int r;
+	if (in->earlier) {
+		in->record = record_continue(in->plan, err);
+		return in->record < 0 ? in->record : 0;
+	}
+	in->record = record_create(in->plan, &in->uuid, err);
+	if (in->record < 0)
+		return in->record;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = record_step(in->record, in->plan->steps[i].id, err);
+	return r;
+}
 
-		in.step = &plan->steps[i];
-		announce(&in, i);
-		destroyed |= in.step->no_return;
-		r = run_step(&in, err);
-		if (r < 0) {
-			error_prefix(err, in.step->id);
-			/* Also when the failure is that something could not be closed: once more, all of it. */
-			if (i > 0)
-				target_release(plan, NULL);
-			printf("       %s\n", destroyed ? "stopped; the disk is not usable, start again"
-							: "stopped; nothing was written");
-			fflush(stdout);
+static int note_step(struct install *in, size_t n, struct error *err)
+{
+	int r = 0;
+
+	if (in->step->opens_record)
+		r = open_record(in, n, err);
+	if (r < 0 || in->record < 0 || record_has(in->earlier, in->step->id))
+		return r;
+	/* Also what lies on block devices and in no file system, such as GRUB's image. */
+	sync();
+	return record_step(in->record, in->step->id, err);
+}
+
+static int try_step(struct install *in, size_t n, struct error *err)
+{
+	bool done = record_has(in->earlier, in->step->id);
+	int r;
+
+	if (!done)
+		r = run_step(in, err);
+	else
+		r = in->step->again ? in->step->again(in, err) : 0;
+	if (r == 0)
+		r = note_step(in, n, err);
+	return r < 0 ? (error_prefix(err, in->step->id), r) : 0;
+}
+
+static void close_record(struct install *in)
+{
+	if (in->record >= 0)
+		close(in->record);
+	in->record = -1;
+}
+
+static const char *what_is_left(const struct install *in, bool wrote)
+{
+	if (!wrote)
+		return "stopped; nothing was written";
+	return in->record >= 0 ? "stopped; what is finished is noted on the disk: with the same answers it goes on from there"
+			       : "stopped; the disk is not usable, start again";
+}
+
+static void stop(struct install *in, bool wrote, enum install_choice choice)
+{
+	_cleanup_error_ struct error err = {0};
+	const char *left = what_is_left(in, wrote);
+
+	close_record(in);
+	/* Also when the failure is that something could not be closed: once more, all of it. */
+	if (in->step != in->plan->steps)
+		target_release(in->plan->places.target, NULL);
+	if (wrote && choice == INSTALL_UNDO && plan_can_undo(in->plan)) {
+		left = "stopped; the partitions that were added are gone again";
+		if (table_remove(in->plan->disk->device, &in->plan->layout, &err) < 0) {
+			error_print("undo", &err);
+			left = "stopped; the partitions that were added could not be removed";
+		}
+	}
+	printf("       %s\n", left);
+	fflush(stdout);
+}
+
+static int do_step(struct install *in, size_t n, const struct install_options *options, bool *wrote, struct error *err)
+{
+	uint64_t start = now_ms();
+	int r;
+
+	announce(in, n);
+	in->again = in->earlier != NULL;
+	*wrote |= in->step->writes;
+	while ((r = try_step(in, n, err)) < 0) {
+		enum install_choice choice =
+			options->failed ? options->failed(options->data, in->step, err) : INSTALL_LEAVE;
+
+		if (choice != INSTALL_RETRY) {
+			stop(in, *wrote, choice);
 			return r;
 		}
-		printf("       done in %" PRIu64 ".%" PRIu64 " s\n", (now_ms() - start) / 1000,
-		       (now_ms() - start) % 1000 / 100);
-		fflush(stdout);
+		error_free(err);
+		in->again = true;
 	}
+	printf("       %s in %" PRIu64 ".%" PRIu64 " s\n", record_has(in->earlier, in->step->id) ? "as it was" : "done",
+	       (now_ms() - start) / 1000, (now_ms() - start) % 1000 / 100);
+	fflush(stdout);
 	return 0;
+}
+
+int install_run(const struct plan *plan, const struct install_options *options, struct error *err)
+{
+	struct install in = {.plan = plan, .earlier = options->earlier, .record = -1};
+	bool wrote = false;
+	int r = 0;
+
+	if (in.earlier)
+		in.uuid = in.earlier->uuid;
+	for (size_t i = 0; r == 0 && i < plan->n_steps; i++) {
+		in.step = &plan->steps[i];
+		r = do_step(&in, i, options, &wrote, err);
+	}
+	close_record(&in);
+	return r;
 }

@@ -1,6 +1,7 @@
 #include "installer/table.h"
 
 #include <libfdisk/libfdisk.h>
+#include <string.h>
 #include <time.h>
 
 static int add_partition(struct fdisk_context *cxt, const struct layout_part *part)
@@ -36,24 +37,47 @@ static int check_free(struct fdisk_context *cxt, const char *device, const struc
 	return 0;
 }
 
-static int write_table(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
+/* Has this partition number its planned place? */
+static bool is_there(struct fdisk_context *cxt, const struct layout_part *part)
+{
+	unsigned long sector = fdisk_get_sector_size(cxt);
+	struct fdisk_partition *pa = NULL;
+	bool there = !fdisk_get_partition(cxt, part->number - 1, &pa) && fdisk_partition_has_start(pa) &&
+		     fdisk_partition_has_size(pa) && fdisk_partition_get_start(pa) * sector == part->start &&
+		     fdisk_partition_get_size(pa) * sector == part->size && fdisk_partition_get_name(pa) &&
+		     !strcmp(fdisk_partition_get_name(pa), part->name);
+
+	fdisk_unref_partition(pa);
+	return there;
+}
+
+static bool all_there(struct fdisk_context *cxt, const struct layout *layout)
+{
+	for (size_t i = 0; i < LAYOUT_PARTS; i++)
+		if (!is_there(cxt, &layout->parts[i]))
+			return false;
+	return true;
+}
+
+static int check_table(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
 {
 	int r;
 
 	fdisk_disable_dialogs(cxt, 1);
-	r = fdisk_assign_device(cxt, device, 0);
+	r = fdisk_assign_device(cxt, device, 1);
 	if (r < 0)
-		return error_errno(err, r, device, "cannot open for writing");
-	if (layout->kind == DISK_BESIDE && (r = check_free(cxt, device, layout, err)) < 0)
-		return r;
-	if (layout->kind == DISK_WHOLE && !(r = fdisk_enable_wipe(cxt, 1)))
-		r = fdisk_create_disklabel(cxt, "gpt");
-	for (size_t i = 0; r == 0 && i < LAYOUT_PARTS; i++)
-		r = add_partition(cxt, &layout->parts[i]);
-	if (r == 0)
-		r = fdisk_write_disklabel(cxt);
-	if (r < 0)
-		return error_errno(err, r, device, "cannot write the partition table");
+		return error_errno(err, r, device, "cannot open");
+	if (!fdisk_is_labeltype(cxt, FDISK_DISKLABEL_GPT) || !all_there(cxt, layout))
+		r = error_set(err, -ESTALE, device, "start anew", "the partitions are not those that were made");
+	fdisk_deassign_device(cxt, 1);
+	return r;
+}
+
+/* Lets the kernel read the new table, and lets go of the disk. */
+static int take_over(struct fdisk_context *cxt, const char *device, struct error *err)
+{
+	int r;
+
 	/* udev may be probing the disk just now, which makes the kernel refuse. */
 	for (unsigned tries = 0; (r = fdisk_reread_partition_table(cxt)) && tries < 25; tries++)
 		nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
@@ -64,14 +88,72 @@ static int write_table(struct fdisk_context *cxt, const char *device, const stru
 	return r < 0 ? error_errno(err, r, device, "cannot write") : 0;
 }
 
-int table_write(const char *device, const struct layout *layout, struct error *err)
+static int write_table(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
+{
+	int r;
+
+	fdisk_disable_dialogs(cxt, 1);
+	r = fdisk_assign_device(cxt, device, 0);
+	if (r < 0)
+		return error_errno(err, r, device, "cannot open for writing");
+	if (layout->again && all_there(cxt, layout))
+		return 0;
+	if (layout->kind == DISK_BESIDE && (r = check_free(cxt, device, layout, err)) < 0)
+		return r;
+	if (layout->kind == DISK_WHOLE && !(r = fdisk_enable_wipe(cxt, 1)))
+		r = fdisk_create_disklabel(cxt, "gpt");
+	for (size_t i = 0; r == 0 && i < LAYOUT_PARTS; i++)
+		r = add_partition(cxt, &layout->parts[i]);
+	if (r == 0)
+		r = fdisk_write_disklabel(cxt);
+	if (r < 0)
+		return error_errno(err, r, device, "cannot write the partition table");
+	return take_over(cxt, device, err);
+}
+
+/* The partitions that were added beside others; what the others are is not touched. */
+static int remove_parts(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
+{
+	int r;
+
+	fdisk_disable_dialogs(cxt, 1);
+	r = fdisk_assign_device(cxt, device, 0);
+	if (r < 0)
+		return error_errno(err, r, device, "cannot open for writing");
+	for (size_t i = 0; r == 0 && i < LAYOUT_PARTS; i++)
+		if (is_there(cxt, &layout->parts[i]))
+			r = fdisk_delete_partition(cxt, layout->parts[i].number - 1);
+	if (r == 0)
+		r = fdisk_write_disklabel(cxt);
+	if (r < 0)
+		return error_errno(err, r, device, "cannot write the partition table");
+	return take_over(cxt, device, err);
+}
+
+static int with_context(const char *device, const struct layout *layout, struct error *err,
+			int (*work)(struct fdisk_context *, const char *, const struct layout *, struct error *))
 {
 	struct fdisk_context *cxt = fdisk_new_context();
 	int r;
 
 	if (!cxt)
 		return error_errno(err, -ENOMEM, device, "libfdisk");
-	r = write_table(cxt, device, layout, err);
+	r = work(cxt, device, layout, err);
 	fdisk_unref_context(cxt);
 	return r;
+}
+
+int table_write(const char *device, const struct layout *layout, struct error *err)
+{
+	return with_context(device, layout, err, write_table);
+}
+
+int table_check(const char *device, const struct layout *layout, struct error *err)
+{
+	return with_context(device, layout, err, check_table);
+}
+
+int table_remove(const char *device, const struct layout *layout, struct error *err)
+{
+	return with_context(device, layout, err, remove_parts);
 }

@@ -10,3 +10,7 @@
  * device may also be a plain file.
  */
 int table_write(const char *device, const struct layout *layout, struct error *err);
+/* Are the partitions of the layout on the device, by number, place and name? -ESTALE when not. Opens for reading only. */
+int table_check(const char *device, const struct layout *layout, struct error *err);
+/* Takes the layout's partitions out of the table again; for those beside others. */
+int table_remove(const char *device, const struct layout *layout, struct error *err);

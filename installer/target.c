@@ -34,7 +34,7 @@ static int target_mounts(const char *target, struct strv *points)
 	return 0;
 }
 
-static int target_unmount(const char *target, struct error *err)
+int target_unmount(const char *target, struct error *err)
 {
 	_cleanup_strv_ struct strv points = {0};
 	int r = target_mounts(target, &points);
@@ -56,9 +56,9 @@ static int target_unmount(const char *target, struct error *err)
 	return 0;
 }
 
-int target_release(const struct plan *plan, struct error *err)
+int target_release(const char *target, struct error *err)
 {
-	int r = target_unmount(plan->places.target, err);
+	int r = target_unmount(target, err);
 
 	if (r < 0)
 		return r;

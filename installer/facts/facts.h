@@ -18,6 +18,7 @@
 struct partition {
 	unsigned number;
 	uint64_t start, size;		 /* bytes */
+	const char *name;		 /* in a GPT; NULL: none */
 	const char *type, *label, *uuid; /* libblkid's names; NULL: nothing recognised */
 	struct partition *next;
 };
@@ -35,6 +36,7 @@ struct disk {
 	const char *in_use;		 /* NULL, or "vda2 is mounted on /home" */
 	const char *table;		 /* gpt, dos, ...; NULL: none */
 	const char *type, *label, *uuid; /* a signature on the disk as a whole */
+	bool unfinished;		 /* an installation of ours was cut short here; never gathered, see record.h */
 	struct partition *partitions;	 /* in the kernel's order */
 	struct disk *next;
 };

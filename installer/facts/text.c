@@ -43,11 +43,14 @@ static void write_disk(struct strbuf *out, const struct disk *d)
 	facts_write_text(out, "  ", "type", d->type);
 	facts_write_text(out, "  ", "label", d->label);
 	facts_write_text(out, "  ", "uuid", d->uuid);
+	if (d->unfinished)
+		strbuf_add_str(out, "  unfinished: yes\n");
 	if (d->partitions)
 		strbuf_add_str(out, "  partitions:\n");
 	for (const struct partition *p = d->partitions; p; p = p->next) {
 		strbuf_printf(out, "  - number: %u\n    start: %" PRIu64 "\n    size: %" PRIu64 "\n", p->number,
 			      p->start, p->size);
+		facts_write_text(out, "    ", "name", p->name);
 		facts_write_text(out, "    ", "type", p->type);
 		facts_write_text(out, "    ", "label", p->label);
 		facts_write_text(out, "    ", "uuid", p->uuid);
@@ -87,13 +90,14 @@ static int load_u32(const struct yaml_node *node, const char *key, uint32_t *val
 
 static int load_partition(struct arena *a, const struct yaml_node *node, struct partition **out, struct error *err)
 {
-	static const char *const keys[] = {"number", "start", "size", "type", "label", "uuid", NULL};
+	static const char *const keys[] = {"number", "start", "size", "name", "type", "label", "uuid", NULL};
 	struct partition *p = arena_alloc(a, sizeof(*p));
 	int r;
 
 	if ((r = yaml_check_keys(node, keys, err)) < 0 || (r = load_u32(node, "number", &p->number, err)) < 0 ||
 	    (r = yaml_u64(node, "start", UINT64_MAX, &p->start, err)) < 0 ||
-	    (r = yaml_size(node, "size", &p->size, err)) < 0 || (r = yaml_string(node, "type", &p->type, err)) < 0 ||
+	    (r = yaml_size(node, "size", &p->size, err)) < 0 || (r = yaml_string(node, "name", &p->name, err)) < 0 ||
+	    (r = yaml_string(node, "type", &p->type, err)) < 0 ||
 	    (r = yaml_string(node, "label", &p->label, err)) < 0 || (r = yaml_string(node, "uuid", &p->uuid, err)) < 0)
 		return r;
 	*out = p;
@@ -119,8 +123,8 @@ static int load_disk(struct arena *a, const struct yaml_node *node, struct disk 
 {
 	static const char *const keys[] = {"name",    "device",	   "model",	"serial", "id",	     "transport",
 					   "size",    "logical",   "physical",	"removable", "read-only", "medium",
-					   "in-use",  "table",	   "type",	"label",  "uuid",    "partitions",
-					   NULL};
+					   "in-use",  "table",	   "type",	"label",  "uuid",    "unfinished",
+					   "partitions", NULL};
 	struct disk *d = arena_alloc(a, sizeof(*d));
 	const struct {
 		const char *key;
@@ -145,6 +149,7 @@ static int load_disk(struct arena *a, const struct yaml_node *node, struct disk 
 	    (r = yaml_bool(node, "removable", &d->removable, err)) < 0 ||
 	    (r = yaml_bool(node, "read-only", &d->read_only, err)) < 0 ||
 	    (r = yaml_bool(node, "medium", &d->medium, err)) < 0 ||
+	    (r = yaml_bool(node, "unfinished", &d->unfinished, err)) < 0 ||
 	    (r = load_partitions(a, yaml_get(node, "partitions"), d, err)) < 0)
 		return r;
 	*out = d;

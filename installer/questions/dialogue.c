@@ -282,7 +282,7 @@ static struct place after(const struct talk *t, struct place at)
 {
 	const struct question *q = at.id == SCREEN_MACHINE ? questions() : at.question + 1;
 
-	if (at.id == SCREEN_QUESTION && at.question->kind == QUESTION_SECRET)
+	if (at.id == SCREEN_QUESTION && at.question->kind == QUESTION_SECRET && !t->d->resumed)
 		return (struct place){SCREEN_AGAIN, at.question};
 	for (; q->key; q++)
 		if (is_asked(t, q))
@@ -353,10 +353,12 @@ int dialogue_run(struct dialogue *d, struct error *err)
 	return r;
 }
 
-enum dialogue_rescue dialogue_failure(const struct front *front, const char *step, const struct error *failure)
+enum dialogue_rescue dialogue_failure(const struct front *front, const char *step, const struct error *failure,
+				      bool can_undo)
 {
-	static const char *const choices[] = {"try this step again", "save the logs to a stick",
-					      "take everything down and leave", NULL};
+	const char *const choices[] = {"try this step again", "save the logs to a stick",
+				       "close everything and leave; it can be gone on with later",
+				       can_undo ? "take the new partitions away again, and leave" : NULL, NULL};
 	_cleanup_free_ char *text = xasprintf("The step '%s' failed.\n\n%s: %s.\n%s", step, failure->object, failure->cause,
 					      failure->remedy ? failure->remedy : "");
 	const struct prompt p = {.title = "Something went wrong", .text = text, .choices = choices, .first = true,
@@ -367,8 +369,8 @@ enum dialogue_rescue dialogue_failure(const struct front *front, const char *ste
 	size_t choice = 0;
 
 	if (ask(front, &p, &line, &choice) != FRONT_ANSWER)
-		return RESCUE_ROLL_BACK;
-	return choice == 0 ? RESCUE_RETRY : choice == 1 ? RESCUE_LOGS : RESCUE_ROLL_BACK;
+		return RESCUE_LEAVE;
+	return (enum dialogue_rescue)choice;
 }
 
 bool dialogue_resume(const struct front *front, const char *disk, const char *done)

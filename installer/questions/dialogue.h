@@ -12,6 +12,7 @@ struct dialogue {
 	const struct facts *facts;
 	struct answers *answers; /* may hold answers already; those are not asked for */
 	struct plan_places places;
+	bool resumed;  /* the passphrase is one that exists already: not typed twice */
 	bool simulate; /* nothing will be done: says so on the last screen */
 };
 
@@ -22,9 +23,11 @@ struct dialogue {
 int dialogue_run(struct dialogue *d, struct error *err);
 /*
  * Something went wrong while installing. The person's choice: retry, a shell and then ask again (handled here), save
- * the logs, roll back and leave.
+ * the logs, leave it as it is, undo.
  */
-enum dialogue_rescue { RESCUE_RETRY, RESCUE_LOGS, RESCUE_ROLL_BACK };
-enum dialogue_rescue dialogue_failure(const struct front *front, const char *step, const struct error *failure);
+enum dialogue_rescue { RESCUE_RETRY, RESCUE_LOGS, RESCUE_LEAVE, RESCUE_UNDO };
+/* `can_undo`: what was written can be taken back, and that is offered too. */
+enum dialogue_rescue dialogue_failure(const struct front *front, const char *step, const struct error *failure,
+				      bool can_undo);
 /* An installation that was cut short was found on a disk: go on with it? */
 bool dialogue_resume(const struct front *front, const char *disk, const char *done);

@@ -84,6 +84,11 @@ int question_answer(struct answers *a, const struct question *q, const char *tex
 	return r;
 }
 
+void question_waive(struct answers *a, const struct question *q)
+{
+	a->given |= question_bit(q);
+}
+
 void question_forget(struct answers *a, const struct question *q)
 {
 	a->given &= ~question_bit(q);

@@ -46,6 +46,8 @@ const struct question *question_find(const char *key);
 bool question_is_given(const struct answers *a, const struct question *q);
 /* set() with the checks of the kind before it, and the bit in `given`. Errors as set(). */
 int question_answer(struct answers *a, const struct question *q, const char *text, char **why);
+/* Counts as answered although nothing is kept: what it is for was done already. */
+void question_waive(struct answers *a, const struct question *q);
 void question_forget(struct answers *a, const struct question *q);
 /* docs/unattended.md */
 void questions_document(struct strbuf *out);

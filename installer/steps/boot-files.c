@@ -18,7 +18,7 @@ static void count(void *data, uint64_t bytes)
 static int append_archive(const struct install *in, struct error *err)
 {
 	_cleanup_free_ char *path = install_path(in, "boot/initramfs.img");
-	_cleanup_free_ char *crypttab = xasprintf("luks-%s UUID=%s none luks,discard\n", in->luks_uuid, in->luks_uuid);
+	_cleanup_free_ char *crypttab = xasprintf("luks-%s UUID=%s none luks,discard\n", in->uuid.luks, in->uuid.luks);
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 	_cleanup_cpio_ struct cpio *archive = cpio_new(0);
 	struct stat st;
@@ -37,7 +37,7 @@ static int append_archive(const struct install *in, struct error *err)
 int step_boot_files(struct install *in, struct error *err)
 {
 	static const char *const names[] = {"xen.gz", "vmlinuz", "initramfs.img"};
-	const struct copy_watch watch = {count, in};
+	const struct copy_watch watch = {.add = count, .data = in};
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -47,6 +47,19 @@ static struct crypt_pbkdf_type key_derivation(const struct plan *plan)
 	return pbkdf;
 }
 
+/* By the passphrase, not by a key at hand: shows that it opens the disk. */
+static int activate(struct install *in, struct crypt_device *cd, char *message, struct error *err)
+{
+	const struct secret *pass = &in->plan->answers->passphrase;
+	int r = crypt_activate_by_passphrase(cd, INSTALL_MAPPING, CRYPT_ANY_SLOT, pass->p, pass->n,
+					     CRYPT_ACTIVATE_ALLOW_DISCARDS);
+
+	if (r == -EPERM)
+		return error_set(err, r, in->plan->layout.parts[LAYOUT_ROOT].device, "give the one it was made with",
+				 "this is not its passphrase");
+	return r < 0 ? crypt_error(in, err, r, "cannot open the encrypted partition", message) : 0;
+}
+
 static int format(struct install *in, struct crypt_device *cd, char *message, struct error *err)
 {
 	const struct plan *plan = in->plan;
@@ -64,16 +77,27 @@ static int format(struct install *in, struct crypt_device *cd, char *message, st
 	r = crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, NULL, 0, pass->p, pass->n);
 	if (r < 0)
 		return crypt_error(in, err, r, "cannot add the passphrase", message);
-	/* By the passphrase, not by the key at hand: shows that it opens the disk. */
-	r = crypt_activate_by_passphrase(cd, INSTALL_MAPPING, CRYPT_ANY_SLOT, pass->p, pass->n,
-					 CRYPT_ACTIVATE_ALLOW_DISCARDS);
+	r = activate(in, cd, message, err);
 	if (r < 0)
-		return crypt_error(in, err, r, "cannot open the encrypted partition", message);
-	snprintf(in->luks_uuid, sizeof(in->luks_uuid), "%s", crypt_get_uuid(cd));
+		return r;
+	snprintf(in->uuid.luks, sizeof(in->uuid.luks), "%s", crypt_get_uuid(cd));
 	return 0;
 }
 
-static int encrypt(struct install *in, const char *device, struct error *err)
+/* What an earlier run made: the header must be that one. */
+static int reopen(struct install *in, struct crypt_device *cd, char *message, struct error *err)
+{
+	int r = crypt_load(cd, CRYPT_LUKS2, NULL);
+
+	if (r < 0)
+		return crypt_error(in, err, r, "no LUKS2 header", message);
+	if (!crypt_get_uuid(cd) || strcmp(crypt_get_uuid(cd), in->uuid.luks) != 0)
+		return crypt_error(in, err, -ESTALE, "is another one", "its UUID is not the one that was noted");
+	return activate(in, cd, message, err);
+}
+
+static int with_device(struct install *in, const char *device, struct error *err,
+		       int (*work)(struct install *, struct crypt_device *, char *, struct error *))
 {
 	struct crypt_device *cd = NULL;
 	char message[256] = "";
@@ -82,27 +106,37 @@ static int encrypt(struct install *in, const char *device, struct error *err)
 	if (r < 0)
 		return error_errno(err, r, device, "cannot open");
 	crypt_set_log_callback(cd, keep_message, message);
-	r = format(in, cd, message, err);
+	r = work(in, cd, message, err);
 	crypt_free(cd);
 	return r;
 }
 
 /* udev may be reading the partition table just now, which takes the partition away for a moment. */
-static int encrypt_patiently(struct install *in, const char *device, struct error *err)
+static int with_patience(struct install *in, struct error *err,
+			 int (*work)(struct install *, struct crypt_device *, char *, struct error *))
 {
+	const char *device = in->plan->layout.parts[LAYOUT_ROOT].device;
 	int r;
 
-	for (unsigned tries = 0; (r = encrypt(in, device, err)) < 0 && tries < 5; tries++) {
+	for (unsigned tries = 0; (r = with_device(in, device, err, work)) < 0 && tries < 5; tries++) {
 		if (r != -ENODEV && r != -ENOENT && r != -EBUSY && r != -ENOTBLK)
 			break;
 		nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
 	}
-	return r;
+	return r < 0 ? r : device_wait("/dev/mapper/" INSTALL_MAPPING, err);
 }
 
 int step_encrypt(struct install *in, struct error *err)
 {
-	int r = encrypt_patiently(in, in->plan->layout.parts[LAYOUT_ROOT].device, err);
+	/* From a try that failed behind the opening. */
+	if (in->again && crypt_status(NULL, INSTALL_MAPPING) != CRYPT_INACTIVE)
+		crypt_deactivate(NULL, INSTALL_MAPPING);
+	return with_patience(in, err, format);
+}
 
-	return r < 0 ? r : device_wait("/dev/mapper/" INSTALL_MAPPING, err);
+int step_encrypt_again(struct install *in, struct error *err)
+{
+	if (in->again && crypt_status(NULL, INSTALL_MAPPING) != CRYPT_INACTIVE)
+		crypt_deactivate(NULL, INSTALL_MAPPING);
+	return with_patience(in, err, reopen);
 }

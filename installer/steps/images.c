@@ -39,7 +39,7 @@ static int total_size(struct install *in, const char *folder, const char *const 
 int step_templates(struct install *in, struct error *err)
 {
 	static const char *const files[] = {"root.img.zst", NULL};
-	const struct copy_watch watch = {count, in};
+	const struct copy_watch watch = {.add = count, .data = in};
 	int r = total_size(in, "templates", in->plan->facts->templates, files, err);
 
 	for (const char *const *t = in->plan->facts->templates; r == 0 && t && *t; t++) {
@@ -49,6 +49,9 @@ int step_templates(struct install *in, struct error *err)
 		_cleanup_free_ char *to = install_path(in, below);
 		char digest[SHA256_HEX];
 
+		/* It gets this name when it is whole and on the disk. */
+		if (in->again && !access(to, F_OK))
+			continue;
 		r = manifest_digest(manifest, files[0], digest, err);
 		if (r == 0)
 			r = unpack_zstd(from, to, digest, &watch, err);
@@ -61,7 +64,7 @@ int step_guest_kernels(struct install *in, struct error *err)
 	/* The name on the medium, and the one Qubes' tools know it by. */
 	static const char *const from_names[] = {"vmlinuz", "initramfs", "modules.erofs", NULL};
 	static const char *const to_names[] = {"vmlinuz", "initramfs", "modules.img", NULL};
-	const struct copy_watch watch = {count, in};
+	const struct copy_watch watch = {.add = count, .data = in};
 	int r = total_size(in, "guest-kernel", in->plan->facts->guest_kernels, from_names, err);
 
 	for (const char *const *k = in->plan->facts->guest_kernels; r == 0 && k && *k; k++)

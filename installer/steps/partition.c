@@ -26,3 +26,8 @@ int step_partition(struct install *in, struct error *err)
 		r = device_wait(plan->layout.parts[i].device, err);
 	return r;
 }
+
+int step_partition_again(struct install *in, struct error *err)
+{
+	return table_check(in->plan->disk->device, &in->plan->layout, err);
+}

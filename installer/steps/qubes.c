@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "installer/run.h"
@@ -22,13 +23,47 @@ static bool socket_answers(void)
 	return fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address));
 }
 
+static int remove_all_but(const char *folder, const char *kept)
+{
+	_cleanup_closedir_ DIR *dir = opendir(folder);
+	struct dirent *e;
+	int r = 0;
+
+	while (dir && r == 0 && (e = readdir(dir)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, kept))
+			r = remove_tree(dirfd(dir), e->d_name);
+	return r;
+}
+
+/* All that qubesd wrote in an earlier try; images and kernels, which other steps bring, stay. */
+static int start_over(const struct install *in, struct error *err)
+{
+	static const char *const made[] = {"var/lib/qubes/qubes.xml", "var/lib/qubes/appvms"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(made) / sizeof(*made); i++) {
+		_cleanup_free_ char *path = install_path(in, made[i]);
+
+		r = remove_tree(AT_FDCWD, path);
+	}
+	for (const char *const *t = in->plan->facts->templates; r == 0 && t && *t; t++) {
+		_cleanup_free_ char *folder = xasprintf("%s/var/lib/qubes/vm-templates/%s", in->plan->places.target, *t);
+
+		r = remove_all_but(folder, "root.img");
+	}
+	return r < 0 ? error_errno(err, r, "var/lib/qubes", "cannot remove what an earlier try left") : 0;
+}
+
 int step_qubes(struct install *in, struct error *err)
 {
 	const char *const argv[] = {"qubesd", "--root", in->plan->places.target, "--offline", "--socket-dir",
 				    INSTALL_SOCKET_DIR, NULL};
 	const struct process process = {.argv = argv, .null_stdin = 1};
-	int r = mkdir_p(AT_FDCWD, INSTALL_SOCKET_DIR, 0700);
+	int r = in->again ? start_over(in, err) : 0;
 
+	if (r < 0)
+		return r;
+	r = mkdir_p(AT_FDCWD, INSTALL_SOCKET_DIR, 0700);
 	if (r < 0)
 		return error_errno(err, r, INSTALL_SOCKET_DIR, "cannot create");
 	unlink(INSTALL_SOCKET_DIR "/qubesd.sock");

@@ -1,13 +1,16 @@
 #include <fcntl.h>
-#include <sys/mount.h>
 
 #include "common/base/alloc.h"
 #include "installer/run.h"
+#include "installer/stack.h"
 #include "installer/target.h"
 
 int step_release(struct install *in, struct error *err)
 {
-	return target_release(in->plan, err);
+	int r = target_release(in->plan->places.target, err);
+
+	/* Beside other systems theirs may stay as they are. */
+	return r < 0 || in->plan->layout.kind == DISK_BESIDE ? r : stack_release(in->plan->disk, err);
 }
 
 int step_finish(struct install *in, struct error *err)
@@ -22,5 +25,13 @@ int step_finish(struct install *in, struct error *err)
 		if (fd < 0 || syncfs(fd))
 			return error_errno(err, -errno, path, "cannot write everything out");
 	}
-	return target_release(in->plan, err);
+	if (in->record >= 0) {
+		int r = record_step(in->record, NULL, err);
+
+		if (r < 0)
+			return r;
+		close(in->record);
+		in->record = -1;
+	}
+	return target_release(in->plan->places.target, err);
 }

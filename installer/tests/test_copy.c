@@ -8,7 +8,7 @@
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
 #include "common/tests/test.h"
-#include "installer/copy.h"
+#include "installer/digests.h"
 #include "installer/manifest.h"
 #include "installer/unpack.h"
 
@@ -27,7 +27,7 @@ TEST(copy_tree_keeps_everything)
 	const struct timespec times[2] = {{1000, 5}, {2000, 7}};
 	struct stat a, b;
 	uint64_t bytes, counted = 0;
-	const struct copy_watch watch = {count, &counted};
+	const struct copy_watch watch = {.add = count, .data = &counted};
 	char link[64] = "";
 
 	mkdir_p(top, "from/sub/deep", 0755);
@@ -134,4 +134,72 @@ TEST(manifest_names_files)
 	CHECK_STR(digest, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
 	CHECK_INT(manifest_digest(path, "root.img", digest, &err), -ENOENT);
 	CHECK_INT(manifest_digest(path, "other", digest, &err), -EBADMSG);
+}
+
+static int collect_digest(void *data, const char *path, const char hex[SHA256_HEX])
+{
+	return digests_write(data, path, hex);
+}
+
+/* Cut short: some of it whole, some half-written, some of another kind, some not there. */
+TEST(copy_goes_on_where_it_was_cut)
+{
+	const char *dir = test_dir();
+	_cleanup_close_ int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *list = xasprintf("%s/list", dir);
+	_cleanup_free_ char *target = xasprintf("%s/to", dir);
+	_cleanup_fclose_ FILE *digests = fopen(list, "we");
+	_cleanup_close_ int from = -1;
+	_cleanup_close_ int to = -1;
+	_cleanup_error_ struct error err = {0};
+	const struct copy_watch watch = {.digest = collect_digest, .data = digests, .again = true};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct stat kept, now;
+
+	mkdir_p(top, "from/sub", 0755);
+	mkdir_p(top, "to/sub", 0700);
+	mkdir_p(top, "to/was-folder", 0700);
+	write_file(top, "from/whole", "whole", 5, 0644);
+	write_file(top, "to/whole", "whole", 5, 0600);
+	write_file(top, "from/half", "half", 4, 0644);
+	write_file(top, "to/half", "ha", 2, 0600);
+	write_file(top, "from/zeros", "data", 4, 0644);
+	write_file(top, "to/zeros", "\0\0\0\0", 4, 0644);
+	write_file(top, "from/was-folder", "x", 1, 0644);
+	write_file(top, "from/sub/back\\slash\nline", "y", 1, 0644);
+	CHECK(!symlinkat("there", top, "from/link") && !symlinkat("elsewhere", top, "to/link"));
+	CHECK(!linkat(top, "from/half", top, "from/sub/half-too", 0));
+	from = openat(top, "from", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	to = openat(top, "to", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(!fstatat(to, "whole", &kept, 0));
+	if (!CHECK_INT(copy_tree(from, to, &watch, &err), 0))
+		CHECK_STR(err.cause, "");
+	fflush(digests);
+	CHECK(!fstatat(to, "whole", &now, 0) && now.st_ino == kept.st_ino && now.st_mode == (S_IFREG | 0644));
+	CHECK(!read_file(to, "half", 10, &text) && !read_file(to, "zeros", 10, &text) &&
+	      !read_file(to, "was-folder", 10, &text) && !read_file(to, "sub/half-too", 10, &text));
+	CHECK_STR(text.p, "halfdataxhalf");
+	CHECK_INT(digests_compare(list, target, NULL, &err), 0);
+	write_file(to, "sub/back\\slash\nline", "z", 1, 0644);
+	CHECK_INT(digests_compare(list, target, NULL, &err), -EBADMSG);
+	CHECK_STR(err.object, "sub/back\\slash\nline");
+}
+
+TEST(copy_one_replaces)
+{
+	_cleanup_close_ int top = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int from = -1;
+	_cleanup_close_ int to = -1;
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	mkdir_p(top, "from", 0755);
+	mkdir_p(top, "to", 0755);
+	write_file(top, "from/passwd", "root", 4, 0640);
+	write_file(top, "to/passwd", "root and alice", 14, 0644);
+	from = openat(top, "from", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	to = openat(top, "to", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(copy_one(from, to, "passwd", NULL), 0);
+	CHECK_INT(read_file(to, "passwd", 100, &text), 0);
+	CHECK_STR(text.p, "root");
+	CHECK_INT(copy_one(from, to, "absent", NULL), -ENOENT);
 }

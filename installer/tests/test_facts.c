@@ -154,10 +154,10 @@ static struct install example(const struct plan *plan)
 {
 	struct install in = {.plan = plan};
 
-	snprintf(in.luks_uuid, UUID_TEXT, "L-1");
-	snprintf(in.root_uuid, UUID_TEXT, "R-2");
-	snprintf(in.boot_uuid, UUID_TEXT, "B-3");
-	snprintf(in.esp_uuid, UUID_TEXT, "E-4");
+	snprintf(in.uuid.luks, UUID_TEXT, "L-1");
+	snprintf(in.uuid.root, UUID_TEXT, "R-2");
+	snprintf(in.uuid.boot, UUID_TEXT, "B-3");
+	snprintf(in.uuid.esp, UUID_TEXT, "E-4");
 	return in;
 }
 
@@ -186,7 +186,7 @@ TEST(config_without_encryption)
 	_cleanup_strbuf_ struct strbuf crypttab = {0};
 	_cleanup_strbuf_ struct strbuf grub = {0};
 
-	in.luks_uuid[0] = '\0';
+	in.uuid.luks[0] = '\0';
 	config_crypttab(&in, &crypttab);
 	CHECK(!strstr(crypttab.p, "luks-"));
 	CHECK_INT(config_grub(&in, "t", BLOB("@ROOT@ @UNLOCK@\n"), &grub, NULL), 0);

@@ -43,7 +43,7 @@ static int run_steps(struct step *steps, size_t n, struct strbuf *events, struct
 
 	trace[0] = '\0';
 	event_open_fd(fd);
-	r = install_run(&plan, err);
+	r = install_run(&plan, &(struct install_options){0}, err);
 	event_open_fd(-1);
 	read_file(AT_FDCWD, path, 65536, events);
 	return r;

@@ -84,11 +84,22 @@ TEST(table_beside_others)
 	CHECK_INT(table_write(path, &layout, &err), 0);
 	/* Once more: the numbers are taken now, and nothing is written over what has them. */
 	CHECK_INT(table_write(path, &layout, &err), -EEXIST);
+	CHECK_INT(table_check(path, &layout, &err), 0);
 	if (CHECK_INT(fdisk_assign_device(cxt, path, 1), 0)) {
 		CHECK_INT(fdisk_verify_disklabel(cxt), 0);
 		check_partition(cxt, &other);
 		for (size_t i = 0; i < LAYOUT_PARTS; i++)
 			check_partition(cxt, &layout.parts[i]);
+		fdisk_deassign_device(cxt, 1);
+	}
+	/* A try that was cut short is used again, and taken back as a whole. */
+	layout.again = true;
+	CHECK_INT(table_write(path, &layout, &err), 0);
+	CHECK_INT(table_remove(path, &layout, &err), 0);
+	CHECK_INT(table_check(path, &layout, &err), -ESTALE);
+	if (CHECK_INT(fdisk_assign_device(cxt, path, 1), 0)) {
+		check_partition(cxt, &other);
+		CHECK(!fdisk_is_partition_used(cxt, layout.parts[LAYOUT_ROOT].number - 1));
 	}
 	fdisk_unref_context(cxt);
 }

@@ -1,0 +1,11 @@
+/* What is left behind for people: a report of the installation, or of its failure. No secrets. */
+#pragma once
+
+#include "installer/plan.h"
+
+#define REPORT_FOLDER "var/log/bulkhead"
+
+/* What was installed, with what, on what. */
+void report_write(const struct plan *plan, struct strbuf *out);
+/* The failure, all of the above, and the end of the kernel's log. */
+void report_failure(const struct plan *plan, const struct step *step, const struct error *failure, struct strbuf *out);

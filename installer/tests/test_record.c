@@ -1,0 +1,164 @@
+/* Promises: what is noted of an installation is read again after a cut; steps that were finished are not done again. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "common/sys/journal.h"
+#include "common/tests/test.h"
+#include "installer/questions/questions.h"
+#include "installer/run.h"
+
+static char trace[64];
+
+static int do_it(struct install *in, struct error *err)
+{
+	(void)err;
+	strcat(trace, in->step->id);
+	strcat(trace, in->again ? "'" : "");
+	if (in->step->opens_record && !in->earlier)
+		snprintf(in->uuid.boot, UUID_TEXT, "B-1");
+	return 0;
+}
+
+static int stand_in(struct install *in, struct error *err)
+{
+	(void)err;
+	strcat(trace, "(");
+	strcat(trace, in->step->id);
+	strcat(trace, strcmp(in->uuid.boot, "B-1") ? "?)" : ")");
+	return 0;
+}
+
+static int fail_once(struct install *in, struct error *err)
+{
+	strcat(trace, in->again ? "x'" : "x");
+	return in->again ? 0 : error_set(err, -EIO, "thing", NULL, "broke");
+}
+
+static struct step steps[] = {
+	{.id = "a", .sentence = "A", .run = do_it, .again = stand_in},
+	{.id = "m", .sentence = "M", .run = do_it, .again = stand_in, .opens_record = true, .writes = true},
+	{.id = "c", .sentence = "C", .run = do_it},
+	{.id = "x", .sentence = "X", .run = fail_once},
+	{.id = "d", .sentence = "D", .run = do_it},
+};
+
+struct example {
+	struct answers answers;
+	struct facts facts;
+	struct disk disk;
+	struct plan plan;
+};
+
+static void make_example(struct example *e)
+{
+	char *why;
+
+	*e = (struct example){.disk = {.name = "vda", .device = "/dev/vda", .serial = "S", .size = 1 << 30}};
+	answers_new(&e->answers, "test");
+	question_answer(&e->answers, question_find("user.name"), "alice", &why);
+	question_answer(&e->answers, question_find("passphrase"), "correct horse", &why);
+	e->plan = (struct plan){.facts = &e->facts, .answers = &e->answers, .disk = &e->disk, .steps = steps,
+				.n_steps = sizeof(steps) / sizeof(*steps), .places = {"/", "/", test_dir()}};
+	for (size_t i = 0; i < LAYOUT_PARTS; i++)
+		e->plan.layout.parts[i] = (struct layout_part){.number = (unsigned)i + 1, .type = "t", .name = "n"};
+	trace[0] = '\0';
+}
+
+static int load_record(const struct example *e, struct record *out)
+{
+	_cleanup_close_ int dir = open(e->plan.places.target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_strbuf_ struct strbuf log = {0};
+
+	CHECK_INT(read_file(dir, RECORD_FILE, 1 << 20, &log), 0);
+	CHECK(!memmem(log.p, log.n, "correct horse", 13));
+	return record_parse(strbuf_blob(&log), out);
+}
+
+static enum install_choice leave(void *data, const struct step *step, const struct error *err)
+{
+	*(const char **)data = step->id;
+	CHECK_STR(err->cause, "broke");
+	return INSTALL_LEAVE;
+}
+
+static enum install_choice retry(void *data, const struct step *step, const struct error *err)
+{
+	(void)data;
+	(void)step;
+	(void)err;
+	return INSTALL_RETRY;
+}
+
+TEST(record_and_resume)
+{
+	_cleanup_error_ struct error err = {0};
+	_cleanup_record_ struct record record = {0};
+	const char *failed = NULL;
+	struct install_options options = {.failed = leave, .data = &failed};
+	char fingerprint[SHA256_HEX];
+	struct example e;
+
+	make_example(&e);
+	CHECK_INT(install_run(&e.plan, &options, &err), -EIO);
+	CHECK_STR(trace, "amcx");
+	CHECK_STR(failed, "x");
+	CHECK_INT(load_record(&e, &record), 0);
+	plan_fingerprint(&e.plan, fingerprint);
+	CHECK_STR(record.fingerprint, fingerprint);
+	CHECK_STR(record.uuid.boot, "B-1");
+	CHECK_STR(record.uuid.luks, "");
+	CHECK(strstr(record.answers.p, "name: \"alice\"\n") != NULL);
+	CHECK(record.steps.n == 3 && record_has(&record, "a") && record_has(&record, "c") && !record_has(&record, "x"));
+	CHECK(!record.complete && !record_has(NULL, "a"));
+
+	trace[0] = '\0';
+	options.earlier = &record;
+	CHECK_INT(install_run(&e.plan, &options, &err), 0);
+	CHECK_STR(trace, "(a)(m)x'd'");
+	record_free(&record);
+	CHECK_INT(load_record(&e, &record), 0);
+	CHECK_INT(record.steps.n, 5);
+	answers_free(&e.answers);
+}
+
+TEST(record_retry_of_a_step)
+{
+	_cleanup_error_ struct error err = {0};
+	const struct install_options options = {.failed = retry};
+	struct example e;
+
+	make_example(&e);
+	CHECK_INT(install_run(&e.plan, &options, &err), 0);
+	CHECK_STR(trace, "amcxx'd");
+	answers_free(&e.answers);
+}
+
+TEST(record_of_another_plan)
+{
+	char first[SHA256_HEX], second[SHA256_HEX];
+	struct example e;
+	char *why;
+
+	make_example(&e);
+	plan_fingerprint(&e.plan, first);
+	/* How the disk is called and what happens afterwards does not matter; who the user is does. */
+	e.disk.name = "vdb";
+	question_answer(&e.answers, question_find("after"), "reboot", &why);
+	plan_fingerprint(&e.plan, second);
+	CHECK_STR(first, second);
+	question_answer(&e.answers, question_find("user.name"), "bob", &why);
+	plan_fingerprint(&e.plan, second);
+	CHECK(strcmp(first, second) != 0);
+	answers_free(&e.answers);
+}
+
+TEST(record_that_is_none)
+{
+	_cleanup_record_ struct record record = {0};
+
+	CHECK_INT(record_parse(BLOB(""), &record), -EBADMSG);
+	CHECK_INT(record_parse(BLOB("begin 1 0123\n"), &record), -EBADMSG);
+	CHECK_INT(record_parse(BLOB("0123456789abcdef begin 1 x\n"), &record), -EBADMSG);
+}
