@@ -46,3 +46,18 @@ test-qrexec-wire_LIBS := vchan common-min
 FUZZ += fuzz-qrexec
 fuzz-qrexec_SRCS := qa/fuzz/qrexec.c $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c
 fuzz-qrexec_LIBS := common
+
+# The policy: a library, its tools, the daemon.
+LIBS += policy
+policy_SRCS := $(addprefix runtime/qrexec/policy/,token.c system.c rules.c load.c match.c evaluate.c) runtime/qrexec/admin.c
+policy_LIBS := common
+
+policy_programs := qrexec-policy
+SOCKET_BINS += $(policy_programs)
+XEN_BINS += $(policy_programs)
+qrexec-policy_SRCS := runtime/qrexec/policy/cmd.c
+qrexec-policy_LIBS := policy common
+
+TESTS += test-policy
+test-policy_SRCS := runtime/qrexec/policy/tests/test_policy.c
+test-policy_LIBS := policy common
