@@ -1,0 +1,289 @@
+/*
+ * Promise: what dom0 writes into QubesDB decides which packets a client gets through, from one moment to the next, and
+ * a client cannot pose as another. The real daemons in a network namespace: a client behind vif1.0, a server outside.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/process.h"
+#include "common/tests/test.h"
+#include "runtime/qubesdb/include/qubesdb-client.h"
+
+enum { PATIENCE_MS = 20000, POLL_MS = 20, CONNECT_MS = 300, PORT = 8080 };
+
+static char *dir;
+static int netvm, client, outside; /* network namespaces */
+static pid_t database, firewall;
+static qdb_handle_t db;
+
+static int new_namespace(void)
+{
+	return unshare(CLONE_NEWNET) < 0 ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+static void in(int ns, const char *command)
+{
+	const char *argv[] = {"sh", "-ec", command, NULL};
+
+	CHECK(setns(ns, CLONE_NEWNET) == 0);
+	CHECK_INT(process_run(&(struct process){.argv = argv}), 0);
+}
+
+/* Interfaces go over by pid, and this process is in the one that they leave. */
+static void move_link(int from, const char *link, int to)
+{
+	int ready[2], done[2];
+	char c = 0;
+	pid_t pid;
+
+	CHECK(pipe(ready) == 0 && pipe(done) == 0);
+	pid = fork();
+	if (pid == 0) {
+		_exit(setns(to, CLONE_NEWNET) < 0 || write(ready[1], "x", 1) != 1 || read(done[0], &c, 1) != 1);
+	}
+	CHECK(read(ready[0], &c, 1) == 1);
+	_cleanup_free_ char *command = xasprintf("ip link set %s netns %d", link, (int)pid);
+	in(from, command);
+	CHECK(write(done[1], "x", 1) == 1);
+	waitpid(pid, NULL, 0);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(done[i]);
+	}
+}
+
+static pid_t start(const char *program, const char *const *more)
+{
+	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
+	_cleanup_free_ char *path = xasprintf("%s/socket/bin/%s", build, program);
+	const char *argv[8] = {path};
+
+	for (size_t i = 0; more[i] && i < 6; i++)
+		argv[i + 1] = more[i];
+	return process_spawn(&(struct process){.argv = argv, .null_stdin = 1});
+}
+
+static void pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static void put(const char *path, const char *value)
+{
+	CHECK(qdb_write(db, path, value, (unsigned)strlen(value)));
+}
+
+static unsigned long handled(void)
+{
+	char *value = qdb_read(db, "/qubes-firewall-handled/10.137.0.4", NULL);
+	unsigned long n = value ? strtoul(value, NULL, 10) : 0;
+
+	free(value);
+	return n;
+}
+
+/* Until the daemon says that a change is in force. */
+static bool wait_handled(unsigned long before)
+{
+	for (int ms = 0; ms < PATIENCE_MS; ms += POLL_MS) {
+		if (handled() > before)
+			return true;
+		pause_ms(POLL_MS);
+	}
+	return false;
+}
+
+static void rules(const char *policy, const char *first)
+{
+	unsigned long before = handled();
+
+	qdb_rm(db, "/qubes-firewall/10.137.0.4/");
+	put("/qubes-firewall/10.137.0.4/policy", policy);
+	if (first)
+		put("/qubes-firewall/10.137.0.4/0000", first);
+	put("/qubes-firewall/10.137.0.4", "");
+	CHECK(wait_handled(before));
+}
+
+static struct sockaddr_in address(const char *ip, int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+	inet_pton(AF_INET, ip, &a.sin_addr);
+	return a;
+}
+
+/* A connection from the client to the outside; -1 when none comes about. */
+static int connect_from(const char *source)
+{
+	struct sockaddr_in from = address(source, 0), to = address("192.0.2.1", PORT);
+	struct pollfd p = {.events = POLLOUT};
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	CHECK(setns(client, CLONE_NEWNET) == 0);
+	p.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (bind(p.fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+		error = errno;
+	else if (connect(p.fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+		error = errno;
+	else if (poll(&p, 1, CONNECT_MS * 10) != 1 || getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+		error = ETIMEDOUT;
+	if (!error)
+		return p.fd;
+	close(p.fd);
+	return -1;
+}
+
+static bool passes(const char *source)
+{
+	int fd = connect_from(source);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Takes connections and sends back what comes, until it is killed. */
+static pid_t start_server(void)
+{
+	struct sockaddr_in at = address("192.0.2.1", PORT);
+	int listener;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (setns(outside, CLONE_NEWNET) < 0)
+		_exit(1);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(listener, 8) < 0)
+		_exit(1);
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		char buffer[64];
+		ssize_t n;
+
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			while ((n = read(fd, buffer, sizeof(buffer))) > 0 && write(fd, buffer, (size_t)n) == n)
+				;
+			_exit(0);
+		}
+		close(fd);
+	}
+}
+
+static bool echoes(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char c;
+
+	return write(fd, "x", 1) == 1 && poll(&p, 1, CONNECT_MS * 3) == 1 && read(fd, &c, 1) == 1;
+}
+
+static bool prepare(void)
+{
+	dir = xasprintf("%s", test_dir());
+	if ((netvm = new_namespace()) < 0 || (client = new_namespace()) < 0 || (outside = new_namespace()) < 0)
+		return false;
+	in(netvm, "ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward;"
+		  "ip link add vif1.0 type veth peer name eth0; ip link add up0 type veth peer name out0");
+	move_link(netvm, "eth0", client);
+	move_link(netvm, "out0", outside);
+	in(netvm, "ip addr add 10.137.0.2/32 dev vif1.0; ip link set vif1.0 up; ip route add 10.137.0.4 dev vif1.0;"
+		  "ip route add 10.137.0.5 dev vif1.0; ip addr add 192.0.2.2/24 dev up0; ip link set up0 up");
+	in(client, "ip link set eth0 up; ip addr add 10.137.0.4/32 dev eth0; ip addr add 10.137.0.5/32 dev eth0;"
+		   "ip route add 10.137.0.2 dev eth0; ip route add default via 10.137.0.2");
+	in(outside, "ip addr add 192.0.2.1/24 dev out0; ip link set out0 up; ip route add 10.137.0.0/16 via 192.0.2.2");
+	return true;
+}
+
+static bool start_daemons(void)
+{
+	const char *of_database[] = {"--foreground", "--socket-dir", dir, "0", "dom0", NULL};
+	const char *of_firewall[] = {"--no-scripts", "--qubesdb-dir", dir, NULL};
+
+	CHECK(setns(netvm, CLONE_NEWNET) == 0);
+	database = start("qubesdb-daemon", of_database);
+	for (int ms = 0; ms < PATIENCE_MS && !(db = qdb_open_dir(dir, NULL)); ms += POLL_MS)
+		pause_ms(POLL_MS);
+	if (!CHECK(db))
+		return false;
+	put("/connected-ips", "10.137.0.4");
+	put("/qubes-firewall/10.137.0.4/policy", "drop");
+	firewall = start("qubes-firewall", of_firewall);
+	return CHECK(wait_handled(0));
+}
+
+static void stop(pid_t pid)
+{
+	int status = -1;
+
+	if (pid <= 0)
+		return;
+	kill(pid, SIGTERM);
+	waitpid(pid, &status, 0);
+}
+
+static void try_rules(void)
+{
+	int open_one;
+
+	CHECK(!passes("10.137.0.4"));
+	rules("accept", NULL);
+	CHECK(passes("10.137.0.4"));
+	rules("drop", "action=accept proto=tcp dst4=192.0.2.0/24 dstports=8080");
+	CHECK(passes("10.137.0.4"));
+	rules("accept", "action=drop proto=tcp dst4=192.0.2.1/32 dstports=8000-8100");
+	CHECK(!passes("10.137.0.4"));
+	/* A name that cannot be looked up must not open what it was to block. */
+	rules("accept", "action=drop dsthost=does-not-exist.invalid");
+	CHECK(!passes("10.137.0.4"));
+	rules("accept", "action=nonsense");
+	CHECK(!passes("10.137.0.4"));
+	rules("accept", NULL);
+	/* No rules of its own, no way out. */
+	CHECK(!passes("10.137.0.5"));
+	/* A connection that stands does not outlive the rule that let it through. */
+	open_one = connect_from("10.137.0.4");
+	CHECK(open_one >= 0 && echoes(open_one));
+	rules("drop", NULL);
+	CHECK(!echoes(open_one));
+	close(open_one);
+}
+
+TEST(packets)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	pid_t server;
+
+	if (geteuid() != 0) {
+		test_skip("needs root");
+		return;
+	}
+	if (!CHECK(prepare()))
+		return;
+	server = start_server();
+	if (start_daemons())
+		try_rules();
+	if (db)
+		qdb_close(db);
+	stop(firewall);
+	stop(database);
+	stop(server);
+	CHECK(setns(home, CLONE_NEWNET) == 0);
+}
