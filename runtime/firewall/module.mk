@@ -3,10 +3,15 @@ LIBS += firewall-parts
 firewall-parts_SRCS := $(addprefix runtime/firewall/,rules.c script.c resolve.c)
 firewall-parts_LIBS := common-min
 
+LIBS += conntrack
+conntrack_SRCS := runtime/firewall/conntrack.c
+conntrack_PKGS := libnetfilter_conntrack
+
 SOCKET_BINS += qubes-firewall
-qubes-firewall_SRCS := $(addprefix runtime/firewall/,main.c apply.c conntrack.c)
-qubes-firewall_LIBS := firewall-parts qubesdb-client common
-qubes-firewall_PKGS := libsystemd libnftables libnetfilter_conntrack
+XEN_BINS += qubes-firewall
+qubes-firewall_SRCS := $(addprefix runtime/firewall/,main.c apply.c)
+qubes-firewall_LIBS := firewall-parts conntrack qubesdb-client common
+qubes-firewall_PKGS := libsystemd libnftables
 
 TESTS += test-firewall
 test-firewall_SRCS := runtime/firewall/tests/test_script.c

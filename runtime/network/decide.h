@@ -1,0 +1,18 @@
+/*
+ * What to do about a backend device of ours when its node in xenstore changes. The states are xenbus's (Xen
+ * public/io/xenbus.h); libxl in dom0 makes the node, the kernel's backend driver moves through the states, and who plays
+ * the hot-plug scripts' part says `hotplug-status`.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum backend_action {
+	BACKEND_NOTHING,
+	BACKEND_ONLINE,	 /* set it up and say so */
+	BACKEND_OFFLINE, /* take its set-up down */
+	BACKEND_REMOVE,	 /* the same, and remove the node: nobody else does when the backend is not dom0 */
+};
+
+/* Values as they are in xenstore, NULL when absent. `known`: it has been set up. */
+enum backend_action backend_decide(const char *state, const char *online, bool known);

@@ -1,0 +1,22 @@
+# Network of a qube: its tables, its clients' interfaces, their name servers.
+LIBS += network-parts
+network-parts_SRCS := $(addprefix runtime/network/,address.c vif.c dns.c decide.c)
+network-parts_LIBS := common-min
+
+LIBS += network-nft
+network-nft_SRCS := runtime/network/nft.c
+network-nft_LIBS := common-min
+network-nft_PKGS := libnftables
+
+SOCKET_BINS += qubes-network
+qubes-network_SRCS := runtime/network/main.c
+qubes-network_LIBS := network-parts network-nft qubesdb-client common
+
+XEN_BINS += qubes-network qubes-backend
+qubes-backend_SRCS := $(addprefix runtime/network/,backend.c ip.c)
+qubes-backend_LIBS := network-parts network-nft conntrack qubesdb-client common-min
+qubes-backend_PKGS := xenstore libsystemd
+
+TESTS += test-network
+test-network_SRCS := runtime/network/tests/test_network.c
+test-network_LIBS := network-parts common
