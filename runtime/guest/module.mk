@@ -1,7 +1,7 @@
 # What runs in a qube between Xen and its distribution: /init of the initramfs, and the set-up at boot.
 LIBS += guest-parts
 guest-parts_SRCS := runtime/guest/init/gpt.c runtime/guest/device.c \
-	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c)
+	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c network.c)
 guest-parts_LIBS := common-min
 
 XEN_BINS += guest-init qubes-guest-setup

@@ -43,7 +43,7 @@ bool setup_file_protected(const struct setup *s, const char *path)
 }
 
 /* Writes only what differs: a template's files keep their times. */
-static void put_file(struct setup *s, const char *path, const char *text)
+void setup_put_file(struct setup *s, const char *path, const char *text)
 {
 	_cleanup_strbuf_ struct strbuf old = {0};
 
@@ -104,12 +104,12 @@ static void set_hostname(struct setup *s)
 		setup_complain(s, name, "cannot set the host name: %s", strerror(errno));
 
 	_cleanup_free_ char *line = xasprintf("%s\n", name);
-	put_file(s, "/etc/hostname", line);
+	setup_put_file(s, "/etc/hostname", line);
 	if (read_file(s->root, "etc/hosts", FILE_MAX_BYTES, &hosts) < 0)
 		strbuf_add_str(&hosts,
 			       "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
 	_cleanup_free_ char *new_hosts = setup_hosts(hosts.p ? hosts.p : "", name);
-	put_file(s, "/etc/hosts", new_hosts);
+	setup_put_file(s, "/etc/hosts", new_hosts);
 }
 
 /* Continent/City, below /usr/share/zoneinfo and existing there; minimal templates have no zones at
@@ -137,7 +137,7 @@ static void set_timezone(struct setup *s)
 			setup_complain(s, "/etc/localtime", "%s", strerror(errno));
 	}
 	if (faccessat(s->root, "etc/timezone", F_OK, 0) == 0)
-		put_file(s, "/etc/timezone", line);
+		setup_put_file(s, "/etc/timezone", line);
 }
 
 int setup_early_config(struct setup *s)

@@ -18,7 +18,7 @@ static bool ends_in_rc(const char *name)
 	return n > 3 && !strcmp(name + n - 3, ".rc");
 }
 
-static void run_hook(struct setup *s, const char *path)
+void setup_run_hook(struct setup *s, const char *path)
 {
 	struct process p = {.argv = (const char *const[]){path, NULL}, .null_stdin = 1};
 	int r;
@@ -48,11 +48,11 @@ int setup_misc_post(struct setup *s)
 			strv_pushf(&hooks, "/rw/config/rc.local.d/%s", entry->d_name);
 	strv_sort(&hooks);
 	for (size_t i = 0; i < hooks.n; i++)
-		run_hook(s, hooks.v[i]);
+		setup_run_hook(s, hooks.v[i]);
 
 	/* Starting a shell only to read comments is not worth it. */
 	if (read_file(AT_FDCWD, "/rw/config/rc.local", 1 << 20, &text) < 0 ||
 	    !blob_eq_str(strbuf_blob(&text), setup_default_rc_local))
-		run_hook(s, "/rw/config/rc.local");
+		setup_run_hook(s, "/rw/config/rc.local");
 	return 0;
 }

@@ -69,10 +69,15 @@ int main(int argc, char **argv)
 		{"early-config", setup_early_config, true},
 		{"mount-dirs", setup_mount_dirs, false},
 		{"misc-post", setup_misc_post, false},
+		{"uplink", setup_uplink, true},
+		{"forwarding", setup_forwarding, true},
 	};
-	struct setup s = {.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	struct setup s = {
+		.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		.argument = argc == 3 ? argv[2] : NULL,
+	};
 
-	for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; (argc == 2 || (argc == 3 && !strcmp(argv[1], "uplink"))) && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name))
 			continue;
 		if (commands[i].values && read_values(&s) < 0)
@@ -83,6 +88,7 @@ int main(int argc, char **argv)
 			forget_seed(&s);
 		return failed;
 	}
-	fprintf(stderr, "usage: qubes-guest-setup sysinit|early-config|mount-dirs|misc-post\n");
+	fprintf(stderr, "usage: qubes-guest-setup sysinit|early-config|mount-dirs|misc-post|uplink [INTERFACE]|"
+			"forwarding\n");
 	return 2;
 }

@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/base/strbuf.h"
 #include "common/base/strmap.h"
 
 struct setup {
 	int root;	      /* descriptor of "/" */
 	struct strmap values; /* key -> value (char *) of qubesdb; empty when the part needs none */
+	const char *argument; /* of the command, or NULL */
 	bool testing;	      /* no owners, no mounts, nothing of the kernel's */
 };
 
@@ -30,6 +32,8 @@ int setup_sysinit(struct setup *s);
 int setup_early_config(struct setup *s);
 /* May a script change this file? `path` begins with '/'. */
 bool setup_file_protected(const struct setup *s, const char *path);
+/* Writes the file, which `path` names from '/', if it says something else and is not protected. */
+void setup_put_file(struct setup *s, const char *path, const char *text);
 /* `hosts` with its 127.0.1.1 line naming `name`; allocated. */
 char *setup_hosts(const char *hosts, const char *name);
 
@@ -55,5 +59,19 @@ int setup_volume_state(int fd);
 
 /* The user's own hooks: /rw/config/rc.local.d/(*).rc, then /rw/config/rc.local. */
 int setup_misc_post(struct setup *s);
+/* Runs one of the user's scripts and waits for it; one that is absent or not executable is left out. */
+void setup_run_hook(struct setup *s, const char *path);
 /* What a new /rw/config/rc.local says: one that still says just that is not run. */
 extern const char setup_default_rc_local[];
+
+/*
+ * The way to the qube's netvm (ref/runtime.md 8.4): address, gateway and resolvers of the interface that is the
+ * argument, or of every network device Xen offers, which are waited for. What is already so stays so.
+ */
+int setup_uplink(struct setup *s);
+/* Appends the lines for `ip -batch`; -ENOENT when dom0 gives this interface no address. */
+int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, struct strbuf *out);
+/* Tells systemd-resolved where it runs, else /etc/resolv.conf. */
+int setup_resolvers(struct setup *s, const char *iface);
+/* A qube that provides network forwards packets. */
+int setup_forwarding(struct setup *s);

@@ -1,0 +1,239 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/blob.h"
+#include "common/base/cleanup.h"
+#include "common/base/strv.h"
+#include "common/sys/file.h"
+#include "common/sys/process.h"
+#include "runtime/guest/setup/setup.h"
+
+/* Every backend interface of Xen has this address: the way to it needs no question on the wire. */
+#define BACKEND_MAC "fe:ff:ff:ff:ff:ff"
+#define XEN_DEVICES "/sys/bus/xen/devices"
+
+enum { UPLINK_SECONDS = 20 };
+
+/* A word of the interface's own settings in qubesdb, else the qube's. */
+static const char *net_value(const struct setup *s, const char *mac, const char *own,
+			     const char *general)
+{
+	_cleanup_free_ char *key = xasprintf("/net-config/%s/%s", mac, own),
+			    *ip = xasprintf("/net-config/%s/ip", mac);
+
+	if (setup_value(s, ip))
+		return setup_value(s, key);
+	return general ? setup_value(s, general) : NULL;
+}
+
+/* The words go into commands: what is no address is no word. */
+static const char *address(struct setup *s, int family, const char *what, const char *value)
+{
+	unsigned char bytes[16];
+
+	if (!value || !*value)
+		return NULL;
+	if (inet_pton(family, value, bytes) == 1)
+		return value;
+	setup_complain(s, what, "dom0 sent no address: %.60s", value);
+	return NULL;
+}
+
+static bool service_on(const struct setup *s, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("run/qubes-service/%s", name);
+
+	return faccessat(s->root, path, F_OK, 0) == 0;
+}
+
+static void add_family(struct setup *s, const char *iface, const char *ip, const char *gateway,
+		       bool v6, bool custom, struct strbuf *out)
+{
+	strbuf_printf(out, "addr replace %s/%d dev %s\n", ip, v6 ? 128 : 32, iface);
+	if (!gateway)
+		return;
+	if (!custom)
+		strbuf_printf(out, "neigh replace %s lladdr " BACKEND_MAC " dev %s nud permanent\n",
+			      gateway, iface);
+	strbuf_printf(out, "route replace %s/%d dev %s\n", gateway, v6 ? 128 : 32, iface);
+	if (!service_on(s, "disable-default-route"))
+		strbuf_printf(out, "route replace %s via %s dev %s onlink\n",
+			      v6 ? "::/0" : "0.0.0.0/0", gateway, iface);
+}
+
+int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, struct strbuf *out)
+{
+	const char *ip = address(s, AF_INET, "IPv4 address", net_value(s, mac, "ip", "/qubes-ip")),
+		   *ip6 = address(s, AF_INET6, "IPv6 address",
+				  net_value(s, mac, "ip6", "/qubes-ip6")),
+		   *custom = net_value(s, mac, "custom", NULL);
+
+	if (!ip && !ip6)
+		return -ENOENT;
+	/* Nobody here announces routers; a guess of the kernel's would only be another address of
+	 * the qube. */
+	strbuf_printf(out, "link set dev %s group 1 addrgenmode none\nlink set dev %s up\n", iface,
+		      iface);
+	if (ip)
+		add_family(s, iface, ip,
+			   address(s, AF_INET, "IPv4 gateway",
+				   net_value(s, mac, "gateway", "/qubes-gateway")),
+			   false, custom && *custom, out);
+	if (ip6)
+		add_family(s, iface, ip6,
+			   address(s, AF_INET6, "IPv6 gateway",
+				   net_value(s, mac, "gateway6", "/qubes-gateway6")),
+			   true, custom && *custom, out);
+	return 0;
+}
+
+int setup_resolvers(struct setup *s, const char *iface)
+{
+	const char *dns[] = {
+		address(s, AF_INET, "first resolver", setup_value(s, "/qubes-primary-dns")),
+		address(s, AF_INET, "second resolver", setup_value(s, "/qubes-secondary-dns")),
+	};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_strv_ struct strv argv = {0};
+	struct stat st;
+
+	if ((!dns[0] && !dns[1]) || service_on(s, "disable-dns-server"))
+		return 0;
+	strv_push(&argv, "resolvectl");
+	strv_push(&argv, "dns");
+	strv_push(&argv, iface);
+	for (size_t i = 0; i < 2; i++) {
+		if (!dns[i])
+			continue;
+		strbuf_printf(&text, "nameserver %s\n", dns[i]);
+		strv_push(&argv, dns[i]);
+	}
+	if (!s->testing && access("/run/systemd/resolve/stub-resolv.conf", F_OK) == 0)
+		return process_run(&(struct process){.argv = (const char *const *)argv.v,
+						     .null_stdin = 1})
+			       ? -EIO
+			       : 0;
+	if (fstatat(s->root, "etc/resolv.conf", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode) && !setup_file_protected(s, "/etc/resolv.conf"))
+		unlinkat(s->root, "etc/resolv.conf", 0);
+	setup_put_file(s, "/etc/resolv.conf", text.p);
+	return 0;
+}
+
+/* All commands in one process of iproute2. */
+static int run_ip(const struct strbuf *commands)
+{
+	FILE *input = tmpfile();
+	_cleanup_fclose_ FILE *owned = input;
+	struct process p = {.argv = (const char *const[]){"ip", "-force", "-batch", "-", NULL}};
+
+	if (!input || write_all(fileno(input), commands->p, commands->n) < 0 ||
+	    lseek(fileno(input), 0, SEEK_SET) < 0)
+		return -errno;
+	p.stdin_fd = fileno(input);
+	return process_run(&p) ? -EIO : 0;
+}
+
+/* Names of interfaces are the kernel's, but one comes in by the command line. */
+static bool iface_valid(const char *iface)
+{
+	size_t n = strlen(iface);
+
+	return n && n < 16 && iface[0] != '.' && !strpbrk(iface, "/ \t\n%");
+}
+
+static int configure(struct setup *s, const char *iface)
+{
+	_cleanup_free_ char *path = xasprintf("/sys/class/net/%s/address", iface);
+	_cleanup_strbuf_ struct strbuf mac = {0}, commands = {0};
+	int r = read_file(AT_FDCWD, path, 64, &mac);
+
+	if (r < 0)
+		return r;
+	mac.p[blob_trim(strbuf_blob(&mac)).n] = '\0';
+	r = setup_uplink_commands(s, iface, mac.p, &commands);
+	/* An interface that dom0 says nothing about is somebody else's. */
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = run_ip(&commands);
+	if (!r)
+		r = setup_resolvers(s, iface);
+	setup_run_hook(s, "/rw/config/qubes-ip-change-hook");
+	setup_run_hook(s, "/rw/config/qubes_ip_change_hook");
+	return r;
+}
+
+/* The interface of one Xen device: its driver makes it some time after Xen has offered the device.
+ */
+static int wait_for_net(const char *device, char iface[16])
+{
+	_cleanup_free_ char *path = xasprintf(XEN_DEVICES "/%s/net", device);
+
+	for (int i = 0; i < UPLINK_SECONDS * 20; i++) {
+		_cleanup_closedir_ DIR *dir = opendir(path);
+		struct dirent *entry;
+
+		while (dir && (entry = readdir(dir)))
+			if (entry->d_name[0] != '.')
+				return snprintf(iface, 16, "%.15s", entry->d_name) > 0 ? 0 : -EIO;
+		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+static int configure_all(struct setup *s)
+{
+	_cleanup_closedir_ DIR *dir = opendir(XEN_DEVICES);
+	struct dirent *entry;
+	char iface[16];
+	int r = 0;
+
+	while (!r && dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "vif-", 4))
+			continue;
+		r = wait_for_net(entry->d_name, iface);
+		if (!r)
+			r = configure(s, iface);
+		if (r < 0)
+			setup_complain(s, entry->d_name, "%s", strerror(-r));
+	}
+	return r;
+}
+
+int setup_uplink(struct setup *s)
+{
+	int r;
+
+	if (!s->argument)
+		return configure_all(s);
+	r = iface_valid(s->argument) ? configure(s, s->argument) : -EINVAL;
+	if (r < 0)
+		setup_complain(s, s->argument, "cannot set the interface up: %s", strerror(-r));
+	return r;
+}
+
+static void set_sysctl(struct setup *s, const char *path, const char *value)
+{
+	int r = write_file(s->root, path, value, strlen(value), 0644);
+
+	if (r < 0)
+		setup_complain(s, path, "cannot be set to %s: %s", value, strerror(-r));
+}
+
+int setup_forwarding(struct setup *s)
+{
+	const char *gateway6 = setup_value(s, "/qubes-netvm-gateway6");
+
+	set_sysctl(s, "proc/sys/net/ipv4/ip_forward", "1");
+	if (gateway6 && *gateway6)
+		set_sysctl(s, "proc/sys/net/ipv6/conf/all/forwarding", "1");
+	return 0;
+}
