@@ -178,7 +178,7 @@ int answers_complete(const struct answers *a, struct error *err)
 		_cleanup_free_ char *map = dot ? xstrndup(q->key, (size_t)(dot - q->key)) : NULL;
 		_cleanup_free_ char *name = dot ? xasprintf("%s: %s", map, dot + 1) : xstrdup(q->key);
 
-		if (!q->needed || !q->needed(a) || question_is_given(a, q))
+		if (!q->needed || q->optional || !q->needed(a) || question_is_given(a, q))
 			continue;
 		return error_set(err, -EINVAL, a->file, "add it; see docs/unattended.md", "the answer '%s' is missing",
 				 map && !strcmp(map, "disk") ? map : name);
@@ -227,6 +227,7 @@ void answers_write(const struct answers *a, struct strbuf *out)
 void answers_free(struct answers *answers)
 {
 	secret_wipe(&answers->passphrase);
+	secret_wipe(&answers->recovery_key);
 	secret_wipe(&answers->password);
 	arena_free(answers->arena);
 	*answers = (struct answers){0};

@@ -34,8 +34,11 @@ struct answers {
 	const char *erase; /* serial, id or name of the disk that may be erased */
 	bool plain;	   /* no encryption; the sentence was typed */
 	struct secret passphrase;
+	bool recovery;	   /* a second way to open the disk */
+	struct secret recovery_key;
 	const char *user;
 	struct secret password;
+	const char *keymap, *locale, *timezone; /* NULL: us, C.UTF-8, UTC */
 	const char *const *accept_missing; /* features of the hardware verdict; NULL-terminated or NULL */
 	bool skip_bootloader;
 	bool insecure_test;	 /* small argon2 parameters, for nested tests only */
@@ -43,6 +46,20 @@ struct answers {
 	uint64_t qrexec_timeout; /* seconds; 0: qubesd's default */
 	enum answers_after after;
 };
+
+/* With what holds when nothing was said. */
+static inline const char *answers_keymap(const struct answers *a)
+{
+	return a->keymap ? a->keymap : "us";
+}
+static inline const char *answers_locale(const struct answers *a)
+{
+	return a->locale ? a->locale : "C.UTF-8";
+}
+static inline const char *answers_timezone(const struct answers *a)
+{
+	return a->timezone ? a->timezone : "UTC";
+}
 
 /* An empty set; `name` is what messages call it ("dialogue"). */
 void answers_new(struct answers *out, const char *name);

@@ -71,6 +71,8 @@ static void add_encrypt(struct maker *m)
 		 parts[LAYOUT_ROOT].device, p->layout.luks_sector);
 	add_call(m, "crypt_keyslot_add_by_volume_key(argon2id, at most %" PRIu64 " MiB%s)", p->argon2_kib >> 10,
 		 p->answers->insecure_test ? ", 4 iterations: insecure-test" : ", 2 s");
+	if (p->answers->recovery)
+		add_call(m, "crypt_keyslot_add_by_volume_key(the recovery key)");
 	add_call(m, "crypt_activate_by_passphrase(\"%s\", allow discards)", INSTALL_MAPPING);
 }
 
@@ -134,6 +136,17 @@ static void add_boot_loaders(struct maker *m, const char *target, const char *bo
 		    arena_printf(p->arena, "--efi-directory=%s/boot/efi", target), boot, "--removable", "--no-nvram", NULL);
 }
 
+static void add_boot_entry(struct maker *m)
+{
+	const struct plan *p = m->plan;
+
+	add_step(m, "boot-entry", NULL, "Add an entry to the firmware's boot menu");
+	m->step->optional = true;
+	add_command(m, "efibootmgr", "--quiet", "--create", "--disk", p->disk->device, "--part",
+		    arena_printf(p->arena, "%u", p->layout.parts[LAYOUT_ESP].number), "--label", "Bulkhead", "--loader",
+		    "\\EFI\\bulkhead\\grubx64.efi", NULL);
+}
+
 static void add_system_steps(struct maker *m)
 {
 	const struct plan *p = m->plan;
@@ -145,23 +158,28 @@ static void add_system_steps(struct maker *m)
 	add_call(m, "note the SHA-256 of each file in var/lib/bulkhead/root.sha256");
 	add_step(m, "compare", step_compare, "Read every file back from the disk and compare its digest");
 	add_call(m, "compare with var/lib/bulkhead/root.sha256");
-	add_step(m, "boot-files", step_boot_files, "Copy Xen, the kernel and its initramfs to /boot");
-	add_call(m, "copy %s/boot/{xen.gz,vmlinuz,initramfs.img} to %s/boot", p->places.medium, target);
-	if (!p->answers->plain)
-		add_call(m, "append a cpio archive with etc/crypttab to %s/boot/initramfs.img", target);
 	add_step(m, "configure", step_configure, "Write the configuration of this machine");
 	add_call(m, "write etc/{fstab,crypttab,hostname,hosts,machine-id} below %s", target);
+	add_call(m, "keyboard layout %s: etc/{bulkhead/keymap,vconsole.conf,default/keyboard}; time zone %s; locale %s",
+		 answers_keymap(p->answers), answers_timezone(p->answers), answers_locale(p->answers));
 	add_step(m, "user", step_user,
 		 arena_printf(p->arena, "Create the user '%s' with sudo, and lock root", p->answers->user));
 	add_call(m, "add to etc/{passwd,shadow,group,gshadow} below %s, groups sudo and qubes, yescrypt", target);
 	add_call(m, "copy etc/skel to home/%s", p->answers->user);
 
+	add_step(m, "boot-files", step_boot_files, "Copy Xen, the kernel and its initramfs to /boot");
+	add_call(m, "copy %s/boot/{xen.gz,vmlinuz,initramfs.img} to %s/boot", p->places.medium, target);
+	if (!p->answers->plain)
+		add_call(m, "append a cpio archive with etc/crypttab and etc/bulkhead/keymap to %s/boot/initramfs.img", target);
 	if (!p->answers->skip_bootloader)
 		add_boot_loaders(m, target, boot);
 	add_step(m, "boot-menu", step_boot_menu, "Write the boot menu");
 	add_call(m, "write %s/boot/grub/grub.cfg with dom0_mem=%" PRIu64 "M", target, p->dom0_memory);
 	if (!p->answers->skip_bootloader)
 		add_call(m, "copy boot/efi/EFI/BOOT/BOOTX64.EFI to boot/efi/EFI/bulkhead/grubx64.efi below %s", target);
+	/* With another EFI partition on the disk the fallback path of ours would never be looked at. */
+	if (p->layout.kind == DISK_BESIDE && p->facts->firmware == FIRMWARE_UEFI && !p->answers->skip_bootloader)
+		add_boot_entry(m);
 }
 
 static void add_qubes(struct maker *m)

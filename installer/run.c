@@ -159,6 +159,15 @@ static void stop(struct install *in, bool wrote, enum install_choice choice)
 	fflush(stdout);
 }
 
+/* Not noted as finished: it is tried again when the installation is gone on with. */
+static int skip_step(struct error *err)
+{
+	printf("       not done, which can be lived with: %s: %s\n", err->object, err->cause);
+	fflush(stdout);
+	error_free(err);
+	return 0;
+}
+
 static int do_step(struct install *in, size_t n, const struct install_options *options, bool *wrote, struct error *err)
 {
 	uint64_t start = now_ms();
@@ -168,8 +177,11 @@ static int do_step(struct install *in, size_t n, const struct install_options *o
 	in->again = in->earlier != NULL;
 	*wrote |= in->step->writes;
 	while ((r = try_step(in, n, err)) < 0) {
-		enum install_choice choice =
-			options->failed ? options->failed(options->data, in->step, err) : INSTALL_LEAVE;
+		enum install_choice choice;
+
+		if (in->step->optional)
+			return skip_step(err);
+		choice = options->failed ? options->failed(options->data, in->step, err) : INSTALL_LEAVE;
 
 		if (choice != INSTALL_RETRY) {
 			stop(in, *wrote, choice);

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
 #include "common/sys/process.h"
+#include "installer/localise.h"
 #include "installer/questions/quality.h"
 
 enum screen_id { SCREEN_MACHINE, SCREEN_QUESTION, SCREEN_AGAIN, SCREEN_PLAN, SCREEN_END };
@@ -198,6 +200,63 @@ static enum front_result ask_line(struct talk *t, const struct question *q, stru
 	return r;
 }
 
+/* Sixteen letters that lie on the same keys of nearly all layouts: 32 of them are 128 bits. */
+static void make_recovery_key(struct secret *out)
+{
+	static const char letters[] = "cbdefghijklnrtuv";
+	unsigned char random[32];
+	char text[sizeof(random) + sizeof(random) / 4];
+	size_t n = 0;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		abort();
+	for (size_t i = 0; i < sizeof(random); i++) {
+		if (i && i % 4 == 0)
+			text[n++] = '-';
+		text[n++] = letters[random[i] % 16];
+	}
+	text[n] = '\0';
+	secret_set(out, text);
+	explicit_bzero(text, sizeof(text));
+	explicit_bzero(random, sizeof(random));
+}
+
+/* Shown here, typed back on the next screen. */
+static enum front_result ask_recovery_key(struct talk *t, const struct question *q)
+{
+	static const char *const choices[] = {"it is written down", NULL};
+	struct prompt p = {.title = "Recovery key", .explain = q->explain, .choices = choices};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	enum front_result r;
+
+	if (!question_is_given(t->d->answers, q))
+		make_recovery_key(&t->first);
+	else
+		secret_set(&t->first, t->d->answers->recovery_key.p);
+	strbuf_printf(&text, "%s\n\n    %s\n\nIt opens the disk as the passphrase does. It is shown only now.", q->prompt,
+		      t->first.p);
+	p.text = text.p;
+	r = talk_ask(t, &p);
+	explicit_bzero(text.p, text.n);
+	if (r == FRONT_ANSWER)
+		question_answer(t->d->answers, q, t->first.p, &t->problem);
+	return r;
+}
+
+/* A name that the medium does not know is found out here, and not when the plan runs. */
+static void try_answer(struct talk *t, const struct question *q)
+{
+	_cleanup_error_ struct error err = {0};
+	int r = t->d->simulate ? 0 : localise_check(t->d->places.source, q->key, t->text.p, &err);
+
+	if (r == 0 && !t->d->simulate && !strcmp(q->key, "keymap"))
+		r = localise_load_keymap(t->text.p, &err);
+	if (r == 0)
+		return;
+	t->problem = xstrdup(err.cause);
+	question_forget(t->d->answers, q);
+}
+
 static enum front_result ask_question(struct talk *t, const struct question *q)
 {
 	struct prompt p = {.title = q->key, .text = q->prompt, .explain = q->explain,
@@ -206,9 +265,13 @@ static enum front_result ask_question(struct talk *t, const struct question *q)
 
 	if (!strcmp(q->key, "disk.serial"))
 		return ask_disk(t, q);
+	if (!strcmp(q->key, "recovery-key"))
+		return ask_recovery_key(t, q);
 	if (q->kind == QUESTION_WORD)
 		return ask_words(t, q, &p);
 	r = ask_line(t, q, &p);
+	if (r == FRONT_ANSWER && !t->problem)
+		try_answer(t, q);
 	if (r == FRONT_ANSWER && p.secret && !t->problem)
 		secret_set(&t->first, t->text.p);
 	return r;
@@ -222,12 +285,18 @@ static enum front_result ask_again(struct talk *t, const struct question *q)
 					      bits, quality_word(bits),
 					      bits < 45 ? " Going back to take a longer one is advised." : "");
 	struct prompt p = {.title = q->key, .text = text, .explain = q->explain, .secret = true};
-	enum front_result r = talk_ask(t, &p);
+	enum front_result r;
 
+	if (!strcmp(q->key, "recovery-key"))
+		p.text = "Type the recovery key, with its hyphens:";
+	r = talk_ask(t, &p);
 	if (r == FRONT_ANSWER && strcmp(t->text.p, t->first.p)) {
-		t->problem = xstrdup("is not what was typed the first time; type both again");
+		t->problem = xstrdup(strcmp(q->key, "recovery-key") ? "is not what was typed the first time; type both again"
+								    : "is not the key");
 		secret_wipe(&t->first);
-		question_forget(t->d->answers, q);
+		/* A recovery key was not typed but shown: it is shown once more. */
+		if (strcmp(q->key, "recovery-key") != 0)
+			question_forget(t->d->answers, q);
 	}
 	return r;
 }

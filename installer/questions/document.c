@@ -36,8 +36,8 @@ void questions_document(struct strbuf *out)
 {
 	strbuf_add_str(out, before);
 	for (const struct question *q = questions(); q->key; q++)
-		strbuf_printf(out, "| `%s`%s | %s | %s |\n", q->key, q->needed ? " \\*" : "", q->value, q->explain);
+		strbuf_printf(out, "| `%s`%s | %s | %s |\n", q->key, q->needed && !q->optional ? " \\*" : "", q->value, q->explain);
 	strbuf_add_str(out, "\n\\* needed: `disk` always in one of its three forms, `erase` with a rule, `passphrase` unless "
-			    "`no-encryption` is given.\n");
+			    "`no-encryption` is given, `recovery-key` with `recovery: yes`.\n");
 	strbuf_add_str(out, after);
 }

@@ -98,6 +98,8 @@ void question_forget(struct answers *a, const struct question *q)
 		a->erase = NULL;
 	if (!strcmp(q->key, "accept-missing"))
 		a->accept_missing = NULL;
+	if (!strcmp(q->key, "recovery"))
+		a->recovery = false;
 	if (!strcmp(q->key, "no-encryption"))
 		a->plain = false;
 }

@@ -35,6 +35,7 @@ struct question {
 	bool (*get)(const struct answers *a, struct strbuf *out);
 	/* Needed under these other answers? NULL: never needed. */
 	bool (*needed)(const struct answers *a);
+	bool optional; /* asked when needed, but a file may do without it */
 };
 
 enum { QUESTIONS_MAX = 24 };

@@ -164,6 +164,74 @@ static bool needs_passphrase(const struct answers *a)
 	return !a->plain;
 }
 
+static const char *const no_yes[] = {"no", "yes", NULL};
+
+static int set_recovery(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->recovery = is_yes(text);
+	return 0;
+}
+
+static bool get_recovery(const struct answers *a, struct strbuf *out)
+{
+	return put(out, no_yes[a->recovery]);
+}
+
+static int set_recovery_key(struct answers *a, const char *text, char **why)
+{
+	return set_secret(&a->recovery_key, text, why);
+}
+
+static bool needs_recovery_key(const struct answers *a)
+{
+	return a->recovery && !a->plain;
+}
+
+/* Names of files in folders of the system: nothing that leads elsewhere. */
+static int set_name(struct arena *arena, const char **out, const char *text, char **why)
+{
+	size_t n = strlen(text);
+
+	if (!n || n > 64 || !(*text >= 'A' && *text <= 'z') || strstr(text, "..") ||
+	    n != strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-./@")) {
+		*why = xstrdup("is no name of one");
+		return EINVAL;
+	}
+	*out = arena_strdup(arena, text);
+	return 0;
+}
+
+static int set_keymap(struct answers *a, const char *text, char **why)
+{
+	return set_name(a->arena, &a->keymap, text, why);
+}
+
+static bool get_keymap(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->keymap);
+}
+
+static int set_locale(struct answers *a, const char *text, char **why)
+{
+	return set_name(a->arena, &a->locale, text, why);
+}
+
+static bool get_locale(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->locale);
+}
+
+static int set_timezone(struct answers *a, const char *text, char **why)
+{
+	return set_name(a->arena, &a->timezone, text, why);
+}
+
+static bool get_timezone(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->timezone);
+}
+
 /* The rule of useradd(8), and names that dom0 needs for itself. */
 static int set_user(struct answers *a, const char *name, char **why)
 {
@@ -291,6 +359,10 @@ static const struct question table[] = {
 	 .value = "a list of `hvm`, `slat`, `iommu`, `remap`",
 	 .explain = "Features of the machine that may be missing (`bulkhead-installer verdict`). Without them qubes are "
 		    "confined worse, or not at all; one that is missing and not named here stops the installation."},
+	{.key = "keymap", .kind = QUESTION_TEXT, .set = set_keymap, .get = get_keymap, .standard = "us",
+	 .prompt = "Keyboard layout (us, de, fr, uk, cz, ...):", .value = "name of a console keymap, default `us`",
+	 .explain = "Used from now on, for the passphrase at every start, and at dom0's console. Names are those of "
+		    "loadkeys, for instance `de-latin1-nodeadkeys`, `fr-latin9`, `dvorak`."},
 	{.key = "disk.serial", .kind = QUESTION_TEXT, .set = set_serial, .get = get_serial,
 	 .prompt = "Which disk should Bulkhead be installed on?",
 	 .value = "text, as `bulkhead-installer facts` shows it",
@@ -319,8 +391,17 @@ static const struct question table[] = {
 	{.key = "passphrase", .kind = QUESTION_SECRET, .set = set_passphrase, .needed = needs_passphrase,
 	 .prompt = "Passphrase of the disk:", .value = "text, up to 512 bytes",
 	 .explain = "Unlocks the disk at every start. It cannot be recovered: without it everything on the disk is lost. "
-		    "Five or six random words are strong and can be remembered. It is typed with the keyboard layout of "
-		    "the United States."},
+		    "Five or six random words are strong and can be remembered. It is typed with the layout chosen "
+		    "in `keymap`, at the start too."},
+	{.key = "recovery", .kind = QUESTION_WORD, .words = no_yes, .set = set_recovery, .get = get_recovery,
+	 .needed = needs_passphrase, .optional = true, .prompt = "Make a recovery key, to be kept on paper?", .standard = "no",
+	 .value = "`yes` or `no` (default)",
+	 .explain = "A second, long key that opens the disk as well, for the day the passphrase is forgotten. It has to be "
+		    "typed once, so that it was certainly written down. Whoever finds the paper can open the disk."},
+	{.key = "recovery-key", .kind = QUESTION_SECRET, .set = set_recovery_key, .needed = needs_recovery_key,
+	 .prompt = "Write this key down:", .value = "text, up to 512 bytes",
+	 .explain = "In the dialogue the key is made at random and must be typed back. An answer file with `recovery: yes` "
+		    "brings its own."},
 	{.key = "user.name", .kind = QUESTION_TEXT, .set = set_user, .get = get_user, .needed = always,
 	 .prompt = "Name of the user in dom0:",
 	 .value = "lower-case letters, digits, `_`, `-`, up to 32, a letter first",
@@ -328,6 +409,12 @@ static const struct question table[] = {
 	{.key = "user.password", .kind = QUESTION_SECRET, .set = set_password, .needed = always,
 	 .prompt = "Password of this user:", .value = "text, up to 512 bytes",
 	 .explain = "For logging in and unlocking the screen. It does not protect the disk; the passphrase does."},
+	{.key = "timezone", .kind = QUESTION_TEXT, .set = set_timezone, .get = get_timezone, .standard = "UTC",
+	 .prompt = "Time zone (Europe/Paris, America/New_York, ...):", .value = "name of a time zone, default `UTC`",
+	 .explain = "Of dom0's clock, and what qubes are told. The machine's own clock keeps UTC."},
+	{.key = "locale", .kind = QUESTION_TEXT, .set = set_locale, .get = get_locale,
+	 .value = "name of a locale, default `C.UTF-8`",
+	 .explain = "Language of dom0's messages, as far as the medium has it; a locale it lacks is refused."},
 	{.key = "dom0-memory", .kind = QUESTION_NUMBER, .set = set_memory, .get = get_memory, .minimum = 768,
 	 .maximum = 1 << 20, .value = "MiB, at least 768; default a quarter of the memory, 1024 to 4096",
 	 .explain = "Memory of the installed dom0. Unlocking happens with it: argon2id uses at most 512 MiB and at most a "

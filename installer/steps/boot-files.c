@@ -3,12 +3,24 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/cpio.h"
+#include "common/sys/file.h"
 #include "installer/copy.h"
 #include "installer/run.h"
+
+enum { KEYMAP_MAX = 1 << 20 };
 
 static void count(void *data, uint64_t bytes)
 {
 	install_progress_add(data, bytes);
+}
+
+/* As the step that configures the machine wrote it; none when the layout is the kernel's own. */
+static int read_keymap(const struct install *in, struct strbuf *out, struct error *err)
+{
+	_cleanup_free_ char *path = install_path(in, "etc/bulkhead/keymap");
+	int r = read_file(AT_FDCWD, path, KEYMAP_MAX, out);
+
+	return r < 0 && r != -ENOENT ? error_errno(err, r, path, "cannot read") : 0;
 }
 
 /*
@@ -21,10 +33,15 @@ static int append_archive(const struct install *in, struct error *err)
 	_cleanup_free_ char *crypttab = xasprintf("luks-%s UUID=%s none luks,discard\n", in->uuid.luks, in->uuid.luks);
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 	_cleanup_cpio_ struct cpio *archive = cpio_new(0);
+	_cleanup_strbuf_ struct strbuf keymap = {0};
 	struct stat st;
-	int r = 0;
+	int r = read_keymap(in, &keymap, err);
 
+	if (r < 0)
+		return r;
 	cpio_add_file(archive, "etc/crypttab", 0600, crypttab, strlen(crypttab));
+	if (keymap.n)
+		cpio_add_file(archive, "etc/bulkhead/keymap", 0644, keymap.p, keymap.n);
 	if (fd < 0 || fstat(fd, &st) || ftruncate(fd, (st.st_size + 511) / 512 * 512) || lseek(fd, 0, SEEK_END) < 0)
 		r = -errno;
 	if (r == 0)

@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "installer/account.h"
+#include "installer/localise.h"
 #include "installer/run.h"
 
 static int check_file(const char *folder, const char *path, const char *remedy, struct error *err)
@@ -47,6 +48,19 @@ static int check_disk(const struct plan *plan, struct error *err)
 			 "this is no longer the disk that was chosen, as it was then");
 }
 
+static int check_names(const struct plan *plan, struct error *err)
+{
+	const char *source = plan->places.source;
+	const struct answers *a = plan->answers;
+	int r = a->keymap ? localise_check(source, "keymap", a->keymap, err) : 0;
+
+	if (r == 0 && a->locale)
+		r = localise_check(source, "locale", a->locale, err);
+	if (r == 0 && a->timezone)
+		r = localise_check(source, "timezone", a->timezone, err);
+	return r;
+}
+
 int step_check(struct install *in, struct error *err)
 {
 	static const char *const boot[] = {"boot/xen.gz", "boot/vmlinuz", "boot/initramfs.img", NULL};
@@ -67,6 +81,8 @@ int step_check(struct install *in, struct error *err)
 		if (r == 0)
 			r = check_file(plan->places.medium, manifest, rewrite, err);
 	}
+	if (r == 0)
+		r = check_names(plan, err);
 	if (r == 0)
 		r = account_check_free(plan->places.source, plan->answers->user, err);
 	return r;

@@ -2,9 +2,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
 #include "installer/config.h"
+#include "installer/localise.h"
 
 static int write_config(int etc, const char *file, const char *text, size_t n, mode_t mode, struct error *err)
 {
@@ -29,6 +31,42 @@ static int write_machine_id(int etc, struct error *err)
 	return write_config(etc, "machine-id", text, strlen(text), 0444, err);
 }
 
+/* For loadkeys at every start, for kernel updates' initramfs, and for what asks by name. */
+static int write_keyboard(const struct install *in, int etc, struct error *err)
+{
+	const char *name = answers_keymap(in->plan->answers);
+	_cleanup_free_ char *console = xasprintf("KEYMAP=%s\n", name);
+	/* X's layouts are named by country; so are the keymaps up to their first hyphen. */
+	_cleanup_free_ char *keyboard = xasprintf("XKBMODEL=pc105\nXKBLAYOUT=%.*s\n", (int)strcspn(name, "-_"), name);
+	_cleanup_strbuf_ struct strbuf keymap = {0};
+	int r;
+
+	if ((r = write_config(etc, "vconsole.conf", console, strlen(console), 0644, err)) < 0 ||
+	    (r = mkdir_p(etc, "default", 0755)) < 0 || (r = mkdir_p(etc, "bulkhead", 0755)) < 0 ||
+	    (r = write_config(etc, "default/keyboard", keyboard, strlen(keyboard), 0644, err)) < 0 ||
+	    !in->plan->answers->keymap)
+		return r;
+	if ((r = localise_load_keymap(name, err)) < 0 || (r = localise_dump_keymap(&keymap, err)) < 0)
+		return r;
+	return keymap.n ? write_config(etc, "bulkhead/keymap", keymap.p, keymap.n, 0644, err) : 0;
+}
+
+static int write_place(const struct install *in, int etc, struct error *err)
+{
+	const char *zone = answers_timezone(in->plan->answers);
+	_cleanup_free_ char *locale = xasprintf("LANG=%s\n", answers_locale(in->plan->answers));
+	_cleanup_free_ char *zone_line = xasprintf("%s\n", zone);
+	_cleanup_free_ char *link = xasprintf("../usr/share/zoneinfo/%s", zone);
+	int r;
+
+	if ((r = write_config(etc, "locale.conf", locale, strlen(locale), 0644, err)) < 0 ||
+	    (r = write_config(etc, "timezone", zone_line, strlen(zone_line), 0644, err)) < 0)
+		return r;
+	if ((unlinkat(etc, "localtime", 0) && errno != ENOENT) || symlinkat(link, etc, "localtime"))
+		return error_errno(err, -errno, "localtime", "cannot link");
+	return 0;
+}
+
 int step_configure(struct install *in, struct error *err)
 {
 	static const char hosts[] = "127.0.0.1 localhost dom0\n::1 localhost dom0\n";
@@ -46,6 +84,8 @@ int step_configure(struct install *in, struct error *err)
 	    (r = write_config(etc, "crypttab", crypttab.p, crypttab.n, 0600, err)) < 0 ||
 	    (r = write_config(etc, "hostname", "dom0\n", 5, 0644, err)) < 0 ||
 	    (r = write_config(etc, "hosts", hosts, sizeof(hosts) - 1, 0644, err)) < 0)
+		return r;
+	if ((r = write_keyboard(in, etc, err)) < 0 || (r = write_place(in, etc, err)) < 0)
 		return r;
 	return write_machine_id(etc, err);
 }

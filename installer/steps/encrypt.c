@@ -60,6 +60,14 @@ static int activate(struct install *in, struct crypt_device *cd, char *message, 
 	return r < 0 ? crypt_error(in, err, r, "cannot open the encrypted partition", message) : 0;
 }
 
+static int add_recovery(struct install *in, struct crypt_device *cd, char *message, struct error *err)
+{
+	const struct secret *key = &in->plan->answers->recovery_key;
+	int r = in->plan->answers->recovery ? crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, NULL, 0, key->p, key->n) : 0;
+
+	return r < 0 ? crypt_error(in, err, r, "cannot add the recovery key", message) : 0;
+}
+
 static int format(struct install *in, struct crypt_device *cd, char *message, struct error *err)
 {
 	const struct plan *plan = in->plan;
@@ -77,8 +85,8 @@ static int format(struct install *in, struct crypt_device *cd, char *message, st
 	r = crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, NULL, 0, pass->p, pass->n);
 	if (r < 0)
 		return crypt_error(in, err, r, "cannot add the passphrase", message);
-	r = activate(in, cd, message, err);
-	if (r < 0)
+	r = add_recovery(in, cd, message, err);
+	if (r < 0 || (r = activate(in, cd, message, err)) < 0)
 		return r;
 	snprintf(in->uuid.luks, sizeof(in->uuid.luks), "%s", crypt_get_uuid(cd));
 	return 0;
