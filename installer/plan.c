@@ -181,17 +181,6 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	return 0;
 }
 
-static void write_command(struct strbuf *out, const char *const *argv)
-{
-	strbuf_add_str(out, "      $");
-	for (; *argv; argv++) {
-		bool plain = **argv && !strpbrk(*argv, " \t\"'\\$`*?[]#~;&|<>(){}");
-
-		strbuf_printf(out, plain ? " %s" : " '%s'", *argv);
-	}
-	strbuf_add_char(out, '\n');
-}
-
 /* How to reach the disk, and what is about the installation and not about its result. */
 static bool is_of_the_way(const char *key)
 {
@@ -233,48 +222,6 @@ void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX])
 bool plan_can_undo(const struct plan *plan)
 {
 	return plan->layout.kind == DISK_BESIDE && !plan->layout.again;
-}
-
-/* A kept one, one of ours that is used again, or one that goes with the old table. */
-static const char *fate(const struct plan *plan, const struct partition *p)
-{
-	for (size_t i = 0; i < LAYOUT_PARTS && plan->layout.again; i++)
-		if (plan->layout.parts[i].number == p->number)
-			return "left by an unfinished installation";
-	return plan->layout.kind == DISK_BESIDE ? "kept" : "deleted";
-}
-
-void plan_write(const struct plan *plan, struct strbuf *out)
-{
-	const struct disk *disk = plan->disk;
-
-	strbuf_printf(out, "Target: %s, %s\n", facts_disk_name(plan->arena, disk), disk->device);
-	if (disk->table || disk->type)
-		strbuf_printf(out, "  has: %s%s%s\n", disk->table ? disk->table : "", disk->table ? " partition table" : "",
-			      disk->type ? disk->type : "");
-	for (const struct partition *p = disk->partitions; p; p = p->next)
-		strbuf_printf(out, "  %s: partition %u, %s, %s%s%s\n",
-			      fate(plan, p), p->number, facts_size(plan->arena, p->size), p->type ? p->type : "nothing recognised",
-			      p->label ? ", label " : "", p->label ? p->label : "");
-	for (size_t i = 0; i < LAYOUT_PARTS; i++) {
-		const struct layout_part *part = &plan->layout.parts[i];
-
-		strbuf_printf(out, "  made and formatted: partition %u, %s, %s: %s\n", part->number,
-			      facts_size(plan->arena, part->size), part->name, part->format);
-	}
-	if (plan->answers->plain)
-		strbuf_add_str(out, "  NOT ENCRYPTED: " ANSWERS_NO_ENCRYPTION "\n");
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		const struct step *s = &plan->steps[i];
-
-		strbuf_printf(out, "\n%2zu. %s: %s\n", i + 1, s->id, s->sentence);
-		if (s->no_return)
-			strbuf_add_str(out, "      (no way back from here)\n");
-		for (const char *const *c = s->calls; c && *c; c++)
-			strbuf_printf(out, "      %s\n", *c);
-		for (const char *const *const *c = s->commands; c && *c; c++)
-			write_command(out, *c);
-	}
 }
 
 void plan_free(struct plan *plan)
