@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -205,6 +206,7 @@ static int run_session(const struct options *o, struct facts *facts, struct answ
 	struct session s = {.facts = facts, .answers = answers, .places = places_of(o),
 			    .front = answers->unattended ? NULL : get_front(o),
 			    .resume = o->resume ? SESSION_RESUME : o->anew ? SESSION_ANEW : SESSION_OFFER};
+	struct rusage usage;
 	int r = session_run(&s, &plan, &err);
 
 	if (s.front)
@@ -214,6 +216,8 @@ static int run_session(const struct options *o, struct facts *facts, struct answ
 		return r < 0 ? EXIT_REFUSED : EXIT_FAILED;
 	}
 	event_emit("install.done", "disk", plan.disk->name, NULL);
+	getrusage(RUSAGE_SELF, &usage);
+	printf("Peak memory: %ld MiB.\n", usage.ru_maxrss >> 10);
 	printf("Installed. Remove the medium before the next start.\n");
 	fflush(stdout);
 	after_install(answers->after);

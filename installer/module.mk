@@ -13,7 +13,7 @@ bulkhead-installer_LIBS := installer
 TESTS += test-installer
 test-installer_SRCS := $(wildcard installer/tests/*.c)
 test-installer_LIBS := installer
-CHECK_FAST += installer/tests/run-cases installer/tests/dialogue
+CHECK_FAST += installer/tests/run-cases installer/tests/dialogue installer/tests/lab/replay-check
 
 FUZZ += fuzz-iommu-table
 fuzz-iommu-table_SRCS := qa/fuzz/iommu-table.c
@@ -24,3 +24,19 @@ fuzz-answers_LIBS := installer
 FUZZ += fuzz-record
 fuzz-record_SRCS := qa/fuzz/record.c
 fuzz-record_LIBS := installer
+
+# What the lab has of its own, and what is measured in it.
+BINS += lab-replay
+lab-replay_SRCS := installer/tests/lab/replay.c
+lab-replay_LIBS := common
+
+.PHONY: lab-installer bench-installer qa-powercut
+LAB_ISO ?= out/bulkhead-$(VERSION).iso
+lab-installer: all
+	installer/tests/lab/all $(LAB_ISO)
+bench-installer: all
+	SOURCE_MIB=400 CASES=bench installer/tests/lab/run $(LAB_ISO) $(BUILD)/bin
+# Minutes for each ten points where everything is emulated.
+qa-powercut: POINTS ?= 500
+qa-powercut: all
+	POINTS=$(POINTS) installer/tests/lab/cut-points $(LAB_ISO)
