@@ -64,5 +64,7 @@ int step_guest_kernels(struct install *in, struct error *err);
 int step_templates(struct install *in, struct error *err);
 int step_qubes(struct install *in, struct error *err);
 int step_qubes_after(struct install *in, struct error *err);
+/* A qubesd that an earlier installer left running on the target, when it was ended itself. */
+void qubes_end_stale(void);
 int step_report(struct install *in, struct error *err);
 int step_finish(struct install *in, struct error *err);

@@ -34,6 +34,7 @@ int session_begin(const struct plan_places *places, struct error *err)
 		return error_errno(err, r < 0 ? r : -errno, LOCK_FILE, "cannot open");
 	if (flock(lock, LOCK_EX | LOCK_NB))
 		return error_set(err, -EBUSY, LOCK_FILE, "let it come to its end", "another installation is running");
+	qubes_end_stale();
 	return target_release(places->target, err);
 }
 

@@ -13,14 +13,36 @@
 #include "common/sys/process.h"
 #include "installer/run.h"
 
-enum { START_TRIES = 600, PAUSE_MS = 100 };
+enum { START_TRIES = 600, STOP_TRIES = 100, PAUSE_MS = 100 };
 
-static bool socket_answers(void)
+/* The process that answers on the socket; 0: nobody does. */
+static pid_t socket_owner(void)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = INSTALL_SOCKET_DIR "/qubesd.sock"};
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
 
-	return fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address));
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
+		return 0;
+	return peer.pid;
+}
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){.tv_nsec = ms * 1000 * 1000}, NULL);
+}
+
+void qubes_end_stale(void)
+{
+	pid_t owner = socket_owner();
+
+	if (owner <= 0)
+		return;
+	kill(owner, SIGTERM);
+	for (unsigned i = 0; i < STOP_TRIES && !kill(owner, 0); i++)
+		pause_ms(PAUSE_MS);
 }
 
 static int remove_all_but(const char *folder, const char *kept)
@@ -76,13 +98,13 @@ int step_qubes(struct install *in, struct error *err)
 	for (unsigned i = 0; i < START_TRIES; i++) {
 		int status;
 
-		if (socket_answers())
+		if (socket_owner() > 0)
 			return 0;
 		if (waitpid(in->qubesd, &status, WNOHANG) == in->qubesd) {
 			in->qubesd = 0;
 			return error_set(err, -EIO, "qubesd", "see its message above", "ended at once");
 		}
-		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000 * 1000}, NULL);
+		pause_ms(PAUSE_MS);
 	}
 	return error_set(err, -ETIMEDOUT, "qubesd", NULL, "does not answer after a minute");
 }
