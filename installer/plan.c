@@ -185,7 +185,7 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 static bool is_of_the_way(const char *key)
 {
 	static const char *const keys[] = {"disk.serial", "disk.id", "disk.rule", "erase", "accept-missing",
-					   "after", "unattended", "insecure-test", NULL};
+					   "after", "unattended", "insecure-test", "report-stick", NULL};
 
 	for (const char *const *k = keys; *k; k++)
 		if (!strcmp(key, *k))

@@ -39,6 +39,15 @@ void report_write(const struct plan *plan, struct strbuf *out)
 	plan_write(plan, out);
 }
 
+void report_whole(const struct plan *plan, struct strbuf *out)
+{
+	report_write(plan, out);
+	strbuf_add_str(out, "\n== Answers\n");
+	answers_write(plan->answers, out);
+	strbuf_add_str(out, "\n== Hardware compatibility list\n");
+	verdict_hcl(plan->facts, &plan->verdict, out);
+}
+
 static void add_kernel_log(struct strbuf *out)
 {
 	_cleanup_free_ char *log = xmalloc(KERNEL_LOG_MAX);

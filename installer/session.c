@@ -84,6 +84,8 @@ static int take_answers(struct session *s, const struct record *record, const st
 		question_answer(&recorded, question_find("user.password"), a->password.p, &why);
 	else if (record_has(record, "user"))
 		question_waive(&recorded, question_find("user.password"));
+	/* The key is in the header already. */
+	question_waive(&recorded, question_find("recovery-key"));
 	recorded.disk = DISK_BY_NAME;
 	recorded.disk_value = arena_strdup(recorded.arena, disk->name);
 	question_answer(&recorded, question_find("erase"), disk->name, &why);
@@ -117,6 +119,10 @@ static int make_plan(struct session *s, struct record *record, struct plan *plan
 	bool attended = !s->answers->unattended, resumed = false;
 	int r = 0;
 
+	if (!disk && s->resume == SESSION_RESUME)
+		return error_set(err, -ESTALE, "--resume", "start anew with --anew",
+				 "there is no unfinished installation to go on with");
+
 	if (disk && attended && wants_resume(s, record, disk)) {
 		resumed = true;
 		r = take_answers(s, record, disk, err);
@@ -132,8 +138,7 @@ static int make_plan(struct session *s, struct record *record, struct plan *plan
 	record_free(record);
 	if (resumed || s->resume == SESSION_RESUME)
 		return error_set(err, -ESTALE, facts_disk_name(plan->arena, plan->disk), "start anew with --anew",
-				 disk ? "the unfinished installation is of another plan, medium or disk"
-				      : "there is no unfinished installation to go on with");
+				 "the unfinished installation is of another plan, medium or disk");
 	return 0;
 }
 
@@ -164,6 +169,20 @@ static void save_logs(const struct going_on *g, const struct step *step, const s
 		error_print("logs", &err);
 	else
 		printf("The logs are in %s.\n", where);
+}
+
+/* The installation is complete whether there is a stick or not. */
+static void save_report(const struct plan *plan)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_free_ char *where = NULL;
+	_cleanup_error_ struct error err = {0};
+
+	report_whole(plan, &text);
+	if (stick_save(plan, "bulkhead-report.txt", strbuf_blob(&text), &where, &err) < 0)
+		error_print("report", &err);
+	else
+		printf("The report is in %s.\n", where);
 }
 
 static enum install_choice choose(const struct going_on *g, const struct step *step, const struct error *failure)
@@ -215,5 +234,9 @@ int session_run(struct session *s, struct plan *plan, struct error *err)
 	}
 	if (options.failed)
 		s->front->pause();
-	return install_run(plan, &options, err) < 0 ? 1 : 0;
+	if (install_run(plan, &options, err) < 0)
+		return 1;
+	if (plan->answers->report_stick)
+		save_report(plan);
+	return 0;
 }

@@ -318,6 +318,18 @@ static bool get_timeout(const struct answers *a, struct strbuf *out)
 	return put_number(out, a->qrexec_timeout);
 }
 
+static int set_report_stick(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->report_stick = is_yes(text);
+	return 0;
+}
+
+static bool get_report_stick(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->report_stick);
+}
+
 static const char *const after_words[] = {
 	[AFTER_POWEROFF] = "poweroff", [AFTER_REBOOT] = "reboot", [AFTER_STAY] = "stay", NULL};
 
@@ -424,6 +436,10 @@ static const struct question table[] = {
 	{.key = "skip-bootloader", .kind = QUESTION_YESNO, .set = set_skip_bootloader, .get = get_skip_bootloader,
 	 .value = "`yes` or `no` (default)",
 	 .explain = "Installs no GRUB, only its menu: for coreboot and other firmware that starts systems itself."},
+	{.key = "report-stick", .kind = QUESTION_WORD, .words = no_yes, .set = set_report_stick, .get = get_report_stick,
+	 .prompt = "Save the report on a stick, too?", .standard = "no", .value = "`yes` or `no` (default)",
+	 .explain = "The report stays on the disk in any case. It goes to the volume labelled `BULKHEADLOG`, or else to the "
+		    "only FAT or ext4 volume on a USB disk. Without one the installation is complete all the same."},
 	{.key = "after", .kind = QUESTION_WORD, .words = after_words, .word_texts = after_texts, .set = set_after,
 	 .get = get_after, .prompt = "What should happen when the installation is done?", .standard = "poweroff",
 	 .value = "`poweroff` (default), `reboot` or `stay`", .explain = "Remove the medium before the next start."},
