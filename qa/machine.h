@@ -9,6 +9,7 @@
 #include "common/base/arena.h"
 #include "common/base/error.h"
 #include "common/base/strv.h"
+#include "common/base/yaml.h"
 
 struct machine_disk {
 	const char *id;	    /* file name of its overlay in the run's folder, and the name scenarios use */
@@ -20,6 +21,7 @@ struct machine_disk {
 
 struct machine_nic {
 	const char *model;
+	bool lab; /* in the run's network (qa/network.h); otherwise in none */
 	struct machine_nic *next;
 };
 
@@ -36,6 +38,10 @@ struct machine_boot {
 	const char *stick;    /* raw image offered as a USB stick, first in the boot order; NULL: none */
 	const char *cd;	      /* the same image in a CD drive, first in the boot order; NULL: none */
 	const char *answers;  /* raw image with the answer volume, as a second stick; NULL: none */
+	/* Loaded by QEMU itself when there is a kernel: a multiboot one, its options, and its modules. */
+	const char *kernel, *append, *initrd;
+	const char *medium, *images; /* then raw images as disks with these serials, read-only */
+	const struct yaml_node *disk_errors; /* map of disk to `read|write|flush [SECTOR]`: that fails with EIO; or NULL */
 	const char *dir;      /* run folder: disks, firmware variables, sockets */
 };
 
@@ -46,5 +52,13 @@ int machine_load(struct arena *a, const char *dir, const char *name, struct mach
  * overlays of the disks that an earlier run left there, which stay as they are.
  */
 int machine_prepare(const struct machine *m, const char *dir, const char *from, struct error *err);
-/* QEMU's command line: sockets `serial`, `events` and `qmp` in the run folder. */
+/* Keeps the disks and variables as they are under a name; the machine goes on with overlays. It must be off. */
+int machine_checkpoint(const struct machine *m, const char *dir, const char *name, struct error *err);
+/* Back to a checkpoint, as often as one likes. */
+int machine_restore(const struct machine *m, const char *dir, const char *name, struct error *err);
+/* Whether the machine needs the run's network. */
+bool machine_in_lab(const struct machine *m);
+/* QEMU's command line, appended: sockets `serial`, `events` and `qmp` in the run folder. */
 int machine_argv(const struct machine *m, const struct machine_boot *boot, struct strv *argv, struct error *err);
+/* The first of the files that is there. */
+int machine_find_firmware(const char *const *paths, const char **found, struct error *err);

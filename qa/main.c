@@ -47,6 +47,9 @@ static int make_folders(struct run *r, const char *scenario, struct error *err)
 	absolute = realpath(dir, NULL);
 	r->dir = arena_strdup(r->arena, absolute ? absolute : dir);
 	free(absolute);
+	absolute = realpath(qa_dir, NULL);
+	r->qa_dir = arena_strdup(r->arena, absolute ? absolute : qa_dir);
+	free(absolute);
 	if (!mkdtemp(scratch))
 		return error_errno(err, -errno, scratch, "cannot make the folder");
 	r->scratch = scratch;
@@ -81,6 +84,13 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 
 	r->machine = m;
 	e = make_folders(r, s->name, err);
+	r->network = (struct network){
+		.dir = arena_printf(r->arena, "%s/network", r->scratch),
+		.logs = r->dir,
+		.serve = arena_printf(r->arena, "%s/network/serve", r->qa_dir),
+		.repository = arena_printf(r->arena, "%s/network/repository", r->qa_dir),
+		.served = s->network,
+	};
 	if (e == 0)
 		e = machine_prepare(m, r->scratch, from, err);
 	if (e == 0)

@@ -1,13 +1,17 @@
 BINS += qa-run
-qa-run_SRCS := $(addprefix qa/,main.c channel.c machine.c report.c run.c scenario.c shell.c timeouts.c)
+QA_MACHINE := $(addprefix qa/,channel.c machine.c machine-argv.c machine-disks.c network.c qmp.c run.c shell.c timeouts.c)
+qa-run_SRCS := $(QA_MACHINE) $(addprefix qa/,main.c direct.c medium.c report.c scenario.c verbs-boot.c verbs-console.c verbs-qmp.c)
 qa-run_LIBS := common
 
 CHECK_FAST += qa/tests/harness
 
 TESTS += test-shell
-test-shell_SRCS := qa/tests/test_shell.c $(addprefix qa/,channel.c machine.c run.c shell.c timeouts.c)
+test-shell_SRCS := qa/tests/test_shell.c $(QA_MACHINE)
 test-shell_LIBS := common
 
 FUZZ += fuzz-yaml
 fuzz-yaml_SRCS := qa/fuzz/yaml.c
 fuzz-yaml_LIBS := common
+
+BINS += qa-fake-qemu
+qa-fake-qemu_SRCS := qa/tests/fake_qemu.c

@@ -11,6 +11,7 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
+#include "qa/qmp.h"
 
 enum { TAIL_LINES = 12, RETRY_MS = 50, QEMU_LOG_MAX = 1 << 20, SHELL_ESCAPE = 0x1d };
 
@@ -28,8 +29,7 @@ void run_pump(struct run *r, int ms)
 	channel_pump(&r->qmp);
 }
 
-/* True once QEMU has ended; its status is reaped. */
-static bool is_off(struct run *r)
+bool run_is_off(struct run *r)
 {
 	int status;
 
@@ -42,7 +42,7 @@ int run_timed_out(struct run *r, struct error *err, const char *what, int64_t se
 {
 	struct blob tail = channel_tail(&r->serial, TAIL_LINES);
 
-	if (is_off(r))
+	if (run_is_off(r))
 		return error_set(err, -EPIPE, what, NULL, "the machine went off; the serial line ended with:\n%.*s",
 				 BLOB_ARG(tail));
 	return error_set(err, -ETIMEDOUT, what, NULL, "not seen within %lld s; the serial line shows:\n%.*s",
@@ -75,7 +75,7 @@ static int open_channels(struct run *r, int64_t deadline, struct error *err)
 		int e;
 
 		while ((e = channel_open(channels[i], names[i], path, log, err)) == -EAGAIN) {
-			if (is_off(r))
+			if (run_is_off(r))
 				return start_failed(r, err);
 			if (now_ms() > deadline)
 				return error_set(err, -ETIMEDOUT, path, NULL, "QEMU does not listen there");
@@ -84,7 +84,7 @@ static int open_channels(struct run *r, int64_t deadline, struct error *err)
 		if (e < 0)
 			return e;
 	}
-	return channel_send(&r->qmp, "{\"execute\":\"qmp_capabilities\"}\n", 31);
+	return qmp_command(r, json_pack("{s:s}", "execute", "qmp_capabilities"), NULL, err);
 }
 
 static int start_qemu(struct run *r, struct strv *argv, struct error *err)
@@ -118,6 +118,10 @@ int run_boot(struct run *r, struct machine_boot *boot, struct error *err)
 	channel_close(&r->events);
 	channel_close(&r->qmp);
 	e = timeouts_get(r->timeouts, "qemu-start", &seconds, err);
+	if (e == 0 && machine_in_lab(r->machine)) {
+		e = network_prepare(r->arena, &r->network, err);
+		network_argv(&r->network, r->machine, &argv);
+	}
 	if (e == 0)
 		e = machine_argv(r->machine, boot, &argv, err);
 	if (e == 0)
@@ -138,7 +142,7 @@ int run_expect(struct run *r, const char *text, const char *timeout, struct erro
 	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
 		if (channel_match(&r->serial, text))
 			return 0;
-		if (r->serial.fd < 0 && is_off(r))
+		if (r->serial.fd < 0 && run_is_off(r))
 			break;
 		run_pump(r, 500);
 	}
@@ -217,7 +221,7 @@ int run_wait_event(struct run *r, const char *name, const struct yaml_node *with
 		e = next_event(r, name, with, &other, err);
 		if (e)
 			return e < 0 ? e : 0;
-		if (r->events.fd < 0 && is_off(r))
+		if (r->events.fd < 0 && run_is_off(r))
 			break;
 		run_pump(r, 500);
 	}
@@ -234,7 +238,7 @@ int run_wait_off(struct run *r, const char *timeout, struct error *err)
 	if (e < 0)
 		return e;
 	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
-		if (is_off(r))
+		if (run_is_off(r))
 			return 0;
 		run_pump(r, 200);
 	}
@@ -243,18 +247,18 @@ int run_wait_off(struct run *r, const char *timeout, struct error *err)
 
 void run_screenshot(struct run *r, const char *name)
 {
-	_cleanup_free_ char *line = xasprintf(
-		"{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"%s/%s.png\",\"format\":\"png\"}}\n", r->dir, name);
+	_cleanup_error_ struct error err = {0};
 
-	if (is_off(r) || channel_send(&r->qmp, line, strlen(line)) < 0)
+	if (r->qmp.fd < 0 || run_is_off(r))
 		return;
-	for (int i = 0; i < 20 && !channel_match(&r->qmp, "\"return\""); i++)
-		run_pump(r, 200);
+	if (qmp_command(r, json_pack("{s:s, s:{s:o, s:s}}", "execute", "screendump", "arguments", "filename",
+				     json_sprintf("%s/%s.png", r->dir, name), "format", "png"), NULL, &err) < 0)
+		error_print("qa/run", &err);
 }
 
 void run_cut_power(struct run *r)
 {
-	if (is_off(r))
+	if (run_is_off(r))
 		return;
 	kill(r->qemu, SIGKILL);
 	process_wait(r->qemu);
@@ -266,7 +270,7 @@ void run_shell(struct run *r)
 	struct termios saved, raw;
 	char buf[256];
 
-	if (is_off(r) || tcgetattr(STDIN_FILENO, &saved) < 0) {
+	if (run_is_off(r) || tcgetattr(STDIN_FILENO, &saved) < 0) {
 		fprintf(stderr, "qa/run: no console: %s\n", r->qemu ? "this is no terminal" : "the machine is off");
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "common/base/yaml.h"
 #include "qa/channel.h"
 #include "qa/machine.h"
+#include "qa/network.h"
 
 struct timeouts; /* qa/timeouts.yaml: name -> seconds, scaled where there is no KVM */
 
@@ -21,10 +22,12 @@ struct run {
 	const struct machine *machine;
 	const struct timeouts *timeouts;
 	const char *dir;     /* absolute */
+	const char *qa_dir;  /* absolute: machines/, scenarios/ ... */
 	const char *scratch; /* short path for sockets and disks */
+	struct network network;
 	pid_t qemu;	     /* 0: off */
 	struct channel serial, events, qmp;
-	unsigned boots, commands;
+	unsigned boots, commands, qmp_commands;
 };
 
 int run_boot(struct run *r, struct machine_boot *boot, struct error *err);
@@ -39,7 +42,7 @@ int run_wait_event(struct run *r, const char *name, const struct yaml_node *with
 		   struct error *err);
 /* Waits until the machine has powered itself off. */
 int run_wait_off(struct run *r, const char *timeout, struct error *err);
-/* Logs in at a login prompt that is on the screen or comes, and makes the shell quiet and wide. */
+/* Logs in at a login prompt that is on the screen or comes (no password: it does so by itself), and makes the shell quiet and wide. */
 int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err);
 /* Runs a command in the shell on the serial line; *output (may be NULL) gets what it printed. Exit code or -errno. */
 int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err);
@@ -49,6 +52,8 @@ void run_pump(struct run *r, int ms);
 int run_timed_out(struct run *r, struct error *err, const char *what, int64_t seconds);
 /* A PNG or PPM of the screen in the run's folder. */
 void run_screenshot(struct run *r, const char *name);
+/* True once QEMU has ended; its status is reaped. */
+bool run_is_off(struct run *r);
 /* Pulls the plug. */
 void run_cut_power(struct run *r);
 /* Connects this terminal to the serial line until Ctrl-]. */

@@ -5,7 +5,7 @@
 
 struct scenario {
 	const char *name, *summary, *machine;
-	const struct yaml_node *steps;
+	const struct yaml_node *steps, *network; /* network: what is served (qa/network.h), or NULL */
 };
 
 int scenario_load(struct arena *a, const char *dir, const char *name, struct scenario *s, struct error *err);

@@ -118,14 +118,14 @@ int run_command(struct run *r, const char *command, const char *timeout, struct 
 int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err)
 {
 	_cleanup_free_ char *user_line = xasprintf("%s\n", user);
-	_cleanup_free_ char *password_line = xasprintf("%s\n", password);
+	_cleanup_free_ char *password_line = xasprintf("%s\n", password ? password : "");
 	int e = run_expect(r, "login: ", timeout, err);
 
-	if (e == 0)
+	if (e == 0 && password)
 		e = run_send(r, user_line, err);
-	if (e == 0)
+	if (e == 0 && password)
 		e = run_expect(r, "assword: ", timeout, err);
-	if (e == 0)
+	if (e == 0 && password)
 		e = run_send(r, password_line, err);
 	/* Input before the prompt is lost: login(1) flushes what was typed while it checked. */
 	if (e == 0)
