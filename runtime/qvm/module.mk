@@ -1,8 +1,4 @@
 # Command line tools of the Admin API: one binary, many names.
-LIBS += qubesadmin
-qubesadmin_SRCS := runtime/qvm/client.c
-qubesadmin_LIBS := common
-
 SOCKET_BINS += qvm
 XEN_BINS += qvm
 qvm_SRCS := $(addprefix runtime/qvm/,main.c common.c power.c create.c prefs.c features.c ls.c run.c query.c)

@@ -3,7 +3,7 @@
 
 #include "common/base/strv.h"
 #include "common/ui/options.h"
-#include "runtime/qvm/client.h"
+#include "runtime/qubesadmin/include/qubesadmin.h"
 
 /* Options that every tool has; they come first in its table. */
 #define QVM_COMMON                                                                                 \

@@ -1,4 +1,4 @@
-#include "runtime/qvm/client.h"
+#include "runtime/qubesadmin/include/qubesadmin.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
