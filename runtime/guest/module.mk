@@ -1,7 +1,7 @@
 # What runs in a qube between Xen and its distribution: /init of the initramfs, and the set-up at boot.
 LIBS += guest-parts
 guest-parts_SRCS := runtime/guest/init/gpt.c runtime/guest/device.c \
-	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c network.c)
+	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c network.c lease.c binds.c binds_parse.c)
 guest-parts_LIBS := common-min
 
 XEN_BINS += guest-init qubes-guest-setup
@@ -19,3 +19,7 @@ test-guest_LIBS := guest-parts common
 FUZZ += fuzz-gpt
 fuzz-gpt_SRCS := qa/fuzz/gpt.c
 fuzz-gpt_LIBS := common-min
+
+FUZZ += fuzz-binds
+fuzz-binds_SRCS := qa/fuzz/binds.c
+fuzz-binds_LIBS := guest-parts common-min

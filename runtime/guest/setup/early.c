@@ -56,6 +56,16 @@ void setup_put_file(struct setup *s, const char *path, const char *text)
 		setup_complain(s, path, "%s", strerror(-r));
 }
 
+void setup_replace_file(struct setup *s, const char *path, const char *text)
+{
+	struct stat st;
+
+	if (fstatat(s->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
+	    !setup_file_protected(s, path))
+		unlinkat(s->root, path + 1, 0);
+	setup_put_file(s, path, text);
+}
+
 /* As RFC 1123 has it; dom0's names of qubes are stricter. */
 static bool hostname_valid(const char *name)
 {
@@ -140,9 +150,30 @@ static void set_timezone(struct setup *s)
 		setup_put_file(s, "/etc/timezone", line);
 }
 
+/*
+ * Templates reach the outside through qrexec only. A qube made from a template finds the template's file and takes it
+ * away again.
+ */
+static void set_apt_proxy(struct setup *s)
+{
+	static const char path[] = "/etc/apt/apt.conf.d/01qubes-proxy";
+
+	if (faccessat(s->root, "etc/apt/apt.conf.d", F_OK, 0) < 0)
+		return;
+	if (faccessat(s->root, "run/qubes-service/updates-proxy-setup", F_OK, 0) == 0)
+		setup_put_file(s, path,
+			       "### QUBES BEGIN ###\n"
+			       "Acquire::http::Proxy \"http://127.0.0.1:8082/\";\n"
+			       "Acquire::https::Proxy \"http://127.0.0.1:8082/\";\n"
+			       "### QUBES END ###\n");
+	else if (!setup_file_protected(s, path) && unlinkat(s->root, path + 1, 0) < 0 && errno != ENOENT)
+		setup_complain(s, path, "cannot be removed: %s", strerror(errno));
+}
+
 int setup_early_config(struct setup *s)
 {
 	set_hostname(s);
 	set_timezone(s);
+	set_apt_proxy(s);
 	return 0;
 }

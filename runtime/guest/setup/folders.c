@@ -41,11 +41,11 @@ static int copy_attributes(int dirfd, const char *name, const struct stat *st)
 	return utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int copy_file(int from_dir, int to_dir, const char *name)
+static int copy_file(int from_dir, const char *from_name, int to_dir, const char *to_name)
 {
-	_cleanup_close_ int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int from = openat(from_dir, from_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_close_ int to =
-		openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		openat(to_dir, to_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (from < 0 || to < 0)
 		return -errno;
@@ -53,34 +53,34 @@ static int copy_file(int from_dir, int to_dir, const char *name)
 	return n < 0 ? (int)n : 0;
 }
 
-static int copy_link(int from_dir, int to_dir, const char *name)
+static int copy_link(int from_dir, const char *from, int to_dir, const char *to)
 {
 	char target[4096];
-	ssize_t n = readlinkat(from_dir, name, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(from_dir, from, target, sizeof(target) - 1);
 
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';
-	return symlinkat(target, to_dir, name) < 0 ? -errno : 0;
+	return symlinkat(target, to_dir, to) < 0 ? -errno : 0;
 }
 
 /* Devices, sockets and pipes have no place in a skeleton and are left out. */
-static int copy_entry(int from_dir, int to_dir, const char *name)
+static int copy_entry(int from_dir, const char *from, int to_dir, const char *to)
 {
 	struct stat st;
 	int r = 0;
 
-	if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(from_dir, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
-		return copy_dir(from_dir, name, to_dir, name);
+		return copy_dir(from_dir, from, to_dir, to);
 	if (S_ISREG(st.st_mode))
-		r = copy_file(from_dir, to_dir, name);
+		r = copy_file(from_dir, from, to_dir, to);
 	else if (S_ISLNK(st.st_mode))
-		r = copy_link(from_dir, to_dir, name);
+		r = copy_link(from_dir, from, to_dir, to);
 	else
 		return 0;
-	return r ? r : copy_attributes(to_dir, name, &st);
+	return r ? r : copy_attributes(to_dir, to, &st);
 }
 
 static int copy_dir(int from_parent, const char *from, int to_parent, const char *to)
@@ -103,7 +103,7 @@ static int copy_dir(int from_parent, const char *from, int to_parent, const char
 		return -errno;
 	while (!r && (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			r = copy_entry(from_fd, to_fd, entry->d_name);
+			r = copy_entry(from_fd, entry->d_name, to_fd, entry->d_name);
 	return r ? r : copy_attributes(to_parent, to, &st);
 }
 
@@ -113,7 +113,7 @@ int setup_copy_tree(int root, const char *from, const char *to)
 	int r = remove_tree(root, part);
 
 	if (!r)
-		r = copy_dir(root, from, root, part);
+		r = copy_entry(root, from, root, part);
 	if (!r && renameat(root, part, root, to) < 0)
 		r = -errno;
 	return r;

@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 		{"mount-dirs", setup_mount_dirs, false},
 		{"misc-post", setup_misc_post, false},
 		{"uplink", setup_uplink, true},
-		{"forwarding", setup_forwarding, true},
+		{"lease", setup_lease, false},
+		{"bind-dirs", setup_bind_dirs, false},
 	};
 	struct setup s = {
 		.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
@@ -88,7 +89,7 @@ int main(int argc, char **argv)
 			forget_seed(&s);
 		return failed;
 	}
-	fprintf(stderr, "usage: qubes-guest-setup sysinit|early-config|mount-dirs|misc-post|uplink [INTERFACE]|"
-			"forwarding\n");
+	fprintf(stderr, "usage: qubes-guest-setup sysinit|early-config|mount-dirs|misc-post|bind-dirs|"
+			"uplink [INTERFACE]|lease\n");
 	return 2;
 }

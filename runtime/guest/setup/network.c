@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,7 +101,6 @@ int setup_resolvers(struct setup *s, const char *iface)
 	};
 	_cleanup_strbuf_ struct strbuf text = {0};
 	_cleanup_strv_ struct strv argv = {0};
-	struct stat st;
 
 	if ((!dns[0] && !dns[1]) || service_on(s, "disable-dns-server"))
 		return 0;
@@ -120,10 +118,7 @@ int setup_resolvers(struct setup *s, const char *iface)
 						     .null_stdin = 1})
 			       ? -EIO
 			       : 0;
-	if (fstatat(s->root, "etc/resolv.conf", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISLNK(st.st_mode) && !setup_file_protected(s, "/etc/resolv.conf"))
-		unlinkat(s->root, "etc/resolv.conf", 0);
-	setup_put_file(s, "/etc/resolv.conf", text.p);
+	setup_replace_file(s, "/etc/resolv.conf", text.p);
 	return 0;
 }
 
@@ -218,22 +213,4 @@ int setup_uplink(struct setup *s)
 	if (r < 0)
 		setup_complain(s, s->argument, "cannot set the interface up: %s", strerror(-r));
 	return r;
-}
-
-static void set_sysctl(struct setup *s, const char *path, const char *value)
-{
-	int r = write_file(s->root, path, value, strlen(value), 0644);
-
-	if (r < 0)
-		setup_complain(s, path, "cannot be set to %s: %s", value, strerror(-r));
-}
-
-int setup_forwarding(struct setup *s)
-{
-	const char *gateway6 = setup_value(s, "/qubes-netvm-gateway6");
-
-	set_sysctl(s, "proc/sys/net/ipv4/ip_forward", "1");
-	if (gateway6 && *gateway6)
-		set_sysctl(s, "proc/sys/net/ipv6/conf/all/forwarding", "1");
-	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "common/base/strbuf.h"
 #include "common/base/strmap.h"
+#include "common/base/strv.h"
 
 struct setup {
 	int root;	      /* descriptor of "/" */
@@ -28,12 +29,14 @@ void setup_complain(struct setup *s, const char *object, const char *fmt, ...)
  * random seed. */
 int setup_sysinit(struct setup *s);
 
-/* Host name, /etc/hosts, time zone. Files listed in protected-files.d stay as they are. */
+/* Host name, /etc/hosts, time zone, apt's proxy. Files listed in protected-files.d stay as they are. */
 int setup_early_config(struct setup *s);
 /* May a script change this file? `path` begins with '/'. */
 bool setup_file_protected(const struct setup *s, const char *path);
 /* Writes the file, which `path` names from '/', if it says something else and is not protected. */
 void setup_put_file(struct setup *s, const char *path, const char *text);
+/* The same; a link in its place gives way. */
+void setup_replace_file(struct setup *s, const char *path, const char *text);
 /* `hosts` with its 127.0.1.1 line naming `name`; allocated. */
 char *setup_hosts(const char *hosts, const char *name);
 
@@ -44,7 +47,7 @@ char *setup_hosts(const char *hosts, const char *name);
 int setup_mount_dirs(struct setup *s);
 /* The folders alone, in the mounted /rw. */
 int setup_rw_folders(struct setup *s);
-/* Copies a tree with owners, modes, times and links; `to` appears whole or not at all. */
+/* Copies a file, link or tree with owners, modes, times and links; `to` appears whole or not at all. */
 int setup_copy_tree(int root, const char *from, const char *to);
 
 enum volume_state {
@@ -73,5 +76,20 @@ int setup_uplink(struct setup *s);
 int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, struct strbuf *out);
 /* Tells systemd-resolved where it runs, else /etc/resolv.conf. */
 int setup_resolvers(struct setup *s, const char *iface);
-/* A qube that provides network forwards packets. */
-int setup_forwarding(struct setup *s);
+/*
+ * /etc/resolv.conf of a qube whose network cards systemd-networkd looks after, without systemd-resolved: the name
+ * servers of its leases.
+ */
+int setup_lease(struct setup *s);
+
+/* The user's `binds`: paths that live on in /rw/bind-dirs (see docs/guest-boot.md), each mounted over the root's. */
+int setup_bind_dirs(struct setup *s);
+/*
+ * Reads the shell's arrays of one configuration file: binds+=(...), binds=(...) with words, quoted or not, over
+ * several lines; comments. False, with the number of the line, at anything else.
+ */
+bool setup_binds_parse(struct blob text, struct strv *paths, unsigned *line);
+/* Where the copy of `path` that stays is, from the root: rw/bind-dirs/..., rw/home/..., rw/usrlocal/...; allocated. */
+char *setup_bind_source(const char *path);
+/* Copies the root's file or tree there, if it is not there; -ENOENT when neither exists. */
+int setup_bind_prepare(struct setup *s, const char *path);

@@ -131,20 +131,23 @@ TEST(resolvers)
 	close(s.root);
 }
 
-TEST(forwarding)
+TEST(resolvers_of_a_lease)
 {
+	static const char state[] = "# This is private data.\nOPER_STATE=routable\nDNS=192.0.2.53 2001:db8::53 bad;name\n"
+				    "DOMAINS=example.org x|y\n";
 	_cleanup_strbuf_ struct strbuf text = {0};
 	struct setup s = begin();
 
-	mkdir_p(s.root, "proc/sys/net/ipv4", 0755);
-	mkdir_p(s.root, "proc/sys/net/ipv6/conf/all", 0755);
-	CHECK_INT(setup_forwarding(&s), 0);
-	CHECK_INT(read_file(s.root, "proc/sys/net/ipv4/ip_forward", 16, &text), 0);
-	CHECK_STR(text.p, "1");
-	CHECK(faccessat(s.root, "proc/sys/net/ipv6/conf/all/forwarding", F_OK, 0) < 0);
-	put(&s, "/qubes-netvm-gateway6", "fd09:24ef:4179::a89:2");
-	CHECK_INT(setup_forwarding(&s), 0);
-	CHECK(faccessat(s.root, "proc/sys/net/ipv6/conf/all/forwarding", F_OK, 0) == 0);
-	strmap_free(&s.values);
+	/* Nothing known yet: the file stays. */
+	write_file(s.root, "etc/resolv.conf", "old\n", 4, 0644);
+	CHECK_INT(setup_lease(&s), 0);
+	CHECK_INT(read_file(s.root, "etc/resolv.conf", 4096, &text), 0);
+	CHECK_STR(text.p, "old\n");
+	mkdir_p(s.root, "run/systemd/netif", 0755);
+	write_file(s.root, "run/systemd/netif/state", state, strlen(state), 0644);
+	CHECK_INT(setup_lease(&s), 0);
+	strbuf_reset(&text);
+	CHECK_INT(read_file(s.root, "etc/resolv.conf", 4096, &text), 0);
+	CHECK_STR(text.p, "nameserver 192.0.2.53\nnameserver 2001:db8::53\n");
 	close(s.root);
 }
