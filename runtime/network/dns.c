@@ -28,20 +28,6 @@ void dns_read_resolv_conf(struct blob text, struct dns_servers *out)
 			add(word, out);
 }
 
-void dns_read_networkd(struct blob text, struct dns_servers *out)
-{
-	struct blob line, word;
-
-	while (blob_token(&text, '\n', &line)) {
-		if (!blob_has_prefix(line, "DNS="))
-			continue;
-		line = (struct blob){line.p + 4, line.n - 4};
-		/* ADDRESS[:PORT][%INTERFACE][#NAME]; ports of their own are rare and nothing that a client could ask for. */
-		while (blob_word(&line, &word))
-			add(word, out);
-	}
-}
-
 void dns_rules(const char *const virtual[2], const struct dns_servers *servers, struct strbuf *out)
 {
 	static const char *const protocols[] = {"tcp", "udp"};

@@ -16,7 +16,5 @@ struct dns_servers {
 
 /* Adds the `nameserver` lines of a resolv.conf(5); loopback is left out, a client would not reach it. */
 void dns_read_resolv_conf(struct blob text, struct dns_servers *out);
-/* Adds the `DNS=` line of systemd-networkd's state file. */
-void dns_read_networkd(struct blob text, struct dns_servers *out);
 /* The chain anew: questions to virtual server i go to server i; without any they are dropped. */
 void dns_rules(const char *const virtual[2], const struct dns_servers *servers, struct strbuf *out);

@@ -79,16 +79,16 @@ static int forward(struct error *err)
 	return r;
 }
 
-static void read_servers(const char *name, void (*parse)(struct blob, struct dns_servers *), struct dns_servers *out)
+static void read_servers(const char *name, struct dns_servers *out)
 {
 	_cleanup_free_ char *path = xasprintf("%s%s", root, name);
 	_cleanup_strbuf_ struct strbuf text = {0};
 
 	if (!out->n && read_file(AT_FDCWD, path, FILE_LIMIT, &text) >= 0)
-		parse(strbuf_blob(&text), out);
+		dns_read_resolv_conf(strbuf_blob(&text), out);
 }
 
-/* The first source that knows any: what resolved or NetworkManager use, a lease of networkd's, the qube's own. */
+/* The first source that knows any: what resolved or NetworkManager use, what the qube itself uses. */
 static int dns(struct error *err)
 {
 	_cleanup_free_ char *primary = db_value("/qubes-netvm-primary-dns"),
@@ -98,10 +98,9 @@ static int dns(struct error *err)
 	_cleanup_strbuf_ struct strbuf script = {0};
 	struct dns_servers servers = {.n = 0};
 
-	read_servers("/run/systemd/resolve/resolv.conf", dns_read_resolv_conf, &servers);
-	read_servers("/run/NetworkManager/no-stub-resolv.conf", dns_read_resolv_conf, &servers);
-	read_servers("/run/systemd/netif/state", dns_read_networkd, &servers);
-	read_servers("/etc/resolv.conf", dns_read_resolv_conf, &servers);
+	read_servers("/run/systemd/resolve/resolv.conf", &servers);
+	read_servers("/run/NetworkManager/no-stub-resolv.conf", &servers);
+	read_servers("/etc/resolv.conf", &servers);
 	dns_rules(virtual, &servers, &script);
 	return nft_apply("chain dnat-dns", script.p, err);
 }

@@ -78,8 +78,9 @@ TEST(name_servers)
 			  "add rule ip qubes dnat-dns ip daddr 10.139.1.1 udp dport 53 drop\n"
 			  "add rule ip qubes dnat-dns ip daddr 10.139.1.2 tcp dport 53 drop\n"
 			  "add rule ip qubes dnat-dns ip daddr 10.139.1.2 udp dport 53 drop\n");
-	dns_read_resolv_conf(BLOB("# no\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver x;y\noptions a\n"), &s);
-	dns_read_networkd(BLOB("OPER_STATE=routable\nDNS=192.0.2.1 192.0.2.2 2001:db8::1\n"), &s);
+	dns_read_resolv_conf(BLOB("# no\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver x;y\nnameserver 2001:db8::1\n"
+				  "nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions a\n"),
+			     &s);
 	CHECK_INT(s.n, 2);
 	dns_rules(virtual, &s, &two);
 	CHECK_STR(two.p, "flush chain ip qubes dnat-dns\n"
