@@ -5,6 +5,7 @@ guest-parts_SRCS := runtime/guest/init/gpt.c runtime/guest/device.c \
 guest-parts_LIBS := common-min
 
 XEN_BINS += guest-init qubes-guest-setup
+SOCKET_BINS += qubes-guest-setup
 guest-init_SRCS := $(addprefix runtime/guest/init/,init.c say.c modules.c swap.c switch.c)
 guest-init_LIBS := guest-parts common-min
 guest-init_LDFLAGS := -static
@@ -23,3 +24,5 @@ fuzz-gpt_LIBS := common-min
 FUZZ += fuzz-binds
 fuzz-binds_SRCS := qa/fuzz/binds.c
 fuzz-binds_LIBS := guest-parts common-min
+
+CHECK_FAST += runtime/guest/tests/run
