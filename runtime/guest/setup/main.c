@@ -34,8 +34,10 @@ void setup_complain(struct setup *s, const char *object, const char *fmt, ...)
 /* Everything in one request; the values live as long as the program. */
 static int read_values(struct setup *s)
 {
+	static char **pairs;
 	qdb_handle_t h = qdb_open(NULL);
-	char **pairs = h ? qdb_multiread(h, "", NULL, NULL) : NULL;
+
+	pairs = h ? qdb_multiread(h, "", NULL, NULL) : NULL;
 
 	if (!pairs) {
 		setup_complain(s, "qubesdb", "cannot read it: %s", strerror(errno));
@@ -73,10 +75,10 @@ int main(int argc, char **argv)
 		{"lease", setup_lease, false},
 		{"bind-dirs", setup_bind_dirs, false},
 	};
-	struct setup s = {
-		.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-		.argument = argc == 3 ? argv[2] : NULL,
-	};
+	static struct setup s;
+
+	s.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s.argument = argc == 3 ? argv[2] : NULL;
 
 	for (size_t i = 0; (argc == 2 || (argc == 3 && !strcmp(argv[1], "uplink"))) && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name))
