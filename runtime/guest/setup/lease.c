@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/blob.h"
 #include "common/base/strbuf.h"
@@ -27,7 +29,12 @@ int setup_lease(struct setup *s)
 	_cleanup_strbuf_ struct strbuf state = {0}, out = {0};
 	struct blob rest, line, word;
 	char text[WORD_MAX];
-	int r = read_file(s->root, "run/systemd/netif/state", STATE_MAX_BYTES, &state);
+	int r;
+
+	/* With it, resolv.conf is its own and it knows the leases. */
+	if (faccessat(s->root, "run/systemd/resolve", F_OK, 0) == 0)
+		return 0;
+	r = read_file(s->root, "run/systemd/netif/state", STATE_MAX_BYTES, &state);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

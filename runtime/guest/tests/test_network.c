@@ -149,5 +149,12 @@ TEST(resolvers_of_a_lease)
 	strbuf_reset(&text);
 	CHECK_INT(read_file(s.root, "etc/resolv.conf", 4096, &text), 0);
 	CHECK_STR(text.p, "nameserver 192.0.2.53\nnameserver 2001:db8::53\n");
+	/* systemd-resolved knows better. */
+	mkdir_p(s.root, "run/systemd/resolve", 0755);
+	write_file(s.root, "etc/resolv.conf", "of resolved\n", 12, 0644);
+	CHECK_INT(setup_lease(&s), 0);
+	strbuf_reset(&text);
+	CHECK_INT(read_file(s.root, "etc/resolv.conf", 4096, &text), 0);
+	CHECK_STR(text.p, "of resolved\n");
 	close(s.root);
 }
