@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,16 +21,21 @@
 
 enum { UPLINK_SECONDS = 20 };
 
-/* A word of the interface's own settings in qubesdb, else the qube's. */
-static const char *net_value(const struct setup *s, const char *mac, const char *own,
-			     const char *general)
+/*
+ * A word of the interface's own settings in qubesdb, else the qube's, which are meant for the interface with the qube's
+ * MAC address: a netvm has others, towards its clients.
+ */
+static const char *net_value(const struct setup *s, const char *mac, const char *own, const char *general)
 {
 	_cleanup_free_ char *key = xasprintf("/net-config/%s/%s", mac, own),
 			    *ip = xasprintf("/net-config/%s/ip", mac);
+	const char *qube_mac = setup_value(s, "/qubes-mac");
 
 	if (setup_value(s, ip))
 		return setup_value(s, key);
-	return general ? setup_value(s, general) : NULL;
+	if (!general || (qube_mac && strcasecmp(qube_mac, mac)))
+		return NULL;
+	return setup_value(s, general);
 }
 
 /* The words go into commands: what is no address is no word. */

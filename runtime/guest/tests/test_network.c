@@ -95,6 +95,16 @@ TEST(uplink_without_default_route)
 		   "route replace 10.137.0.2/32 dev eth0\n");
 }
 
+TEST(uplink_is_not_the_way_to_clients)
+{
+	struct setup s = begin();
+
+	put(&s, "/qubes-ip", "10.137.0.5");
+	put(&s, "/qubes-gateway", "10.137.0.2");
+	put(&s, "/qubes-mac", "00:16:3e:5e:6c:01");
+	check(&s, -ENOENT, "");
+}
+
 TEST(uplink_of_nobody)
 {
 	static const char *const wrong[] = {"", "10.137.0.5\nlink del eth0", "10.137.0", "fd00::1",
