@@ -24,7 +24,8 @@ struct copy_watch {
 int copy_measure(int from, const char *name, uint64_t *bytes, struct error *err);
 /*
  * Copies the content of folder `from` into the existing folder `to`; both are descriptors. Folders that are there
- * already (mount points) are used; any other existing object is -EEXIST, unless the watch says `again`. Errors name the path inside the tree.
+ * already (mount points) are used; any other existing object is -EEXIST, unless the watch says `again`. Errors name the
+ * path inside the tree.
  */
 int copy_tree(int from, int to, const struct copy_watch *watch, struct error *err);
 /* One object of folder `from`, whatever it is, in the place of what has its name in `to`. */

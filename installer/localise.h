@@ -6,7 +6,10 @@
 
 #include "installer/run.h"
 
-/* Does the root `source` have it? `key` is one of the table's: keymap, locale, timezone. 0, or -ENOENT with the reason. */
+/*
+ * Does the root `source` have it? `key` is one of the table's: keymap, locale, timezone; others are fine. 0, or -ENOENT
+ * with the reason.
+ */
 int localise_check(const char *source, const char *key, const char *value, struct error *err);
 /* Types with this layout from now on, on this machine's own console. */
 int localise_load_keymap(const char *name, struct error *err);

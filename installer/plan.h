@@ -56,7 +56,8 @@ struct plan {
 
 /*
  * Chooses the disk and makes the steps. Errors: an answer is missing, no such disk or more than one (-ENODEV,
- * -ENOTUNIQ), a missing feature of the machine was not accepted (-EPERM), the disk is the medium, read-only, in use, or too small. `places` may be NULL.
+ * -ENOTUNIQ), a missing feature of the machine was not accepted (-EPERM), the disk is the medium, read-only, in use, or
+ * too small. `places` may be NULL.
  */
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err);

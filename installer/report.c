@@ -20,8 +20,8 @@ static void add_head(const struct plan *plan, struct strbuf *out)
 	if (gmtime_r(&now, &utc))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &utc);
 	uname(&kernel);
-	strbuf_printf(out, "Bulkhead %s\ndate: %s\nkernel: %s\nXen: %s\nmachine: %s %s, firmware %s\nuser: %s\n", BULKHEAD_VERSION,
-		      when, kernel.release, f->hardware.xen_version ? f->hardware.xen_version : "none",
+	strbuf_printf(out, "Bulkhead %s\ndate: %s\nkernel: %s\nXen: %s\nmachine: %s %s, firmware %s\nuser: %s\n",
+		      BULKHEAD_VERSION, when, kernel.release, f->hardware.xen_version ? f->hardware.xen_version : "none",
 		      f->hardware.vendor ? f->hardware.vendor : "", f->hardware.model ? f->hardware.model : "",
 		      f->hardware.bios ? f->hardware.bios : "unknown", plan->answers->user ? plan->answers->user : "");
 	for (const char *const *t = f->templates; t && *t; t++)

@@ -24,7 +24,10 @@ static char *sys_line(const char *device, const char *file)
 	return blob_dup(blob_trim(strbuf_blob(&text)));
 }
 
-/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point. Btrfs has numbers of its own there: its source tells. */
+/*
+ * proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, ..., source. Btrfs has device numbers of its own
+ * there: its source tells.
+ */
 static int check_mounts(const char *device, const char *node, struct error *err)
 {
 	_cleanup_free_ char *number = sys_line(device, "dev");
