@@ -1,6 +1,6 @@
 /*
  * The digests of all files that were copied, in the form of sha256sum(1): "DIGEST  PATH", with a backslash before the
- * digest when PATH has line ends and backslashes written as \\n and \\\\. On the target it stays: what was installed can
+ * digest when PATH has line ends and backslashes written as \n and \\. On the target it stays: what was installed can
  * be compared with it at any time.
  */
 #pragma once
