@@ -2,15 +2,18 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/ui/options.h"
+#include "qa/pool.h"
 #include "qa/report.h"
 #include "qa/run.h"
 #include "qa/scenario.h"
 
 static bool list, keep, shell, run_all;
+static long jobs = 1024;
 static const char *out = "out/qa", *qa_dir = "qa", *from;
 
 static const struct option_def options[] = {
@@ -19,7 +22,8 @@ static const struct option_def options[] = {
 	{"keep", 'k', OPTION_FLAG, &keep, NULL, "keep disks and logs of scenarios that pass as well"},
 	{"shell", 's', OPTION_FLAG, &shell, NULL, "on failure, connect this terminal to the machine's console"},
 	{"from", 'f', OPTION_STRING, &from, "DIR", "start on overlays of the disks kept there by an earlier run"},
-	{"out", 'o', OPTION_STRING, &out, "DIR", "where logs, screenshots and junit.xml go (out/qa)"},
+	{"jobs", 'j', OPTION_NUMBER, &jobs, "N", "at most so many machines at a time (as the host's processors and memory allow)"},
+	{"out", 'o', OPTION_STRING, &out, "DIR", "where logs, screenshots and reports go (out/qa)"},
 	{"dir", 'd', OPTION_STRING, &qa_dir, "DIR", "folder with machines/, scenarios/ and timeouts.yaml (qa)"},
 	{0},
 };
@@ -56,7 +60,7 @@ static int make_folders(struct run *r, const char *scenario, struct error *err)
 	return 0;
 }
 
-static int run_steps(struct run *r, const struct scenario *s, struct error *err)
+static int run_steps(struct run *r, const struct scenario *s, struct result *result, struct error *err)
 {
 	unsigned i = 0;
 	int e = 0;
@@ -66,6 +70,7 @@ static int run_steps(struct run *r, const struct scenario *s, struct error *err)
 		int64_t start = now_ms();
 
 		e = scenario_step(r, step, &label, err);
+		result_add_step(result, r->arena, label, now_ms() - start, e < 0);
 		printf("%s: %2u/%zu %6.1f s  %s%s\n", s->name, ++i, s->steps->n, (double)(now_ms() - start) / 1000,
 		       label, e < 0 ? "  FAILED" : "");
 		fflush(stdout);
@@ -78,7 +83,21 @@ static int run_steps(struct run *r, const struct scenario *s, struct error *err)
 	return e;
 }
 
-static int run_on_machine(struct run *r, const struct scenario *s, const struct machine *m, struct error *err)
+/* What a person would look at first. */
+static void run_examine(struct run *r)
+{
+	_cleanup_strbuf_ struct strbuf said = {0};
+	_cleanup_error_ struct error err = {0};
+
+	run_screenshot(r, "failure");
+	/* Only where a shell has answered before; Xen's own messages tell of crashes that nobody else saw. */
+	if (!r->commands || run_is_off(r) || run_command(r, "sudo -n xl dmesg || xl dmesg", "diagnosis", &said, &err) < 0)
+		return;
+	write_file(AT_FDCWD, arena_printf(r->arena, "%s/xl-dmesg.txt", r->dir), said.p ? said.p : "", said.n, 0644);
+}
+
+static int run_on_machine(struct run *r, const struct scenario *s, const struct machine *m, struct result *result,
+			  struct error *err)
 {
 	int e;
 
@@ -94,10 +113,10 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	if (e == 0)
 		e = machine_prepare(m, r->scratch, from, err);
 	if (e == 0)
-		e = run_steps(r, s, err);
+		e = run_steps(r, s, result, err);
 	if (e < 0) {
-		run_screenshot(r, "failure");
 		error_print("qa/run", err);
+		run_examine(r);
 		if (shell)
 			run_shell(r);
 	}
@@ -112,28 +131,43 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	return e;
 }
 
-static void run_scenario(const char *name, struct result *result)
+static int load_scenario(struct arena *a, const char *name, struct scenario *s, struct machine **m, struct error *err)
+{
+	int e = scenario_load(a, arena_printf(a, "%s/scenarios", qa_dir), name, s, err);
+
+	return e < 0 ? e : machine_load(a, arena_printf(a, "%s/machines", qa_dir), s->machine, m, err);
+}
+
+/* In a process of its own; what came of it lies in its folder. */
+static int run_scenario(const char *name)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_error_ struct error err = {0};
 	struct run r = {.arena = a, .serial = CHANNEL_CLOSED, .events = CHANNEL_CLOSED, .qmp = CHANNEL_CLOSED};
 	int64_t start = now_ms();
+	struct result result;
 	struct machine *m;
 	struct scenario s;
 	int e = -EINVAL;
 
+	result_begin(&result, a, name);
 	r.timeouts = timeouts_load(a, arena_printf(a, "%s/timeouts.yaml", qa_dir), &err);
 	if (r.timeouts)
-		e = scenario_load(a, arena_printf(a, "%s/scenarios", qa_dir), name, &s, &err);
+		e = load_scenario(a, name, &s, &m, &err);
 	if (e == 0)
-		e = machine_load(a, arena_printf(a, "%s/machines", qa_dir), s.machine, &m, &err);
-	if (e == 0)
-		e = run_on_machine(&r, &s, m, &err);
+		e = run_on_machine(&r, &s, m, &result, &err);
 	else
 		error_print("qa/run", &err);
-	result->ms = now_ms() - start;
+	result.ms = now_ms() - start;
 	if (e < 0)
-		result->failure = xasprintf("%s: %s", err.object, err.cause);
+		result.failure = arena_printf(a, "%s: %s", err.object, err.cause);
+	if (!r.dir) {
+		r.dir = arena_printf(a, "%s/%s", out, name);
+		mkdir_p(AT_FDCWD, r.dir, 0755);
+	}
+	if (result_write(arena_printf(a, "%s/result.json", r.dir), &result, &err) < 0)
+		error_print("qa/run", &err);
+	return e < 0;
 }
 
 static int find_scenarios(struct strv *names)
@@ -167,28 +201,73 @@ static void print_list(const struct strv *names)
 	}
 }
 
+static const struct strv *scenarios; /* of this run, in the order of results */
+static struct result *results;
+static struct arena *results_arena;
+
+static int job_run(unsigned i)
+{
+	return run_scenario(scenarios->v[i]);
+}
+
+static void job_ended(unsigned i)
+{
+	result_read(results_arena, arena_printf(results_arena, "%s/%s/result.json", out, scenarios->v[i]), &results[i]);
+	printf("%s: %s in %lld s\n", results[i].scenario, results[i].failure ? "FAILED" : "passed",
+	       (long long)results[i].ms / 1000);
+	fflush(stdout);
+}
+
+static int write_reports(unsigned n)
+{
+	_cleanup_error_ struct error err = {0};
+	int r = report_junit(arena_printf(results_arena, "%s/junit.xml", out), results, n, &err);
+
+	if (r == 0)
+		r = report_html(out, results, n, &err);
+	if (r < 0)
+		error_print("qa/run", &err);
+	return r;
+}
+
+/* What the machine takes; a scenario that cannot be loaded takes nothing, and says so when it runs. */
+static struct pool_job job_size(struct arena *a, const char *name)
+{
+	struct machine *m;
+	struct scenario s;
+
+	if (load_scenario(a, name, &s, &m, NULL) < 0)
+		return (struct pool_job){0};
+	return (struct pool_job){m->memory_mib, m->cpus};
+}
+
 static int run_scenarios(const struct strv *names)
 {
-	struct result *results = xcalloc(names->n, sizeof(*results));
-	_cleanup_free_ char *junit = xasprintf("%s/junit.xml", out);
-	_cleanup_error_ struct error err = {0};
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct pool pool = {.jobs = (unsigned)jobs, .run = job_run, .ended = job_ended};
+	struct pool_job *sizes = arena_alloc(a, names->n * sizeof(*sizes));
 	unsigned failed = 0;
+	int r;
 
+	results_arena = a;
+	results = arena_alloc(a, names->n * sizeof(*results));
+	scenarios = names;
 	mkdir_p(AT_FDCWD, out, 0755);
 	for (size_t i = 0; i < names->n; i++) {
-		results[i].scenario = names->v[i];
-		run_scenario(names->v[i], &results[i]);
-		printf("%s: %s in %lld s\n", names->v[i], results[i].failure ? "FAILED" : "passed",
-		       (long long)results[i].ms / 1000);
-		failed += results[i].failure != NULL;
+		result_begin(&results[i], a, names->v[i]);
+		sizes[i] = job_size(a, names->v[i]);
+		/* Never the result of an earlier run. */
+		unlink(arena_printf(a, "%s/%s/result.json", out, names->v[i]));
 	}
-	if (report_junit(junit, results, (unsigned)names->n, &err) < 0)
-		error_print("qa/run", &err);
-	printf("%zu passed, %u failed, 0 skipped\n", names->n - failed, failed);
+	pool_measure(&pool);
+	r = pool_run(&pool, sizes, (unsigned)names->n);
+	if (r < 0)
+		fprintf(stderr, "qa/run: %s\n", strerror(-r));
+	r = r < 0 ? r : write_reports((unsigned)names->n);
 	for (size_t i = 0; i < names->n; i++)
-		free(results[i].failure);
-	free(results);
-	return failed ? 1 : 0;
+		failed += results[i].failure != NULL;
+	printf("%zu passed, %u failed, 0 skipped\n", names->n - failed, failed);
+	return failed || r < 0 ? 1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -213,5 +292,7 @@ int main(int argc, char **argv)
 	}
 	if (!names.n)
 		return options_wrong(&command, "which scenario? --list shows them");
+	if (jobs < 1 || shell)
+		jobs = 1;
 	return run_scenarios(&names);
 }

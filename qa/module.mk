@@ -1,6 +1,6 @@
 BINS += qa-run
 QA_MACHINE := $(addprefix qa/,channel.c machine.c machine-argv.c machine-disks.c network.c qmp.c run.c shell.c timeouts.c)
-qa-run_SRCS := $(QA_MACHINE) $(addprefix qa/,main.c direct.c medium.c report.c scenario.c verbs-boot.c verbs-console.c verbs-qmp.c)
+qa-run_SRCS := $(QA_MACHINE) $(addprefix qa/,main.c direct.c medium.c pool.c report.c report-html.c result.c scenario.c verbs-boot.c verbs-console.c verbs-qmp.c)
 qa-run_LIBS := common
 
 CHECK_FAST += qa/tests/harness
@@ -15,3 +15,12 @@ fuzz-yaml_LIBS := common
 
 BINS += qa-fake-qemu
 qa-fake-qemu_SRCS := qa/tests/fake_qemu.c
+
+BINS += qa-flakes
+qa-flakes_SRCS := qa/flakes.c
+qa-flakes_LIBS := common
+qa-flakes_PKGS := libxml-2.0
+
+TESTS += test-pool
+test-pool_SRCS := qa/tests/test_pool.c qa/pool.c
+test-pool_LIBS := common

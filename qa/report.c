@@ -4,8 +4,9 @@
 
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
+#include "qa/report-text.h"
 
-static void add_escaped(struct strbuf *out, const char *text)
+void report_add_escaped(struct strbuf *out, const char *text)
 {
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -35,12 +36,12 @@ int report_junit(const char *path, const struct result *results, unsigned n, str
 		      n, failures);
 	for (unsigned i = 0; i < n; i++) {
 		strbuf_add_str(&out, "<testcase classname=\"qa\" name=\"");
-		add_escaped(&out, results[i].scenario);
+		report_add_escaped(&out, results[i].scenario);
 		strbuf_printf(&out, "\" time=\"%lld.%03lld\">", (long long)results[i].ms / 1000,
 			      (long long)results[i].ms % 1000);
 		if (results[i].failure) {
 			strbuf_add_str(&out, "<failure>");
-			add_escaped(&out, results[i].failure);
+			report_add_escaped(&out, results[i].failure);
 			strbuf_add_str(&out, "</failure>");
 		}
 		strbuf_add_str(&out, "</testcase>\n");

@@ -1,0 +1,93 @@
+#include "qa/pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+
+struct state {
+	const struct pool *pool;
+	const struct pool_job *jobs;
+	pid_t *pids;
+	unsigned next, running;
+	uint64_t memory_mib, cpus; /* taken */
+};
+
+void pool_measure(struct pool *p)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	char line[256];
+	cpu_set_t set;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+			break;
+	p->memory_mib = kib * 3 / 4 / 1024;
+	p->cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint64_t)CPU_COUNT(&set);
+}
+
+static int has_room(const struct state *s)
+{
+	const struct pool_job *job = &s->jobs[s->next];
+
+	return s->running == 0 || (s->running < s->pool->jobs && s->memory_mib + job->memory_mib <= s->pool->memory_mib &&
+				   s->cpus + job->cpus <= s->pool->cpus);
+}
+
+static int start(struct state *s)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		int code = s->pool->run(s->next);
+
+		fflush(NULL);
+		_exit(code);
+	}
+	s->pids[s->next] = pid;
+	s->memory_mib += s->jobs[s->next].memory_mib;
+	s->cpus += s->jobs[s->next].cpus;
+	s->next++;
+	s->running++;
+	return 0;
+}
+
+static int reap(struct state *s)
+{
+	int status;
+	pid_t pid = waitpid(-1, &status, 0);
+
+	if (pid < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (unsigned i = 0; i < s->next; i++) {
+		if (s->pids[i] != pid)
+			continue;
+		s->pids[i] = 0;
+		s->memory_mib -= s->jobs[i].memory_mib;
+		s->cpus -= s->jobs[i].cpus;
+		s->running--;
+		s->pool->ended(i);
+	}
+	return 0;
+}
+
+int pool_run(const struct pool *p, const struct pool_job *jobs, unsigned n)
+{
+	_cleanup_free_ pid_t *pids = xcalloc(n, sizeof(*pids));
+	struct state s = {.pool = p, .jobs = jobs, .pids = pids};
+	int r = 0;
+
+	while (r == 0 && (s.next < n || s.running))
+		r = s.next < n && has_room(&s) ? start(&s) : reap(&s);
+	return r;
+}

@@ -1,0 +1,76 @@
+/* Each job runs once, never more at a time than fit, and one that is too large runs alone. */
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/tests/test.h"
+#include "qa/pool.h"
+
+/* Shared with the jobs' processes. */
+static struct shared {
+	atomic_uint running, memory, runs[8];
+	atomic_bool too_many, too_much;
+} *shared;
+static const struct pool_job *sizes;
+static unsigned ended, room;
+
+static int count_and_wait(unsigned i)
+{
+	unsigned memory = atomic_fetch_add(&shared->memory, (unsigned)sizes[i].memory_mib) + (unsigned)sizes[i].memory_mib;
+	unsigned running = atomic_fetch_add(&shared->running, 1) + 1;
+
+	if (running > 3)
+		shared->too_many = true;
+	if (memory > room && running > 1)
+		shared->too_much = true;
+	shared->runs[i]++;
+	usleep(2000);
+	atomic_fetch_sub(&shared->running, 1);
+	atomic_fetch_sub(&shared->memory, (unsigned)sizes[i].memory_mib);
+	return 0;
+}
+
+static void count_ended(unsigned i)
+{
+	(void)i;
+	ended++;
+}
+
+static void run_all(const struct pool_job *jobs, unsigned n)
+{
+	const struct pool pool = {.jobs = 3, .memory_mib = 10, .cpus = 8, .run = count_and_wait, .ended = count_ended};
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED);
+	sizes = jobs;
+	ended = 0;
+	room = 10;
+	CHECK_INT(pool_run(&pool, jobs, n), 0);
+	CHECK_INT(ended, n);
+	for (unsigned i = 0; i < n; i++)
+		CHECK_INT(shared->runs[i], 1);
+	CHECK(!shared->too_many);
+	CHECK(!shared->too_much);
+	munmap(shared, sizeof(*shared));
+}
+
+TEST(number)
+{
+	static const struct pool_job jobs[] = {{1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+
+	run_all(jobs, 7);
+}
+
+TEST(memory)
+{
+	static const struct pool_job jobs[] = {{6, 1}, {6, 1}, {4, 1}, {8, 1}, {2, 1}};
+
+	run_all(jobs, 5);
+}
+
+TEST(larger_than_the_host)
+{
+	static const struct pool_job jobs[] = {{4, 1}, {400, 64}, {4, 1}};
+
+	run_all(jobs, 3);
+}
