@@ -164,8 +164,9 @@ static void add_nics(const struct machine *m, struct strv *argv)
 	unsigned n = 0, taps = 0;
 
 	for (const struct machine_nic *nic = m->nics; nic; nic = nic->next, n++) {
+		/* With offload headers before the packets nobody could read a capture. */
 		if (nic->lab)
-			addf(argv, "-netdev", "tap,id=net%u,ifname=lab%u,script=no,downscript=no", n, taps++);
+			addf(argv, "-netdev", "tap,id=net%u,ifname=lab%u,script=no,downscript=no,vnet_hdr=off", n, taps++);
 		else
 			addf(argv, "-netdev", "user,id=net%u,restrict=on", n);
 		addf(argv, "-device", "%s,netdev=net%u", nic->model, n);

@@ -27,8 +27,9 @@ int medium_answers(struct run *r, const char *text, const char **image, struct e
 			     err);
 }
 
-/* Where on the medium a file of it begins, as xorriso tells: `File data lba: N , START , BLOCKS , SIZE , 'PATH'`. */
-static int offset_on_medium(const char *image, const char *path, uint64_t *offset, struct error *err)
+/* Where on the medium a file of it begins, and its size, as xorriso tells: `File data lba: N , START , BLOCKS , SIZE , 'PATH'`. */
+static int offset_on_medium(const char *image, const char *path, uint64_t *offset, uint64_t *size,
+			    struct error *err)
 {
 	const char *const argv[] = {"xorriso", "-report_about", "FAILURE", "-indev", image, "-find", path,
 				    "-exec", "report_lba", "--", NULL};
@@ -40,10 +41,11 @@ static int offset_on_medium(const char *image, const char *path, uint64_t *offse
 		if (!blob_has_prefix(line, "File data lba:") || !blob_token(&line, ',', &field) ||
 		    !blob_token(&line, ',', &field))
 			continue;
-		if (blob_to_u64(blob_trim(field), UINT32_MAX, offset)) {
-			*offset *= 2048;
-			return 0;
-		}
+		if (!blob_to_u64(blob_trim(field), UINT32_MAX, offset) || !blob_token(&line, ',', &field) ||
+		    !blob_token(&line, ',', &field) || !blob_to_u64(blob_trim(field), INT64_MAX, size))
+			continue;
+		*offset *= 2048;
+		return 0;
 	}
 	return error_set(err, -ENOENT, path, NULL, "xorriso finds no such file on %s", image);
 }
@@ -52,14 +54,19 @@ int medium_damage(struct run *r, const char *image, const char *where, const cha
 {
 	const char *plus = strrchr(where, '+');
 	_cleanup_close_ int fd = -1;
-	uint64_t at = 0, start = 0;
+	bool from_end = plus && plus[1] == '-';
+	uint64_t at = 0, start = 0, size = 0;
 	unsigned char byte;
 	int e;
 
-	if (!image || !plus || !blob_to_u64(blob_of(plus + 1), INT64_MAX / 2, &at))
+	if (!image || !plus || !blob_to_u64(blob_of(plus + 1 + from_end), INT64_MAX / 2, &at))
 		return error_set(err, -EINVAL, where, NULL, "'damage' is FILE+OFFSET, a place on the stick");
 	*copy = arena_printf(r->arena, "%s/damaged.iso", r->scratch);
-	e = offset_on_medium(image, arena_strndup(r->arena, where, (size_t)(plus - where)), &start, err);
+	e = offset_on_medium(image, arena_strndup(r->arena, where, (size_t)(plus - where)), &start, &size, err);
+	if (e == 0 && (from_end ? !at || at > size : at >= size))
+		e = error_set(err, -EINVAL, where, NULL, "the file has %llu bytes only", (unsigned long long)size);
+	if (from_end)
+		at = size - at;
 	if (e == 0)
 		e = process_check((const char *const[]){"cp", "--reflink=auto", image, *copy, NULL}, err);
 	if (e < 0)

@@ -5,5 +5,8 @@
 
 /* An ext4 image labelled BULKHEAD_ANS with answers.yaml. */
 int medium_answers(struct run *r, const char *text, const char **image, struct error *err);
-/* A copy of the medium with one bit of the file on it changed; `where` is FILE+OFFSET. */
+/*
+ * A copy of the medium with one bit of the file on it changed; `where` is FILE+OFFSET,
+ * or FILE+-OFFSET counted from its end.
+ */
 int medium_damage(struct run *r, const char *image, const char *where, const char **copy, struct error *err);
