@@ -14,7 +14,7 @@
 #define GRUB "/usr/lib/grub/"
 
 /* Room for a larger GRUB, and enough clusters of one sector to be a FAT16. */
-enum { ESP_KIB = 8192 };
+enum { ESP_KIB = 2560 };
 
 static int write_text(const struct output_job *job, const char *name, const char *text, struct error *err)
 {
