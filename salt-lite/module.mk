@@ -1,5 +1,5 @@
 # The state engine.
-LIBS += salt-values salt-jinja
+LIBS += salt-values salt-jinja salt-engine
 salt-values_SRCS := $(addprefix salt-lite/value/,heap.c map.c regex.c resolve.c value.c write.c yaml.c)
 salt-values_LIBS := common
 salt-values_PKGS := yaml-0.1 libpcre2-8
@@ -8,7 +8,17 @@ salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c gl
 salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 
+salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c render.c run.c states.c top.c) \
+	$(addprefix salt-lite/states/,command.c file.c qvm.c)
+salt-engine_LIBS := salt-jinja qubesadmin
+
+BINS += salt-lite
+salt-lite_SRCS := salt-lite/main.c
+salt-lite_LIBS := salt-engine
+salt-lite_LDFLAGS := -static
+
 TESTS += test-salt-template
 test-salt-template_SRCS := salt-lite/tests/test_template.c
 test-salt-template_LIBS := salt-jinja
 CHECK_FAST += salt-lite/tests/recheck
+CHECK_FAST += salt-lite/tests/formulas

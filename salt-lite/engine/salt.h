@@ -1,0 +1,109 @@
+/*
+ * The state engine: state files become an ordered plan of states (chunks), which is printed or run. One struct salt is
+ * one run; everything lives in its heap.
+ */
+#pragma once
+
+#include "common/base/strbuf.h"
+#include "common/base/strv.h"
+#include "salt-lite/jinja/jinja.h"
+
+enum outcome { OUTCOME_NONE, OUTCOME_SKIPPED, OUTCOME_FAILED, OUTCOME_SAME, OUTCOME_CHANGED };
+
+/* What a state function reports. result null: test=True and something would change. */
+struct result {
+	enum { RESULT_TRUE, RESULT_FALSE, RESULT_WOULD } value;
+	struct value *changes;
+	struct text comment;
+};
+
+struct chunk {
+	const char *sls, *id, *name, *module, *function;
+	struct value *args; /* parameters and requisites, by name */
+	int64_t order;
+	size_t position;
+	enum { CHUNK_NEW, CHUNK_VISITING, CHUNK_DONE } mark;
+	enum outcome outcome;
+	struct result result;
+	bool reported;
+};
+
+struct salt {
+	struct heap h;
+	struct jinja jinja;
+	const char *root; /* "" for the real one */
+	const char *id;
+	const char *qubesd; /* its socket, or NULL: the usual one */
+	struct strv file_roots, pillar_roots;
+	const struct value *grains, *pillar;
+	bool test, failhard, quiet;
+	const struct strv *roots; /* where templates are looked for now */
+	/* compiled */
+	struct value *high;	/* id: {key: body}; of all state files, in order */
+	struct value *loaded;	/* sls: true */
+	struct value *extends;	/* list of maps */
+	struct value *excludes; /* list */
+	struct chunk **chunks;
+	size_t n_chunks, cap_chunks;
+	struct chunk **plan;
+	size_t n_plan;
+	int lock;
+	int journal;
+};
+
+/* Fills what templates see (salt, grains, pillar ...). Grains are gathered unless they are set. */
+void salt_prepare(struct salt *s);
+/* A template of the file roots, rendered: the text. */
+struct blob salt_render(struct salt *s, const char *name);
+/* Renders the pillar's top file and what it names for s->id. */
+void salt_load_pillar(struct salt *s);
+/* Loads state files (dotted names) or, with none, those that the top file names; then orders them into s->plan. */
+void salt_compile(struct salt *s, const struct strv *sls);
+/* Runs the plan; prints what each state did. Returns the number of failed states. */
+size_t salt_run(struct salt *s, size_t *changed);
+/* The plan as JSON, a state a line. */
+void salt_show(struct salt *s);
+const struct value *grains_gather(struct salt *s);
+
+/* The names of the top file for s->id, from `roots`. */
+void top_matches(struct salt *s, const struct strv *roots, struct strv *sls);
+/* Finds "a.b" as a/b.sls or a/b/init.sls; false: nowhere. */
+bool salt_find_sls(struct salt *s, const char *sls, const char **name);
+bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path);
+struct blob salt_template(struct salt *s, const char *name, const char *sls, struct blob text,
+			  const struct value *context);
+
+/* Whether a requisite names this state. */
+bool requisite_matches(struct salt *s, const struct chunk *c, const struct value *item);
+
+/* State functions. */
+struct state_function {
+	const char *module, *function;
+	void (*run)(struct salt *s, struct chunk *c);
+	const char *parameters; /* separated by blanks; "*": any */
+	void (*watched)(struct salt *s, struct chunk *c); /* mod_watch, or NULL */
+};
+
+const struct state_function *state_find(const char *module, const char *function);
+extern const struct state_function file_states[], command_states[], qvm_states[], system_states[];
+
+/* A parameter of the state, or NULL. */
+const struct value *arg(const struct chunk *c, const char *name);
+const char *arg_text(struct salt *s, const struct chunk *c, const char *name, const char *otherwise);
+bool arg_bool(const struct chunk *c, const char *name, bool otherwise);
+/* A scalar as a list of one; absent: an empty list. */
+const struct value *arg_list(struct salt *s, const struct chunk *c, const char *name);
+void result_say(struct salt *s, struct chunk *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void result_fail(struct salt *s, struct chunk *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Notes a change; in test mode the result becomes "would". */
+void result_change(struct salt *s, struct chunk *c, const char *what, const struct value *value);
+
+/* `path` below the root, in the heap. */
+const char *rooted(struct salt *s, const char *path);
+/* Runs a shell command as `user` (NULL: as here), at most `timeout` seconds (0: no bound); output is added to *out. */
+int shell_run(struct salt *s, const char *command, const char *user, const char *cwd, long timeout, struct strbuf *out);
+
+/* salt['name']: an execution function. */
+const struct value *execution_library(struct salt *s);
+/* "a:b:c" in nested maps, or NULL. */
+const struct value *value_path(struct heap *h, const struct value *v, struct blob path, char separator);

@@ -1,0 +1,3 @@
+qvm:
+  sys-firewall:
+    disposable: true

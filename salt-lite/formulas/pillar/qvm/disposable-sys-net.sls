@@ -1,0 +1,3 @@
+qvm:
+  sys-net:
+    disposable: true

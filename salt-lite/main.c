@@ -1,0 +1,152 @@
+/* salt-lite: the state engine as a command. */
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "common/sys/file.h"
+#include "common/sys/journal.h"
+#include "common/ui/options.h"
+#include "salt-lite/engine/salt.h"
+#include "salt-lite/value/yaml.h"
+
+enum { EXIT_COMPILE = 1, EXIT_CHANGED = 2, EXIT_FAILED = 20, EXIT_USAGE = 64, EXIT_LOCKED = 75 };
+
+struct request {
+	struct salt salt;
+	const char *command, *grains;
+	struct strv operands;
+	size_t failed, changed;
+};
+
+static void read_grains(struct request *r)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct salt *s = &r->salt;
+	struct value *grains = (struct value *)(uintptr_t)grains_gather(s);
+	const struct value *given;
+	int code;
+
+	if (r->grains) {
+		code = read_file(AT_FDCWD, r->grains, 1 << 20, &text);
+		if (code < 0)
+			heap_fail(&s->h, "%s cannot be read: %s", r->grains, strerror(-code));
+		given = yaml_parse(&s->h, r->grains, value_blob(&s->h, strbuf_blob(&text))->s);
+		for (size_t i = 0; given->kind == V_MAP && i < given->map.n; i++)
+			map_set(&s->h, grains, given->map.pairs[i].key, given->map.pairs[i].value);
+	}
+	s->grains = grains;
+}
+
+static void work(struct heap *h, void *data)
+{
+	struct request *r = data;
+	struct salt *s = &r->salt;
+
+	h->user = s;
+	read_grains(r);
+	salt_prepare(s);
+	if (s->pillar_roots.n)
+		salt_load_pillar(s);
+	if (!strcmp(r->command, "render")) {
+		struct blob text = salt_render(s, r->operands.v[0]);
+
+		fwrite(text.p, 1, text.n, stdout);
+		return;
+	}
+	salt_compile(s, &r->operands);
+	if (!strcmp(r->command, "show-low"))
+		salt_show(s);
+	else
+		r->failed = salt_run(s, &r->changed);
+}
+
+static int open_state(struct salt *s)
+{
+	const char *dir = rooted(s, "/var/lib/salt-lite");
+
+	s->lock = s->journal = -1;
+	if (s->test)
+		return 0;
+	if (mkdir_p(AT_FDCWD, dir, 0700) < 0)
+		return -errno;
+	s->lock = open(arena_printf(s->h.arena, "%s/lock", dir), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock < 0)
+		return -errno;
+	if (flock(s->lock, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	/* What an earlier run noted is history; each run has its own log. */
+	unlink(arena_printf(s->h.arena, "%s/journal.1", dir));
+	rename(arena_printf(s->h.arena, "%s/journal", dir), arena_printf(s->h.arena, "%s/journal.1", dir));
+	s->journal = journal_open(AT_FDCWD, arena_printf(s->h.arena, "%s/journal", dir), NULL);
+	return s->journal < 0 ? s->journal : 0;
+}
+
+static void take_words(struct request *r, const struct strv *words)
+{
+	for (size_t i = 1; i < words->n; i++) {
+		const char *w = words->v[i];
+
+		if (!strcasecmp(w, "test=true"))
+			r->salt.test = true;
+		else if (strcasecmp(w, "test=false"))
+			strv_push(&r->operands, w);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_arena_ struct arena *arena = arena_new();
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strv_ struct strv words = {0};
+	struct request r = {.salt = {.root = "", .id = "dom0"}};
+	bool plan = false, detailed = false;
+	const struct option_def options[] = {
+		{"root", 0, OPTION_STRING, &r.salt.root, "DIR", "apply below DIR"},
+		{"file-roots", 0, OPTION_LIST, &r.salt.file_roots, "DIR", "where state files lie (/srv/salt)"},
+		{"pillar-roots", 0, OPTION_LIST, &r.salt.pillar_roots, "DIR", "where the pillar lies (/srv/pillar)"},
+		{"grains", 0, OPTION_STRING, &r.grains, "FILE", "facts, as YAML, over those that are gathered"},
+		{"id", 0, OPTION_STRING, &r.salt.id, "NAME", "who this is for top files (dom0)"},
+		{"qubesd", 0, OPTION_STRING, &r.salt.qubesd, "SOCKET", "the Admin API's socket"},
+		{"plan", 0, OPTION_FLAG, &plan, NULL, "as test=True: only say what would change"},
+		{"quiet", 'q', OPTION_FLAG, &r.salt.quiet, NULL, "only states that change or fail"},
+		{"failhard", 0, OPTION_FLAG, &r.salt.failhard, NULL, "stop at the first failure"},
+		{"detailed-exit", 0, OPTION_FLAG, &detailed, NULL, "exit with 2 when something changed"},
+		{0},
+	};
+	const struct command_line cmd = {"salt-lite", "render FILE | show-low [SLS...] | apply [SLS...] [test=True]",
+					 "Makes a system what its state files say.",
+					 "Exit codes: 0 done, 1 the files do not compile, 2 changed (--detailed-exit), "
+					 "20 a state failed, 64 wrong use, 75 another run holds the lock.",
+					 options, false};
+	enum options_result parsed = options_parse(&cmd, argc, argv, &words);
+	int code;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : EXIT_USAGE;
+	if (!words.n || (strcmp(words.v[0], "render") && strcmp(words.v[0], "show-low") && strcmp(words.v[0], "apply")) ||
+	    (!strcmp(words.v[0], "render") && words.n != 2))
+		return options_wrong(&cmd, "a command is needed: render, show-low or apply"), EXIT_USAGE;
+	r.command = words.v[0];
+	take_words(&r, &words);
+	r.salt.test |= plan;
+	if (!r.salt.file_roots.n)
+		strv_push(&r.salt.file_roots, "/srv/salt");
+	if (!r.salt.pillar_roots.n && access("/srv/pillar", F_OK) == 0)
+		strv_push(&r.salt.pillar_roots, "/srv/pillar");
+	heap_init(&r.salt.h, arena, &err);
+	r.salt.lock = r.salt.journal = -1;
+	code = strcmp(r.command, "apply") ? 0 : open_state(&r.salt);
+	if (code == -EWOULDBLOCK) {
+		fprintf(stderr, "salt-lite: another run holds the lock; wait for it to end\n");
+		return EXIT_LOCKED;
+	}
+	if (code < 0)
+		fprintf(stderr, "salt-lite: no journal: %s\n", strerror(-code));
+	code = code < 0 ? EXIT_COMPILE : heap_try(&r.salt.h, work, &r) < 0 ? EXIT_COMPILE : 0;
+	if (code && err.cause)
+		error_print("salt-lite", &err);
+	strv_free(&r.operands);
+	strv_free(&r.salt.file_roots);
+	strv_free(&r.salt.pillar_roots);
+	return code ? code : r.failed ? EXIT_FAILED : detailed && r.changed ? EXIT_CHANGED : 0;
+}

@@ -1,0 +1,576 @@
+/* qvm.*: each step of a qube's state, alone or as a part of qvm.vm. */
+#include "salt-lite/states/qvm.h"
+
+#include <ctype.h>
+
+#include "common/sys/process.h"
+#include "runtime/qubesadmin/include/qubesadmin.h"
+
+struct qube {
+	struct salt *s;
+	struct chunk *c;
+	const char *name;
+	const struct value *args; /* of this step: a map, or a list of names and maps */
+};
+
+/* One call; the answer in the heap. False: *message says what qubesd answered. */
+static bool call(struct salt *s, const char *dest, const char *method, const char *argument, const char *payload,
+		 struct blob *answer, const char **message)
+{
+	struct admin admin = {.socket = s->qubesd};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	_cleanup_admin_error_ struct admin_error err = {0};
+	int r = admin_call(&admin, dest, method, argument, blob_of(payload ? payload : ""), &out, &err);
+
+	if (answer)
+		*answer = value_blob(&s->h, strbuf_blob(&out))->s;
+	if (r < 0)
+		*message = r == -EREMOTEIO ? arena_strdup(s->h.arena, err.message && *err.message ? err.message : err.type)
+					   : arena_printf(s->h.arena, "qubesd cannot be asked: %s", strerror(-r));
+	return r >= 0;
+}
+
+static bool change(struct qube *q, const char *method, const char *argument, const char *payload)
+{
+	const char *message;
+
+	if (q->s->test)
+		return true;
+	if (call(q->s, q->name, method, argument, payload, NULL, &message))
+		return true;
+	result_fail(q->s, q->c, "%s%s%s of %s: %s", method, argument ? "+" : "", argument ? argument : "", q->name, message);
+	return false;
+}
+
+static bool listed(struct salt *s, const char *name, struct blob *class, struct blob *state)
+{
+	struct blob rest, line, word;
+	const char *message;
+
+	if (!call(s, "dom0", "admin.vm.List", NULL, NULL, &rest, &message))
+		heap_fail(&s->h, "%s", message);
+	while (blob_token(&rest, '\n', &line)) {
+		if (!blob_word(&line, &word) || !blob_eq_str(word, name))
+			continue;
+		while (blob_word(&line, &word)) {
+			if (blob_has_prefix(word, "class="))
+				*class = (struct blob){word.p + 6, word.n - 6};
+			if (blob_has_prefix(word, "state="))
+				*state = (struct blob){word.p + 6, word.n - 6};
+		}
+		return true;
+	}
+	return false;
+}
+
+static bool exists(struct salt *s, const char *name)
+{
+	struct blob class, state;
+
+	return listed(s, name, &class, &state);
+}
+
+static bool running(struct salt *s, const char *name)
+{
+	struct blob class = BLOB(""), state = BLOB("");
+
+	return listed(s, name, &class, &state) && !blob_eq_str(state, "Halted");
+}
+
+/* Parameters of a step, from a map or a list of single-key maps. */
+static const struct value *part(const struct qube *q, const char *name)
+{
+	const struct value *v = map_get_str(q->args, name);
+
+	for (size_t i = 0; !v && value_is_list(q->args) && i < q->args->list.n; i++)
+		v = map_get_str(q->args->list.items[i], name);
+	return v;
+}
+
+static bool in_list(const struct value *list, const char *name)
+{
+	for (size_t i = 0; value_is_list(list) && i < list->list.n; i++)
+		if (value_is_str(list->list.items[i], name))
+			return true;
+	return false;
+}
+
+static bool flag(const struct qube *q, const char *name)
+{
+	return in_list(part(q, "flags"), name) || in_list(q->args, name);
+}
+
+static void note(struct qube *q, const char *what, const char *value)
+{
+	result_change(q->s, q->c, arena_printf(q->s->h.arena, "%s.%s", q->name, what), value_string(&q->s->h, value));
+}
+
+static void step_exists(struct qube *q)
+{
+	if (!exists(q->s, q->name) && !(q->s->test && q->c->result.changes->map.n))
+		result_fail(q->s, q->c, "%s does not exist", q->name);
+}
+
+static void step_missing(struct qube *q)
+{
+	if (exists(q->s, q->name))
+		result_fail(q->s, q->c, "%s exists", q->name);
+}
+
+static void step_running(struct qube *q)
+{
+	if (!running(q->s, q->name))
+		result_fail(q->s, q->c, "%s is not running", q->name);
+}
+
+static void step_halted(struct qube *q)
+{
+	if (running(q->s, q->name))
+		result_fail(q->s, q->c, "%s is not halted", q->name);
+}
+
+static bool set_property(struct qube *q, const char *name, const char *value);
+
+/* What Qubes' own `present` gives beside class, template and label. */
+static void present_properties(struct qube *q)
+{
+	const struct value *memory = part(q, "mem"), *vcpus = part(q, "vcpus"), *maxmem = part(q, "maxmem");
+
+	if (memory || (memory = part(q, "memory")))
+		set_property(q, "memory", value_cstr(&q->s->h, memory));
+	if (maxmem)
+		set_property(q, "maxmem", value_cstr(&q->s->h, maxmem));
+	if (vcpus)
+		set_property(q, "vcpus", value_cstr(&q->s->h, vcpus));
+	if (flag(q, "hvm") || flag(q, "hvm-template"))
+		set_property(q, "virt_mode", "hvm");
+	if (flag(q, "proxy") || flag(q, "net"))
+		set_property(q, "provides_network", "True");
+	if (flag(q, "net"))
+		set_property(q, "netvm", "");
+}
+
+static void step_present(struct qube *q)
+{
+	const struct value *class = part(q, "class"), *template = part(q, "template"), *label = part(q, "label");
+	const char *kind = class ? value_cstr(&q->s->h, class)
+			 : flag(q, "hvm-template") ? "TemplateVM"
+			 : flag(q, "standalone")   ? "StandaloneVM"
+						   : "AppVM";
+	const char *message, *colour = label ? value_cstr(&q->s->h, label) : "red";
+
+	if (exists(q->s, q->name)) {
+		result_say(q->s, q->c, "[SKIP] A VM with the name '%s' already exists.", q->name);
+		return;
+	}
+	note(q, "created", kind);
+	if (q->s->test)
+		return;
+	if (!call(q->s, "dom0", arena_printf(q->s->h.arena, "admin.vm.Create.%s", kind),
+		  template ? value_cstr(&q->s->h, template) : NULL,
+		  arena_printf(q->s->h.arena, "name=%s label=%s", q->name, colour), NULL, &message))
+		result_fail(q->s, q->c, "%s cannot be created: %s", q->name, message);
+	else
+		present_properties(q);
+}
+
+static void step_absent(struct qube *q)
+{
+	if (!exists(q->s, q->name))
+		return;
+	note(q, "removed", "True");
+	change(q, "admin.vm.Remove", NULL, NULL);
+}
+
+/* qvm.prefs */
+
+static bool empty_means_none(const char *name)
+{
+	static const char *const names[] = {"netvm",	      "guivm",		"audiovm",
+					    "default_dispvm", "devices_denied", "management_dispvm"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+/* The value as qubesd shows it; false: the property is at its default or cannot be read. */
+static bool property_now(struct qube *q, const char *name, struct blob *value, bool *is_default)
+{
+	const char *message;
+	struct blob answer, word;
+
+	if (!call(q->s, q->name, "admin.vm.property.Get", name, NULL, &answer, &message))
+		return false;
+	blob_word(&answer, &word);
+	*is_default = blob_eq_str(word, "default=True");
+	blob_word(&answer, &word);
+	*value = answer.n && answer.p[0] == ' ' ? (struct blob){answer.p + 1, answer.n - 1} : answer;
+	return true;
+}
+
+static bool set_property(struct qube *q, const char *name, const char *value)
+{
+	struct blob now = BLOB("");
+	bool is_default = true;
+
+	if (empty_means_none(name) && (!strcasecmp(value, "none")))
+		value = "";
+	if (property_now(q, name, &now, &is_default)) {
+		bool reset = !strcmp(value, "*default*");
+
+		if (reset ? is_default : !is_default && blob_eq_str(now, value)) {
+			result_say(q->s, q->c, "[SKIP] %-20s: %s", name, value);
+			return true;
+		}
+	}
+	note(q, name, *value ? value : "None");
+	if (!strcmp(value, "*default*"))
+		return change(q, "admin.vm.property.Reset", name, NULL);
+	return change(q, "admin.vm.property.Set", name, value);
+}
+
+static const char *property_name(struct qube *q, const char *key)
+{
+	char *name = arena_strdup(q->s->h.arena, key);
+
+	for (char *p = name; *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	return !strcmp(name, "dispvm_allowed") ? "template_for_dispvms" : name;
+}
+
+static bool assigned(struct qube *q, const char *port, bool *no_strict)
+{
+	struct blob answer, line;
+	const char *message;
+
+	if (!call(q->s, q->name, "admin.vm.device.pci.Assigned", NULL, NULL, &answer, &message))
+		return false;
+	while (blob_token(&answer, '\n', &line)) {
+		const char *plus = memchr(line.p, '+', line.n);
+		size_t n = strlen(port);
+
+		if (!plus || line.n - (size_t)(plus + 1 - line.p) < n || strncmp(plus + 1, port, n) ||
+		    (plus[1 + n] != ':' && plus[1 + n] != ' ' && plus + 1 + n != line.p + line.n))
+			continue;
+		*no_strict = memmem(line.p, line.n, "no-strict-reset='True'", 22) != NULL;
+		return true;
+	}
+	return false;
+}
+
+static void assign_pci(struct qube *q, const char *device, bool no_strict)
+{
+	char *port = arena_strdup(q->s->h.arena, device + (device[0] == '*'));
+	const char *argument;
+	bool now = false, have;
+
+	for (char *p = port; *p; p++) {
+		if (*p == ':' && p - port > 3) {
+			*p = 0;
+			break;
+		}
+		*p = *p == ':' ? '_' : *p;
+	}
+	argument = arena_printf(q->s->h.arena, "dom0+%s", port);
+	have = assigned(q, port, &now);
+	if (have && now == no_strict)
+		return;
+	note(q, arena_printf(q->s->h.arena, "pcidevs.%s", port), "assigned");
+	if (have && !change(q, "admin.vm.device.pci.Unassign", argument, NULL))
+		return;
+	change(q, "admin.vm.device.pci.Assign", argument,
+	       no_strict ? "mode='required' _no-strict-reset='True'" : "mode='required'");
+}
+
+static void set_pref(struct qube *q, const struct value *key_value, const struct value *v)
+{
+	const char *key = property_name(q, value_cstr(&q->s->h, key_value));
+
+	if (!strcmp(key, "pcidevs")) {
+		const struct value *strict = part(q, "pci_strictreset");
+
+		strict = strict ? strict : part(q, "pci-strictreset");
+		for (size_t i = 0; value_is_list(v) && i < v->list.n; i++)
+			assign_pci(q, value_cstr(&q->s->h, v->list.items[i]), strict && !value_true(strict));
+	} else if (!strcmp(key, "pci_strictreset")) {
+		if (!part(q, "pcidevs"))
+			result_fail(q->s, q->c, "pci_strictreset needs pcidevs beside it");
+	} else if (strcmp(key, "action") && strcmp(key, "name")) {
+		set_property(q, key, v->kind == V_NONE ? "" : value_cstr(&q->s->h, v));
+	}
+}
+
+static void step_prefs(struct qube *q)
+{
+	if (q->args->kind == V_MAP)
+		for (size_t i = 0; i < q->args->map.n; i++)
+			set_pref(q, q->args->map.pairs[i].key, q->args->map.pairs[i].value);
+	for (size_t i = 0; value_is_list(q->args) && i < q->args->list.n; i++) {
+		const struct value *item = q->args->list.items[i];
+
+		for (size_t k = 0; item->kind == V_MAP && k < item->map.n; k++)
+			set_pref(q, item->map.pairs[k].key, item->map.pairs[k].value);
+	}
+}
+
+/* Features, services, tags: names to set, clear or forget. */
+
+static void set_feature(struct qube *q, const char *name, const char *value)
+{
+	struct blob now;
+	const char *message;
+	bool have = call(q->s, q->name, "admin.vm.feature.Get", name, NULL, &now, &message);
+
+	if (value ? have && blob_eq_str(now, value) : !have)
+		return;
+	note(q, name, value ? value : "default");
+	if (value)
+		change(q, "admin.vm.feature.Set", name, value);
+	else
+		change(q, "admin.vm.feature.Remove", name, NULL);
+}
+
+static void feature_list(struct qube *q, const char *key, const char *prefix, const char *value)
+{
+	const struct value *list = part(q, key);
+
+	for (size_t i = 0; list && value_is_list(list) && i < list->list.n; i++)
+		set_feature(q, arena_printf(q->s->h.arena, "%s%s", prefix, value_cstr(&q->s->h, list->list.items[i])), value);
+}
+
+static void feature_lists(struct qube *q, const char *prefix)
+{
+	feature_list(q, "enable", prefix, "1");
+	feature_list(q, "enabled", prefix, "1");
+	feature_list(q, "disable", prefix, "");
+	feature_list(q, "disabled", prefix, "");
+	feature_list(q, "default", prefix, NULL);
+}
+
+static void step_service(struct qube *q)
+{
+	feature_lists(q, "service.");
+}
+
+static void step_features(struct qube *q)
+{
+	const struct value *set = part(q, "set");
+
+	feature_lists(q, "");
+	for (size_t i = 0; value_is_list(set) && i < set->list.n; i++) {
+		const struct value *one = set->list.items[i];
+
+		for (size_t k = 0; one->kind == V_MAP && k < one->map.n; k++)
+			set_feature(q, value_cstr(&q->s->h, one->map.pairs[k].key),
+				    value_cstr(&q->s->h, one->map.pairs[k].value));
+	}
+}
+
+static void tag_list(struct qube *q, const char *key, bool want)
+{
+	const struct value *list = part(q, key);
+
+	for (size_t i = 0; value_is_list(list) && i < list->list.n; i++) {
+		const char *tag = value_cstr(&q->s->h, list->list.items[i]), *message;
+		struct blob now = BLOB("0");
+		bool have;
+
+		call(q->s, q->name, "admin.vm.tag.Get", tag, NULL, &now, &message);
+		have = blob_eq_str(now, "1");
+		if (have == want)
+			continue;
+		note(q, arena_printf(q->s->h.arena, "tag.%s", tag), want ? "set" : "removed");
+		change(q, want ? "admin.vm.tag.Set" : "admin.vm.tag.Remove", tag, NULL);
+	}
+}
+
+static void step_tags(struct qube *q)
+{
+	tag_list(q, "add", true);
+	tag_list(q, "present", true);
+	tag_list(q, "del", false);
+	tag_list(q, "absent", false);
+}
+
+static void step_firewall(struct qube *q)
+{
+	const struct value *rules = part(q, "set");
+	struct text t = {0};
+	struct blob now = BLOB("");
+	const char *message;
+
+	for (size_t i = 0; value_is_list(rules) && i < rules->list.n; i++)
+		text_printf(&q->s->h, &t, "%s\n", value_cstr(&q->s->h, rules->list.items[i]));
+	call(q->s, q->name, "admin.vm.firewall.Get", NULL, NULL, &now, &message);
+	if (!rules || blob_eq(now, text_blob(&t)))
+		return;
+	note(q, "firewall", t.p ? t.p : "");
+	change(q, "admin.vm.firewall.Set", NULL, t.p ? t.p : "");
+}
+
+static void power(struct qube *q, bool needed, const char *method)
+{
+	if (!needed)
+		return;
+	note(q, "power", method + strlen("admin.vm."));
+	change(q, method, NULL, NULL);
+}
+
+static void step_start(struct qube *q) { power(q, !running(q->s, q->name), "admin.vm.Start"); }
+static void step_shutdown(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Shutdown"); }
+static void step_kill(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Kill"); }
+static void step_pause(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Pause"); }
+static void step_unpause(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Unpause"); }
+
+static void step_run(struct qube *q)
+{
+	const struct value *command = part(q, "cmd"), *user = part(q, "user");
+	const char *argv[] = {"qvm-run", "-p", "-u", user ? value_cstr(&q->s->h, user) : "user", "--", q->name,
+			      command ? value_cstr(&q->s->h, command) : "true", NULL};
+	int code;
+
+	note(q, "run", argv[6]);
+	if (q->s->test)
+		return;
+	code = process_run(&(struct process){.argv = argv, .null_stdin = 1});
+	if (code)
+		result_fail(q->s, q->c, "the command in %s ended with %d", q->name, code);
+}
+
+/* In the order in which qvm.vm does them when `actions` names none. */
+static const struct step {
+	const char *name;
+	void (*run)(struct qube *q);
+} steps[] = {
+	{"exists", step_exists},   {"running", step_running}, {"missing", step_missing}, {"halted", step_halted},
+	{"absent", step_absent},   {"present", step_present}, {"prefs", step_prefs},	 {"service", step_service},
+	{"features", step_features}, {"firewall", step_firewall}, {"tags", step_tags},	 {"unpause", step_unpause},
+	{"pause", step_pause},	   {"shutdown", step_shutdown}, {"kill", step_kill},	 {"start", step_start},
+	{"run", step_run},
+};
+
+static const struct step *step_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (!strcmp(steps[i].name, name))
+			return &steps[i];
+	return NULL;
+}
+
+static void run_one(struct salt *s, struct chunk *c)
+{
+	struct qube q = {s, c, c->name, c->args};
+
+	step_find(c->function)->run(&q);
+	if (c->result.value != RESULT_FALSE && !c->result.comment.n)
+		result_say(s, c, "%s is in the wanted state", c->name);
+}
+
+static void vm_step(struct salt *s, struct chunk *c, const char *name, bool may_fail)
+{
+	const struct step *step = step_find(name);
+	struct qube q = {s, c, c->name, arg(c, name)};
+
+	if (!q.args)
+		return;
+	if (!step) {
+		result_fail(s, c, "Unknown action keyword: %s", name);
+		return;
+	}
+	if (c->result.value == RESULT_FALSE) {
+		result_say(s, c, "%s: [SKIP] Skipping due to previous failure!", name);
+		return;
+	}
+	step->run(&q);
+	if (may_fail && c->result.value == RESULT_FALSE)
+		c->result.value = RESULT_TRUE;
+}
+
+static bool step_known(const char *key)
+{
+	static const char other[] = " actions name require require_in require-in watch onchanges onlyif unless order "
+				    "watch_in onchanges_in failhard ";
+
+	return step_find(key) || strstr(other, key);
+}
+
+static void qvm_vm(struct salt *s, struct chunk *c)
+{
+	const struct value *actions = arg(c, "actions");
+
+	for (size_t i = 0; i < c->args->map.n; i++) {
+		const char *key = value_cstr(&s->h, c->args->map.pairs[i].key);
+
+		if (!step_known(key))
+			result_fail(s, c, "Unknown action keyword: %s", key);
+	}
+	for (size_t i = 0; value_is_list(actions) && i < actions->list.n; i++) {
+		const struct value *a = actions->list.items[i];
+		bool pass = a->kind == V_MAP && a->map.n == 1 && value_is_str(a->map.pairs[0].value, "pass");
+
+		vm_step(s, c, value_cstr(&s->h, pass ? a->map.pairs[0].key : a), pass);
+	}
+	for (size_t i = 0; !actions && i < sizeof(steps) / sizeof(steps[0]); i++)
+		vm_step(s, c, steps[i].name, false);
+}
+
+static void template_installed(struct salt *s, struct chunk *c)
+{
+	const char *repo = arg_text(s, c, "fromrepo", NULL), *pool = arg_text(s, c, "pool", NULL), *argv[8];
+	size_t n = 0;
+
+	if (exists(s, c->name)) {
+		result_say(s, c, "Template %s already installed", c->name);
+		return;
+	}
+	result_change(s, c, c->name, value_string(&s->h, "installed"));
+	if (s->test)
+		return;
+	argv[n++] = "qvm-template";
+	argv[n++] = "install";
+	argv[n++] = "--quiet";
+	if (repo)
+		argv[n++] = arena_printf(s->h.arena, "--repoid=%s", repo);
+	if (pool)
+		argv[n++] = arena_printf(s->h.arena, "--pool=%s", pool);
+	argv[n++] = c->name;
+	argv[n] = NULL;
+	if (process_run(&(struct process){.argv = argv, .null_stdin = 1}) != 0)
+		result_fail(s, c, "the template %s cannot be installed", c->name);
+}
+
+static const struct value *yes(struct heap *h, const struct value *self, const struct call *c)
+{
+	(void)h, (void)c;
+	return self;
+}
+
+const struct value *qvm_check_status(struct salt *s, const struct call *c)
+{
+	const char *name = c->n ? value_cstr(&s->h, c->args[0]) : "", *what = c->n > 1 ? value_cstr(&s->h, c->args[1]) : "exists";
+	struct value *status = map_new(&s->h);
+	bool good = exists(s, name) == !strcmp(what, "exists");
+
+	if (strcmp(what, "exists") && strcmp(what, "missing"))
+		heap_fail(&s->h, "qvm.check knows exists and missing, not %s", what);
+	status->object = true;
+	map_set_str(&s->h, status, "passed", value_function_new(&s->h, "passed", yes, value_bool(good), NULL));
+	map_set_str(&s->h, status, "failed", value_function_new(&s->h, "failed", yes, value_bool(!good), NULL));
+	return status;
+}
+
+const struct state_function qvm_states[] = {
+	{"qvm", "vm", qvm_vm, "*", NULL},	      {"qvm", "exists", run_one, "*", NULL},
+	{"qvm", "missing", run_one, "*", NULL},	      {"qvm", "running", run_one, "*", NULL},
+	{"qvm", "halted", run_one, "*", NULL},	      {"qvm", "present", run_one, "*", NULL},
+	{"qvm", "absent", run_one, "*", NULL},	      {"qvm", "prefs", run_one, "*", NULL},
+	{"qvm", "service", run_one, "*", NULL},	      {"qvm", "features", run_one, "*", NULL},
+	{"qvm", "tags", run_one, "*", NULL},	      {"qvm", "firewall", run_one, "*", NULL},
+	{"qvm", "start", run_one, "*", NULL},	      {"qvm", "shutdown", run_one, "*", NULL},
+	{"qvm", "kill", run_one, "*", NULL},	      {"qvm", "pause", run_one, "*", NULL},
+	{"qvm", "unpause", run_one, "*", NULL},	      {"qvm", "run", run_one, "*", NULL},
+	{"qvm", "template_installed", template_installed, "fromrepo pool", NULL},
+	{0},
+};
