@@ -1,4 +1,5 @@
-/* runtime/guest/setup/binds_parse.c: any bytes are paths or a line that is refused; no path is empty. */
+/* runtime/guest/setup/binds_parse.c: any bytes are paths or a line that is refused; no path is
+ * empty. */
 #include <stdlib.h>
 
 #include "runtime/guest/setup/setup.h"

@@ -68,7 +68,8 @@ static int make_target(struct setup *s, const char *path, const struct stat *sou
 
 static int bind_one(struct setup *s, const char *path)
 {
-	_cleanup_free_ char *below_root = setup_bind_source(path), *source = xasprintf("/%s", below_root);
+	_cleanup_free_ char *below_root = setup_bind_source(path),
+			    *source = xasprintf("/%s", below_root);
 	struct stat st;
 	int r = setup_bind_prepare(s, path);
 
@@ -89,9 +90,9 @@ static bool path_valid(const char *path)
 {
 	size_t n = strlen(path);
 
-	return n > 1 && n < PATH_MAX && path[0] == '/' && path[n - 1] != '/' && !strstr(path, "//") &&
-	       !strstr(path, "/../") && !strstr(path, "/./") && strcmp(path + n - 2, "/.") &&
-	       (n < 3 || strcmp(path + n - 3, "/.."));
+	return n > 1 && n < PATH_MAX && path[0] == '/' && path[n - 1] != '/' &&
+	       !strstr(path, "//") && !strstr(path, "/../") && !strstr(path, "/./") &&
+	       strcmp(path + n - 2, "/.") && (n < 3 || strcmp(path + n - 3, "/.."));
 }
 
 /* A link in the root is followed, as the mount would do: its target is what is kept. */
@@ -112,8 +113,11 @@ static void read_config(struct setup *s, const char *dir, const char *name, stru
 	if (r < 0)
 		setup_complain(s, path, "%s", strerror(-r));
 	else if (!setup_binds_parse(strbuf_blob(&text), paths, &line))
-		setup_complain(s, path, "line %u: only binds=( ) and binds+=( ) with plain words are understood; "
-			       "the rest of the file is left out", line);
+		setup_complain(
+			s, path,
+			"line %u: only binds=( ) and binds+=( ) with plain words are understood; "
+			"the rest of the file is left out",
+			line);
 }
 
 static void read_configs(struct setup *s, const char *dir, struct strv *paths)

@@ -5,7 +5,8 @@
 #include "common/base/strv.h"
 #include "runtime/guest/setup/setup.h"
 
-/* The files are read by a shell in Qubes OS; what people write in them is this much of its language. */
+/* The files are read by a shell in Qubes OS; what people write in them is this much of its
+ * language. */
 struct input {
 	struct blob rest;
 	unsigned line;
@@ -53,7 +54,8 @@ static bool take(struct input *in, const char *text)
 /* What the shell would expand is not expanded here, so it is refused. */
 static bool plain(int c, bool quoted)
 {
-	return c > ' ' ? !strchr(quoted ? "$`\\\"" : "$`\\\"'()<>|&;*?[]{}~", c) : quoted && c == ' ';
+	return c > ' ' ? !strchr(quoted ? "$`\\\"" : "$`\\\"'()<>|&;*?[]{}~", c)
+		       : quoted && c == ' ';
 }
 
 static bool quoted_part(struct input *in, int quote, struct strbuf *word)

@@ -22,10 +22,11 @@
 enum { UPLINK_SECONDS = 20 };
 
 /*
- * A word of the interface's own settings in qubesdb, else the qube's, which are meant for the interface with the qube's
- * MAC address: a netvm has others, towards its clients.
+ * A word of the interface's own settings in qubesdb, else the qube's, which are meant for the
+ * interface with the qube's MAC address: a netvm has others, towards its clients.
  */
-static const char *net_value(const struct setup *s, const char *mac, const char *own, const char *general)
+static const char *net_value(const struct setup *s, const char *mac, const char *own,
+			     const char *general)
 {
 	_cleanup_free_ char *key = xasprintf("/net-config/%s/%s", mac, own),
 			    *ip = xasprintf("/net-config/%s/ip", mac);
@@ -61,7 +62,9 @@ static bool service_on(const struct setup *s, const char *name)
 static void add_family(struct setup *s, const char *iface, const char *ip, const char *gateway,
 		       bool v6, bool custom, struct strbuf *out)
 {
-	strbuf_printf(out, "addr replace %s/%d dev %s\n", ip, v6 ? 128 : 32, iface);
+	/* Nobody else is on the link whose address it could be. */
+	strbuf_printf(out, "addr replace %s/%d dev %s%s\n", ip, v6 ? 128 : 32, iface,
+		      v6 ? " nodad" : "");
 	if (!gateway)
 		return;
 	if (!custom)

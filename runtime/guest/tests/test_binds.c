@@ -1,5 +1,6 @@
-/* Promise kept here: the arrays people write for Qubes OS name the same paths here, anything a shell would have to
- * work out is refused with its line, and what is kept appears whole in the private volume, once. */
+/* Promise kept here: the arrays people write for Qubes OS name the same paths here, anything a
+ * shell would have to work out is refused with its line, and what is kept appears whole in the
+ * private volume, once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -78,11 +79,13 @@ static void check_text(struct setup *s, const char *path, const char *want)
 
 TEST(bind_dirs)
 {
-	struct setup s = {.testing = true, .root = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	struct setup s = {.testing = true,
+			  .root = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	struct stat st;
 
 	put(&s, "usr/lib/qubes-bind-dirs.d/10.conf", "binds+=( '/etc/file' /var/tree )\n");
-	put(&s, "rw/config/qubes-bind-dirs.d/50.conf", "binds+=( /nowhere /var/mine /a/../etc/file )\n");
+	put(&s, "rw/config/qubes-bind-dirs.d/50.conf",
+	    "binds+=( /nowhere /var/mine /a/../etc/file )\n");
 	put(&s, "rw/config/qubes-bind-dirs.d/not-read", "binds+=( /etc/other )\n");
 	put(&s, "etc/file", "of the template");
 	put(&s, "etc/other", "x");
@@ -107,8 +110,10 @@ TEST(bind_dirs)
 
 TEST(apt_proxy)
 {
-	struct setup s = {.testing = true, .root = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-	static const char file[] = "etc/apt/apt.conf.d/01qubes-proxy", flag[] = "run/qubes-service/updates-proxy-setup";
+	struct setup s = {.testing = true,
+			  .root = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	static const char file[] = "etc/apt/apt.conf.d/01qubes-proxy",
+			  flag[] = "run/qubes-service/updates-proxy-setup";
 
 	mkdir_p(s.root, "etc/apt/apt.conf.d", 0755);
 	put(&s, flag, "");

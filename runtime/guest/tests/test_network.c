@@ -75,7 +75,7 @@ TEST(uplink_with_ipv6_alone)
 	put(&s, "/qubes-ip6", "fd09:24ef:4179::a89:5");
 	put(&s, "/qubes-gateway6", "fd09:24ef:4179::a89:2");
 	check(&s, 0,
-	      LINK "addr replace fd09:24ef:4179::a89:5/128 dev eth0\n"
+	      LINK "addr replace fd09:24ef:4179::a89:5/128 dev eth0 nodad\n"
 		   "neigh replace fd09:24ef:4179::a89:2 lladdr fe:ff:ff:ff:ff:ff dev eth0 nud "
 		   "permanent\n"
 		   "route replace fd09:24ef:4179::a89:2/128 dev eth0\n"
@@ -143,7 +143,8 @@ TEST(resolvers)
 
 TEST(resolvers_of_a_lease)
 {
-	static const char state[] = "# This is private data.\nOPER_STATE=routable\nDNS=192.0.2.53 2001:db8::53 bad;name\n"
+	static const char state[] = "# This is private data.\nOPER_STATE=routable\nDNS=192.0.2.53 "
+				    "2001:db8::53 bad;name\n"
 				    "DOMAINS=example.org x|y\n";
 	_cleanup_strbuf_ struct strbuf text = {0};
 	struct setup s = begin();
