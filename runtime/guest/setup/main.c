@@ -34,15 +34,14 @@ void setup_complain(struct setup *s, const char *object, const char *fmt, ...)
 /* Everything in one request; the values live as long as the program. */
 static int read_values(struct setup *s)
 {
-	static char **pairs;
 	qdb_handle_t h = qdb_open(NULL);
-
-	pairs = h ? qdb_multiread(h, "", NULL, NULL) : NULL;
+	char **pairs = h ? qdb_multiread(h, "", NULL, NULL) : NULL;
 
 	if (!pairs) {
 		setup_complain(s, "qubesdb", "cannot read it: %s", strerror(errno));
 		return -EIO;
 	}
+	s->pairs = pairs;
 	for (char **p = pairs; *p; p += 2)
 		strmap_put(&s->values, p[0], p[1]);
 	qdb_close(h);
@@ -78,9 +77,10 @@ int main(int argc, char **argv)
 	static struct setup s;
 
 	s.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s.argument = argc == 3 ? argv[2] : NULL;
+	if (argc == 3 && !strcmp(argv[1], "uplink"))
+		s.argument = argv[2];
 
-	for (size_t i = 0; (argc == 2 || (argc == 3 && !strcmp(argv[1], "uplink"))) && i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; (argc == 2 || s.argument) && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name))
 			continue;
 		if (commands[i].values && read_values(&s) < 0)
