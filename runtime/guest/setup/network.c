@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,14 +135,13 @@ int setup_resolvers(struct setup *s, const char *iface)
 /* All commands in one process of iproute2. */
 static int run_ip(const struct strbuf *commands)
 {
-	FILE *input = tmpfile();
-	_cleanup_fclose_ FILE *owned = input;
+	_cleanup_close_ int input = memfd_create("ip-batch", MFD_CLOEXEC);
 	struct process p = {.argv = (const char *const[]){"ip", "-force", "-batch", "-", NULL}};
 
-	if (!input || write_all(fileno(input), commands->p, commands->n) < 0 ||
-	    lseek(fileno(input), 0, SEEK_SET) < 0)
+	if (input < 0 || write_all(input, commands->p, commands->n) < 0 ||
+	    lseek(input, 0, SEEK_SET) < 0)
 		return -errno;
-	p.stdin_fd = fileno(input);
+	p.stdin_fd = input;
 	return process_run(&p) ? -EIO : 0;
 }
 
