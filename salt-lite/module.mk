@@ -22,3 +22,4 @@ test-salt-template_SRCS := salt-lite/tests/test_template.c
 test-salt-template_LIBS := salt-jinja
 CHECK_FAST += salt-lite/tests/recheck
 CHECK_FAST += salt-lite/tests/formulas
+CHECK_FAST += salt-lite/tests/states
