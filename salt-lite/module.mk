@@ -12,7 +12,9 @@ salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c render.c
 	$(addprefix salt-lite/states/,command.c file.c qvm.c)
 salt-engine_LIBS := salt-jinja qubesadmin
 
-BINS += salt-lite
+BINS += salt-lite qubesctl
+qubesctl_SRCS := salt-lite/qubesctl.c
+qubesctl_LIBS := common
 salt-lite_SRCS := salt-lite/main.c
 salt-lite_LIBS := salt-engine
 salt-lite_LDFLAGS := -static
@@ -23,3 +25,9 @@ test-salt-template_LIBS := salt-jinja
 CHECK_FAST += salt-lite/tests/recheck
 CHECK_FAST += salt-lite/tests/formulas
 CHECK_FAST += salt-lite/tests/states
+
+FUZZ += fuzz-salt-jinja fuzz-salt-yaml
+fuzz-salt-jinja_SRCS := qa/fuzz/salt-jinja.c
+fuzz-salt-jinja_LIBS := salt-jinja
+fuzz-salt-yaml_SRCS := qa/fuzz/salt-yaml.c
+fuzz-salt-yaml_LIBS := salt-values
