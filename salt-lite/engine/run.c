@@ -234,7 +234,7 @@ static bool common_parameter(const char *key)
 	static const char common[] =
 		" name names order require require_any require_in watch watch_any watch_in onchanges onchanges_any "
 		"onchanges_in onfail onfail_any onfail_all onfail_in listen listen_in use use_in onlyif unless creates "
-		"check_cmd retry runas umask failhard timeout require-in reload_modules ";
+		"check_cmd retry failhard require-in ";
 	char word[64];
 
 	snprintf(word, sizeof(word), " %.60s ", key);

@@ -54,8 +54,8 @@ static void fail_changes(struct salt *s, struct chunk *c)
 }
 
 const struct state_function command_states[] = {
-	{"cmd", "run", run_command, "cwd hide_output shell", run_command},
-	{"cmd", "wait", wait_command, "cwd hide_output shell", run_command},
+	{"cmd", "run", run_command, "cwd hide_output runas timeout", run_command},
+	{"cmd", "wait", wait_command, "cwd hide_output runas timeout", run_command},
 	{"test", "nop", succeed, "*", succeed_changes},
 	{"test", "succeed_without_changes", succeed, "", succeed_changes},
 	{"test", "succeed_with_changes", succeed_changes, "", NULL},

@@ -71,6 +71,15 @@ static double sixty_of(struct blob s, size_t at)
 	return whole;
 }
 
+static int64_t sixty_int(struct heap *h, struct blob s, size_t at)
+{
+	double f = sixty_of(s, at);
+
+	if (f >= 9e18)
+		heap_fail_remedy(h, "put it in quotes", "%.*s is a number beyond 64 bits", BLOB_ARG(s));
+	return (int64_t)f;
+}
+
 static const struct value *as_int(struct heap *h, struct blob s)
 {
 	size_t at = s.p[0] == '-' || s.p[0] == '+';
@@ -96,7 +105,7 @@ static const struct value *as_int(struct heap *h, struct blob s)
 		n = number_of(h, s, at, 10);
 	else if (s.p[at] >= '1' && s.p[at] <= '9' && (d = span(s, at, DIGITS "_")) && span_sixty(s, at + d) &&
 		 at + d + span_sixty(s, at + d) == s.n)
-		n = (int64_t)sixty_of(s, at);
+		n = sixty_int(h, s, at);
 	else
 		return NULL;
 	v = (struct value *)(uintptr_t)value_int(h, minus ? -n : n);
