@@ -17,7 +17,8 @@ qubesctl_SRCS := salt-lite/qubesctl.c
 qubesctl_LIBS := common
 salt-lite_SRCS := salt-lite/main.c
 salt-lite_LIBS := salt-engine
-salt-lite_LDFLAGS := -static
+# The sanitizers have no static form.
+salt-lite_LDFLAGS := $(if $(SAN)$(FUZZING),,-static)
 
 TESTS += test-salt-template
 test-salt-template_SRCS := salt-lite/tests/test_template.c
