@@ -150,8 +150,10 @@ static void do_call_block(struct run *r, const struct node *n)
 
 	if (call.n + 1 >= 64)
 		heap_fail(r->h, "too many arguments");
-	memcpy(list, call.list, call.n * sizeof(list[0]));
-	memcpy(names, call.names, call.n_names * sizeof(names[0]));
+	if (call.n)
+		memcpy(list, call.list, call.n * sizeof(list[0]));
+	if (call.n_names)
+		memcpy(names, call.names, call.n_names * sizeof(names[0]));
 	list[call.n++] = &value;
 	names[call.n_names++] = "caller";
 	call.list = list;
