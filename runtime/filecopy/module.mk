@@ -1,0 +1,32 @@
+# Files between qubes: the two ends of the stream, and the tools around them.
+LIBS += filecopy
+filecopy_SRCS := $(addprefix runtime/filecopy/,names.c receive.c send.c result.c progress.c)
+filecopy_LIBS := common-min
+filecopy_PKGS := zlib
+
+filecopy_programs := qfile-agent qfile-unpacker
+SOCKET_BINS += $(filecopy_programs)
+XEN_BINS += $(filecopy_programs)
+
+qfile-agent_SRCS := runtime/filecopy/qfile_agent.c common/ui/options.c
+qfile-agent_LIBS := filecopy common-min
+
+qfile-unpacker_SRCS := $(addprefix runtime/filecopy/,qfile_unpacker.c jail.c) common/ui/options.c
+qfile-unpacker_LIBS := filecopy common-min
+qfile-unpacker_PKGS := libseccomp
+
+# For the suite only.
+SOCKET_BINS += filecopy-peer
+filecopy-peer_SRCS := runtime/filecopy/tests/peer.c
+filecopy-peer_LIBS := common-min
+filecopy-peer_PKGS := zlib
+
+CHECK_FAST += runtime/filecopy/tests/run
+
+.PHONY: bench-filecopy
+bench-filecopy: socket
+	@BUILD=$(BUILD) runtime/filecopy/tests/bench
+
+FUZZ += fuzz-filecopy
+fuzz-filecopy_SRCS := qa/fuzz/filecopy.c
+fuzz-filecopy_LIBS := filecopy
