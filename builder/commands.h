@@ -14,6 +14,7 @@ enum exit_code {
 typedef int command_fn(int argc, char **argv);
 
 command_fn cmd_build; /* builder/build.c */
+command_fn cmd_gc;    /* builder/gc.c */
 command_fn cmd_lock;  /* builder/lock/ */
 
 /*

@@ -11,6 +11,7 @@ static const struct {
 	command_fn *run;
 } commands[] = {
 	{"build", "build an image from its lock", cmd_build},
+	{"gc", "remove old results from the store", cmd_gc},
 	{"lock", "resolve an image's packages and write its lock", cmd_lock},
 };
 

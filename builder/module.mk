@@ -1,8 +1,8 @@
 # bulkhead: the image builder. All but main() is in an internal library, so that tests can link it; sub-folders add
 # their sources in a module.mk of their own: builder_SRCS += ..., builder_PKGS += ...
 LIBS += builder
-builder_SRCS += $(addprefix builder/,build.c definition.c graph.c graph_run.c publish.c relock.c source.c steps.c) \
-	builder/sandbox.c builder/sandbox_mount.c builder/sandbox_limits.c builder/sandbox_landlock.c builder/store.c
+builder_SRCS += $(addprefix builder/,build.c definition.c gc.c graph.c graph_run.c publish.c relock.c source.c steps.c) \
+	$(addprefix builder/,sandbox.c sandbox_mount.c sandbox_limits.c sandbox_landlock.c store.c store_gc.c)
 builder_LIBS += builder-lock builder-fetch builder-deb common
 builder_PKGS += libarchive
 

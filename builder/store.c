@@ -91,6 +91,10 @@ int store_open(const char *path, struct store **out, struct error *err)
 		s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && s->fd < 0)
 		r = -errno;
+	/* Shared by all that use entries; store_exclusive() is refused meanwhile. */
+	while (r == 0 && flock(s->fd, LOCK_SH) < 0)
+		if (errno != EINTR)
+			r = -errno;
 	if (r == 0 && (r = mkdir_p(s->fd, "tmp", 0755)) == 0 &&
 	    (r = mkdir_p(s->fd, "lock", 0755)) == 0)
 		r = remove_leftovers(s);
@@ -110,6 +114,11 @@ void store_close(struct store *s)
 		close(s->fd);
 	free(s->path);
 	free(s);
+}
+
+int store_exclusive(struct store *s)
+{
+	return flock(s->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
 const char *store_path(const struct store *s)

@@ -56,3 +56,21 @@ void store_abort(struct store *s, struct store_entry *e);
 /* Digest over names, kinds, execute bits and contents of the files below a folder, for keys.
  * -ENOENT: no such. */
 int store_tree_digest(int dirfd, const char *path, char hex[SHA256_HEX]);
+
+/* What goes: entries made before a time, and then the oldest until what is left fits. */
+struct store_gc {
+	long long made_before;	       /* seconds since 1970 */
+	unsigned long long keep_bytes; /* ULLONG_MAX: no limit */
+	bool dry_run;
+};
+
+struct store_gc_result {
+	size_t removed, left;
+	unsigned long long removed_bytes, left_bytes;
+};
+
+/* -EWOULDBLOCK while another process has the store open. A kill leaves no entry half-removed. */
+int store_collect(struct store *s, const struct store_gc *gc, struct store_gc_result *result,
+		  struct error *err);
+/* Takes the store for this process alone until it is closed, or -EWOULDBLOCK. */
+int store_exclusive(struct store *s);

@@ -1,6 +1,8 @@
 /* Promise: a result is in the store whole or not at all, and what a killed build left is removed.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,4 +100,68 @@ TEST(tree_digest)
 	CHECK_INT(fchmodat(fd, "t/a/x", 0755, 0), 0);
 	CHECK_INT(store_tree_digest(fd, "t", second), 0);
 	CHECK(strcmp(first, second) != 0);
+}
+
+static void make_entry(struct store *s, const char *value, time_t made, char key[SHA256_HEX])
+{
+	const struct timespec times[2] = {{.tv_sec = made}, {.tv_sec = made}};
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf inputs = {0};
+	_cleanup_free_ char *path = NULL;
+	struct store_entry e;
+
+	store_input(&inputs, "value", value);
+	store_key(&inputs, key);
+	CHECK_INT(store_begin(s, key, &inputs, &e, &err), 0);
+	CHECK_INT(store_commit(s, &e, &err), 0);
+	path = store_entry_path(s, key, NULL);
+	CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+TEST(collect_by_age_and_size)
+{
+	_cleanup_error_ struct error err = {0};
+	struct store *s = open_store(test_dir());
+	struct store_gc gc = {.made_before = 200, .keep_bytes = ULLONG_MAX, .dry_run = true};
+	struct store_gc_result result;
+	char first[SHA256_HEX], second[SHA256_HEX], third[SHA256_HEX];
+
+	if (!s)
+		return;
+	make_entry(s, "1", 100, first);
+	make_entry(s, "2", 200, second);
+	make_entry(s, "3", 300, third);
+	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
+	CHECK_INT(result.removed, 1);
+	CHECK(store_has(s, first));
+	gc.dry_run = false;
+	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
+	CHECK_INT(result.removed, 1);
+	CHECK_INT(result.left, 2);
+	CHECK(!store_has(s, first) && store_has(s, second));
+	gc = (struct store_gc){.keep_bytes = result.left_bytes - 1};
+	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
+	CHECK_INT(result.left, 1);
+	CHECK(!store_has(s, second) && store_has(s, third));
+	store_close(s);
+}
+
+TEST(collect_refused_while_in_use)
+{
+	_cleanup_free_ char *path = xstrdup(test_dir());
+	_cleanup_error_ struct error err = {0};
+	struct store *user = open_store(path), *collector = open_store(path);
+	struct store_gc gc = {.made_before = 200, .keep_bytes = ULLONG_MAX};
+	struct store_gc_result result;
+	char key[SHA256_HEX];
+
+	if (!user || !collector)
+		return;
+	make_entry(user, "1", 100, key);
+	CHECK_INT(store_collect(collector, &gc, &result, &err), -EWOULDBLOCK);
+	CHECK(store_has(user, key));
+	store_close(user);
+	CHECK_INT(store_collect(collector, &gc, &result, &err), 0);
+	CHECK(!store_has(collector, key));
+	store_close(collector);
 }
