@@ -63,15 +63,16 @@ static void answer_qmp(int qmp, FILE *log)
 {
 	char buf[4096], *id;
 	ssize_t n = read(qmp, buf, sizeof(buf) - 1);
-	long number;
+	long number = 0;
 
 	if (n <= 0)
 		return;
 	fwrite(buf, 1, (size_t)n, log);
 	fflush(log);
 	buf[n] = '\0';
-	id = strstr(buf, "\"id\":");
-	number = id ? strtol(id + 5, NULL, 10) : 0;
+	/* The command's own number comes last; an object among its arguments may have an id too. */
+	for (id = buf; (id = strstr(id, "\"id\":")); id += 5)
+		number = strtol(id + 5, NULL, 10);
 	/* A command that the real one would not know either. */
 	if (strstr(buf, "no-such-command"))
 		dprintf(qmp, "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no-such-command\"}, \"id\": %ld}\r\n", number);
