@@ -17,8 +17,8 @@ qubesctl_SRCS := salt-lite/qubesctl.c
 qubesctl_LIBS := common
 salt-lite_SRCS := salt-lite/main.c
 salt-lite_LIBS := salt-engine
-# The sanitizers have no static form.
-salt-lite_LDFLAGS := $(if $(SAN)$(FUZZING),,-static)
+# The sanitizers have no static form. The linker would warn of look-ups in libcrypto that nothing here calls.
+salt-lite_LDFLAGS := $(if $(SAN)$(FUZZING),,-static -Wl$(comma)--no-warnings)
 
 TESTS += test-salt-template
 test-salt-template_SRCS := salt-lite/tests/test_template.c
