@@ -1,15 +1,20 @@
 # Files between qubes: the two ends of the stream, and the tools around them.
 LIBS += filecopy
-filecopy_SRCS := $(addprefix runtime/filecopy/,names.c receive.c send.c result.c progress.c)
+filecopy_SRCS := $(addprefix runtime/filecopy/,names.c receive.c send.c result.c progress.c tree.c)
 filecopy_LIBS := common-min
 filecopy_PKGS := zlib
 
-filecopy_programs := qfile-agent qfile-unpacker
+filecopy_programs := qfile-agent qfile-unpacker qvm-copy qubes-fs-tree-check
 SOCKET_BINS += $(filecopy_programs)
 XEN_BINS += $(filecopy_programs)
 
 qfile-agent_SRCS := runtime/filecopy/qfile_agent.c common/ui/options.c
 qfile-agent_LIBS := filecopy common-min
+
+qvm-copy_SRCS := runtime/filecopy/qvm_copy.c common/ui/options.c
+qvm-copy_LIBS := filecopy common-min
+qubes-fs-tree-check_SRCS := runtime/filecopy/fs_tree_check.c common/ui/options.c
+qubes-fs-tree-check_LIBS := filecopy common-min
 
 qfile-unpacker_SRCS := $(addprefix runtime/filecopy/,qfile_unpacker.c jail.c) common/ui/options.c
 qfile-unpacker_LIBS := filecopy common-min

@@ -5,6 +5,7 @@ export HOME=$dir/home
 mkdir "$HOME"
 cd "$dir" || exit 1
 passed=0 failed=0
+[ -n "${TRACE:-}" ] && set -x
 ok() { passed=$((passed + 1)); }
 bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
 check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
