@@ -124,9 +124,28 @@ static void daemon_prepare(struct daemon *d, const char *name)
 	setenv("BUILD", "build", 0);
 }
 
+/* The daemons of qubes outlive qubesd, as they must; a test leaves none. */
+static void end_qubes(const struct daemon *d)
+{
+	_cleanup_free_ char *path = xasprintf("%s/var/run/qubes", d->root);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_cleanup_strbuf_ struct strbuf text = {0};
+		uint64_t pid;
+
+		if (blob_has_suffix(blob_of(e->d_name), ".pid") &&
+		    read_file(dirfd(dir), e->d_name, 64, &text) >= 0 &&
+		    blob_to_u64(blob_trim(strbuf_blob(&text)), INT32_MAX, &pid) && pid > 1)
+			kill((pid_t)pid, SIGTERM);
+	}
+}
+
 static void daemon_free(struct daemon *d)
 {
 	daemon_kill(d, SIGTERM);
+	end_qubes(d);
 	free(d->root);
 	free(d->socket);
 }
