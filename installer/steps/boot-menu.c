@@ -22,7 +22,10 @@ int step_boot_menu(struct install *in, struct error *err)
 	r = config_grub(in, template, strbuf_blob(&text), &filled, err);
 	if (r < 0)
 		return r;
-	r = write_atomic(AT_FDCWD, menu, filled.p, filled.n, 0600);
+	/* Where GRUB is not installed nobody has made the folder. */
+	r = mkdir_parents(AT_FDCWD, menu, 0755);
+	if (r == 0)
+		r = write_atomic(AT_FDCWD, menu, filled.p, filled.n, 0600);
 	if (r < 0)
 		return error_errno(err, r, menu, "cannot write");
 	if (in->plan->answers->skip_bootloader)
