@@ -93,12 +93,19 @@ static void take_words(struct request *r, const struct strv *words)
 	}
 }
 
+static void request_end(struct request *r)
+{
+	strv_free(&r->operands);
+	strv_free(&r->salt.file_roots);
+	strv_free(&r->salt.pillar_roots);
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_arena_ struct arena *arena = arena_new();
 	_cleanup_error_ struct error err = {0};
 	_cleanup_strv_ struct strv words = {0};
-	struct request r = {.salt = {.root = "", .id = "dom0"}};
+	_cleanup_(request_end) struct request r = {.salt = {.root = "", .id = "dom0"}};
 	bool plan = false, detailed = false;
 	const struct option_def options[] = {
 		{"root", 0, OPTION_STRING, &r.salt.root, "DIR", "apply below DIR"},
@@ -145,8 +152,5 @@ int main(int argc, char **argv)
 	code = code < 0 ? EXIT_COMPILE : heap_try(&r.salt.h, work, &r) < 0 ? EXIT_COMPILE : 0;
 	if (code && err.cause)
 		error_print("salt-lite", &err);
-	strv_free(&r.operands);
-	strv_free(&r.salt.file_roots);
-	strv_free(&r.salt.pillar_roots);
 	return code ? code : r.failed ? EXIT_FAILED : detailed && r.changed ? EXIT_CHANGED : 0;
 }
