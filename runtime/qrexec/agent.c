@@ -20,6 +20,7 @@
 #include "common/ui/options.h"
 #include "runtime/qrexec/launch.h"
 #include "runtime/qrexec/notify.h"
+#include "runtime/qrexec/session.h"
 
 #define SOCKET_PATH "/var/run/qubes/qrexec-agent"
 #define MEMINFO_PID_FILE "/var/run/meminfo-writer.pid"
@@ -134,6 +135,8 @@ static int take_message(struct agent *a, const struct message *m)
 		agent_call_start(a, m->type == MSG_JUST_EXEC, &where, command);
 		return 0;
 	case MSG_SERVICE_CONNECT:
+		if (m->n != sizeof(where) + sizeof(struct service_params))
+			return -EPROTO;
 		memcpy(&where, m->p, sizeof(where));
 		agent_client_connect(a, &where, m->p + sizeof(where));
 		return 0;
@@ -236,7 +239,7 @@ static int setup(struct agent *a)
 	sigset_t set;
 	int r;
 
-	launch_setup();
+	launch_setup(session_start);
 	/* SIGPIPE stays blocked for good: a closed pipe is an error of the write, and programs start with nothing blocked. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);

@@ -18,38 +18,28 @@
 #include "common/sys/process.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/channel.h"
-#include "runtime/qrexec/launch.h"
+#include "runtime/qrexec/client.h"
 #include "runtime/qrexec/streams.h"
 #include "runtime/qrexec/transfer.h"
 
-#define SOCKET_DIR "/var/run/qubes"
-
-struct client {
-	const char *domain, *local, *service_call, *socket_dir, *prefix;
-	bool just_exec, wait_end, kill_end, no_exit_code, filter_out, filter_err, socket_stdin;
-	long timeout;
-	const char *command;
-	int daemon;
-};
-
-static int fail(const struct client *c, const char *what)
+int client_fail(const struct client *c, const char *what)
 {
 	fprintf(stderr, "qrexec-client: %s: %s\n", c->domain, what);
 	return -1;
 }
 
-static int connect_daemon(struct client *c)
+int client_connect(struct client *c, const char *qube)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/qrexec.%s", c->socket_dir, c->domain);
+	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/qrexec.%s", c->socket_dir, qube);
 
 	if (n < 0 || (size_t)n >= sizeof(a.sun_path))
-		return fail(c, "name too long");
+		return client_fail(c, "name too long");
 	c->daemon = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->daemon >= 0 && connect(c->daemon, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return 0;
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		return fail(c, "no qrexec-daemon: the qube is not running or its agent is not ready");
+		return client_fail(c, "no qrexec-daemon: the qube is not running or its agent is not ready");
 	fprintf(stderr, "qrexec-client: %s: %s\n", a.sun_path, strerror(errno));
 	return -1;
 }
@@ -67,19 +57,19 @@ static int expect(struct channel *ch, struct message *m)
 	}
 }
 
-static int ask_daemon(struct client *c, struct exec_params *where)
+int client_ask(struct client *c, uint32_t type, struct exec_params *where, const void *data, size_t n)
 {
 	const struct peer_info hello = {QREXEC_SOCKET_VERSION};
-	const uint32_t type = c->just_exec ? MSG_JUST_EXEC : MSG_EXEC_CMDLINE;
 	struct channel ch;
 	struct message m;
 	struct peer_info info = {0};
+	/* That two qubes are to talk is passed on, not answered. */
+	bool no_answer = type == MSG_SERVICE_CONNECT && where->connect_domain;
 	int r = -1;
 
-	*where = (struct exec_params){0};
 	channel_init_fd(&ch, c->daemon);
 	channel_send(&ch, MSG_HELLO, &hello, sizeof(hello), NULL, 0);
-	channel_send(&ch, type, where, sizeof(*where), c->command, strlen(c->command) + 1);
+	channel_send(&ch, type, where, sizeof(*where), data, n);
 	while (channel_pending(&ch) && channel_flush(&ch) == 0) {
 		struct pollfd p = {.fd = ch.fd, .events = POLLOUT};
 
@@ -88,14 +78,14 @@ static int ask_daemon(struct client *c, struct exec_params *where)
 	if (expect(&ch, &m) > 0 && m.type == MSG_HELLO) {
 		memcpy(&info, m.p, sizeof(info));
 		if (info.version < QREXEC_SOCKET_VERSION)
-			fail(c, "its qrexec-daemon is too old; restart the qube");
-		else if (expect(&ch, &m) > 0 && m.type == type && m.n >= sizeof(*where))
+			client_fail(c, "its qrexec-daemon is too old; restart the qube");
+		else if (expect(&ch, &m) > 0 ? m.type == type && m.n >= sizeof(*where) : no_answer)
 			r = 0;
 	}
-	if (r == 0)
+	if (r == 0 && !no_answer)
 		memcpy(where, m.p, sizeof(*where));
-	else if (info.version >= QREXEC_SOCKET_VERSION || !info.version)
-		fail(c, "its qrexec-daemon refused the call");
+	else if (r < 0 && (info.version >= QREXEC_SOCKET_VERSION || !info.version))
+		client_fail(c, "its qrexec-daemon refused the call");
 	channel_free(&ch);
 	return r;
 }
@@ -148,7 +138,7 @@ static enum transfer_state run(struct client *c, struct transfer *t)
 		if (!transfer_ready(t) && deadline && timeout < 0) {
 			timeout = (int)(deadline - now_ms());
 			if (timeout <= 0) {
-				fail(c, "the qube did not open the data channel in time");
+				client_fail(c, "the qube did not open the data channel in time");
 				return TRANSFER_BROKEN;
 			}
 		}
@@ -174,11 +164,11 @@ static int result(const struct client *c, const struct transfer *t, enum transfe
 	case TRANSFER_PIPE:
 		return 128 + SIGPIPE;
 	case TRANSFER_LOST:
-		fail(c, "the connection was lost before the command ended");
+		client_fail(c, "the connection was lost before the command ended");
 		return QREXEC_EXIT_PROBLEM;
 	case TRANSFER_BROKEN:
 		if (transfer_ready(t))
-			fail(c, "the qube broke the protocol");
+			client_fail(c, "the qube broke the protocol");
 		return QREXEC_EXIT_PROBLEM;
 	case TRANSFER_RUNNING:
 		break;
@@ -204,13 +194,14 @@ static void kill_domain(const struct client *c)
 
 static int call(struct client *c)
 {
+	const uint32_t type = c->just_exec ? MSG_JUST_EXEC : MSG_EXEC_CMDLINE;
 	struct local_program local = {0};
-	struct exec_params where;
+	struct exec_params where = {0};
 	struct transfer t;
 	libvchan_t *vchan;
 	int code, status;
 
-	if (connect_daemon(c) < 0 || ask_daemon(c, &where) < 0)
+	if (client_connect(c, c->domain) < 0 || client_ask(c, type, &where, c->command, strlen(c->command) + 1) < 0)
 		return QREXEC_EXIT_PROBLEM;
 	vchan = libvchan_server_init((int)where.connect_domain, (int)where.connect_port, QREXEC_DATA_RING,
 	                             QREXEC_DATA_RING);
@@ -236,7 +227,7 @@ static int call(struct client *c)
 
 int main(int argc, char **argv)
 {
-	struct client c = {.socket_dir = SOCKET_DIR, .timeout = 10};
+	struct client c = {.socket_dir = CLIENT_SOCKET_DIR, .timeout = 10};
 	const struct option_def options[] = {
 		{"domain", 'd', OPTION_STRING, &c.domain, "NAME", "the qube: name, domain id or uuid:UUID"},
 		{"local", 'l', OPTION_STRING, &c.local, "COMMAND", "connect this command instead of our own streams"},
@@ -282,7 +273,12 @@ int main(int argc, char **argv)
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	code = call(&c);
+	if (c.service_call)
+		code = client_answer(&c);
+	else if (client_is_dom0(c.domain))
+		code = client_run_here(&c);
+	else
+		code = call(&c);
 	if (c.kill_end)
 		kill_domain(&c);
 	return c.no_exit_code && code < QREXEC_EXIT_PROBLEM ? 0 : code;

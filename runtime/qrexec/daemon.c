@@ -17,10 +17,12 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/ui/options.h"
+#include "runtime/qrexec/admin.h"
 #include "runtime/qrexec/notify.h"
 
 #define SOCKET_DIR "/var/run/qubes"
 #define LOG_DIR "/var/log/qubes"
+#define POLICY_PROGRAM "/usr/bin/qrexec-policy-exec"
 #define EXIT_TIMEOUT 3
 
 void daemon_log(const struct daemon *d, const char *fmt, ...)
@@ -110,7 +112,7 @@ static int open_sockets(struct daemon *d)
 	mask = umask(0007);
 	r = bind(d->listen_fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
-	if (r < 0 || listen(d->listen_fd, 128) < 0)
+	if (r < 0 || listen(d->listen_fd, 2 * DAEMON_MAX_CLIENTS) < 0)
 		return -errno;
 	link_name(d, "", d->name, true);
 	link_name(d, "uuid:", d->uuid, true);
@@ -220,7 +222,7 @@ static int reconnect(struct daemon *d)
 {
 	close_sockets(d);
 	daemon_clients_drop(d);
-	memset(d->pending, 0, sizeof(d->pending));
+	daemon_requests_drop(d);
 	channel_free(&d->control);
 	libvchan_close(d->vchan);
 	d->vchan = NULL;
@@ -241,6 +243,19 @@ static int step_vchan(struct daemon *d, bool event)
 	return r == -EPIPE ? reconnect(d) : r;
 }
 
+/* Returns whether we are to end. */
+static bool take_signals(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	while (read(d->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD)
+			return true;
+		daemon_requests_reap(d);
+	}
+	return false;
+}
+
 static int run(struct daemon *d)
 {
 	enum { CONTROL, SIGNALS, LISTEN };
@@ -253,10 +268,12 @@ static int run(struct daemon *d)
 		daemon_add_poll(d, d->signal_fd, POLLIN);
 		daemon_add_poll(d, d->n_clients < DAEMON_MAX_CLIENTS ? d->listen_fd : -1, POLLIN);
 		daemon_clients_poll(d);
+		daemon_requests_poll(d);
 		if (poll(d->polls, d->n_polls, -1) < 0)
 			continue;
-		if (d->polls[SIGNALS].revents)
+		if (d->polls[SIGNALS].revents && take_signals(d))
 			return 0;
+		daemon_requests_step(d);
 		daemon_clients_step(d);
 		if (d->polls[LISTEN].revents && d->listen_fd >= 0)
 			daemon_clients_accept(d);
@@ -290,6 +307,7 @@ static int serve(struct daemon *d)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
 	d->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -300,6 +318,7 @@ static int serve(struct daemon *d)
 		r = run(d);
 	close_sockets(d);
 	daemon_clients_drop(d);
+	daemon_requests_drop(d);
 	return r < 0 ? 1 : 0;
 }
 
@@ -353,12 +372,14 @@ static int serve_in_background(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = {.socket_dir = SOCKET_DIR, .default_user = "user", .listen_fd = -1, .ready_fd = -1};
+	static struct daemon d = {.socket_dir = SOCKET_DIR, .default_user = "user", .listen_fd = -1, .ready_fd = -1,
+	                          .policy_program = POLICY_PROGRAM, .qubesd_socket = QUBESD_SOCKET};
 	bool direct = false;
 	const struct option_def options[] = {
 		{"quiet", 'q', OPTION_FLAG, &d.quiet, NULL, "no messages while starting"},
 		{"socket-dir", 0, OPTION_STRING, &d.socket_dir, "PATH", "where the sockets are made"},
 		{"policy-program", 'p', OPTION_STRING, &d.policy_program, "PATH", "decides when the policy daemon cannot"},
+		{"qubesd-socket", 0, OPTION_STRING, &d.qubesd_socket, "PATH", "where qubes are started"},
 		{"direct", 'D', OPTION_FLAG, &direct, NULL, "stay in the foreground"},
 		{"uuid", 'u', OPTION_STRING, &d.uuid, "UUID", "of the qube"},
 		{.name = NULL},

@@ -38,9 +38,11 @@ struct port {
 	struct daemon_client *client; /* to be told of the end; NULL when gone */
 };
 
+struct request;
+
 struct daemon {
 	int domid;
-	const char *name, *default_user, *uuid, *socket_dir, *policy_program;
+	const char *name, *default_user, *uuid, *socket_dir, *policy_program, *qubesd_socket;
 	bool quiet;
 	libvchan_t *vchan;
 	int watch_fd;	/* while `connecting` */
@@ -53,7 +55,8 @@ struct daemon {
 	struct daemon_client *clients;
 	unsigned n_clients;
 	struct port ports[QREXEC_DATA_PORTS];
-	struct service_params pending[DAEMON_MAX_PENDING]; /* requests of the qube under decision; ident "" is free */
+	struct request *requests; /* of the qube */
+	unsigned n_requests;
 	struct pollfd *polls;
 	unsigned n_polls, max_polls;
 };
@@ -68,7 +71,12 @@ void daemon_port_free(struct daemon *d, const struct exec_params *where);
 
 /* daemon_requests.c: calls that the qube asks for. */
 void daemon_request(struct daemon *d, uint32_t type, const struct message *m);
-/* Takes the request with this ident off the list; false when there is none. */
+void daemon_requests_poll(struct daemon *d);
+void daemon_requests_step(struct daemon *d);
+void daemon_requests_drop(struct daemon *d);
+/* A program that was started for a request has ended. */
+void daemon_requests_reap(struct daemon *d);
+/* Takes the request with this ident off the list, because dom0 answers it; false when there is none. */
 bool daemon_request_take(struct daemon *d, const char ident[32]);
 
 /* daemon.c */

@@ -124,7 +124,7 @@ static int take_connect(struct daemon *d, struct daemon_client *c, const struct 
 	const char *ident = m->p + sizeof(where);
 
 	memcpy(&where, m->p, sizeof(where));
-	if (!daemon_request_take(d, ident))
+	if (m->n != sizeof(where) + sizeof(struct service_params) || !daemon_request_take(d, ident))
 		return -1;
 	c->called = true;
 	if (where.connect_domain == 0 && where.connect_port == 0) {

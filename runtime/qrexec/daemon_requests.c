@@ -1,9 +1,13 @@
-/* Calls that the qube asks for. What comes from it is cleaned, then decided by the policy. */
+/* Calls that the qube asks for: what comes from it is cleaned here, and followed until its end. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
-#include "runtime/qrexec/daemon.h"
+#include "runtime/qrexec/daemon_request.h"
 
 static void refuse(struct daemon *d, const char ident[32])
 {
@@ -12,11 +16,9 @@ static void refuse(struct daemon *d, const char ident[32])
 
 bool daemon_request_take(struct daemon *d, const char ident[32])
 {
-	for (unsigned i = 0; i < DAEMON_MAX_PENDING; i++) {
-		char *known = d->pending[i].ident;
-
-		if (known[0] && memcmp(known, ident, sizeof(d->pending[i].ident)) == 0) {
-			memset(known, 0, sizeof(d->pending[i].ident));
+	for (struct request *r = d->requests; r; r = r->next) {
+		if (r->ident[0] && memcmp(r->ident, ident, sizeof(r->ident)) == 0) {
+			memset(r->ident, 0, sizeof(r->ident));
 			return true;
 		}
 	}
@@ -49,6 +51,31 @@ static bool ident_ok(const char ident[32])
 	return true;
 }
 
+static bool ident_known(const struct daemon *d, const char ident[32])
+{
+	for (const struct request *r = d->requests; r; r = r->next)
+		if (memcmp(r->ident, ident, sizeof(r->ident)) == 0)
+			return true;
+	return false;
+}
+
+static struct request *request_new(struct daemon *d, const struct trigger *t, const char *service)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	r->a = arena_new();
+	r->fd = -1;
+	memcpy(r->ident, t->params.request_id.ident, sizeof(r->ident));
+	r->source = arena_strdup(r->a, t->params.source_domain);
+	r->target = arena_strdup(r->a, t->params.target_domain);
+	/* Always with its '+', so that a service has one name. */
+	r->service = arena_printf(r->a, "%s%s", service, strchr(service, '+') ? "" : "+");
+	r->next = d->requests;
+	d->requests = r;
+	d->n_requests++;
+	return r;
+}
+
 void daemon_request(struct daemon *d, uint32_t type, const struct message *m)
 {
 	_cleanup_free_ char *service = NULL;
@@ -64,12 +91,121 @@ void daemon_request(struct daemon *d, uint32_t type, const struct message *m)
 	clean(service, t.service_n, "_.-+");
 	clean(t.params.target_domain, sizeof(t.params.target_domain), "_.-@:");
 	clean(t.params.source_domain, sizeof(t.params.source_domain), "_.-@:");
-	if (!ident_ok(t.params.request_id.ident) || !*service || *service == '+') {
+	if (!ident_ok(t.params.request_id.ident) || !*service || *service == '+' ||
+	    ident_known(d, t.params.request_id.ident)) {
 		daemon_log(d, "malformed request");
 		refuse(d, t.params.request_id.ident);
 		return;
 	}
-	/* Fail closed: nothing is allowed without somebody who allows it. */
-	daemon_log(d, "%s -> %s: %s: denied: no policy daemon", d->name, t.params.target_domain, service);
-	refuse(d, t.params.request_id.ident);
+	if (d->n_requests == DAEMON_MAX_PENDING) {
+		daemon_log(d, "too many requests at once, refusing one");
+		refuse(d, t.params.request_id.ident);
+		return;
+	}
+	request_ask(d, request_new(d, &t, service));
+}
+
+/* --- the list --- */
+
+static void request_free(struct request *r)
+{
+	if (r->fd >= 0)
+		close(r->fd);
+	channel_free(&r->channel);
+	strbuf_free(&r->in);
+	arena_free(r->a);
+	free(r);
+}
+
+void daemon_requests_drop(struct daemon *d)
+{
+	while (d->requests) {
+		struct request *r = d->requests;
+
+		d->requests = r->next;
+		request_free(r);
+	}
+	d->n_requests = 0;
+}
+
+void daemon_requests_poll(struct daemon *d)
+{
+	for (struct request *r = d->requests; r; r = r->next)
+		r->polled = daemon_add_poll(d, r->fd, POLLIN);
+}
+
+/* An answer that ends with its stream. 1: it has ended. */
+static int collect(struct request *r)
+{
+	ssize_t n = read(r->fd, strbuf_reserve(&r->in, 4096), 4096);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : 1;
+	r->in.n += (size_t)n;
+	/* What is too long is cut off, and then no valid answer. */
+	return n == 0 || r->in.n > 2 * POLICY_ANSWER_MAX;
+}
+
+static void step(struct daemon *d, struct request *r)
+{
+	switch (r->state) {
+	case REQUEST_ASKED:
+	case REQUEST_EXECUTED:
+		if (collect(r))
+			request_policy_answered(d, r);
+		break;
+	case REQUEST_CREATING:
+	case REQUEST_STARTING:
+	case REQUEST_KILLING:
+		if (collect(r))
+			request_qubesd_answered(d, r);
+		break;
+	case REQUEST_CALLING:
+		request_step_call(d, r);
+		break;
+	case REQUEST_RUNNING:
+		request_call_over(d, r);
+		break;
+	case REQUEST_IN_DOM0:
+	case REQUEST_OVER:
+		break;
+	}
+}
+
+void daemon_requests_step(struct daemon *d)
+{
+	struct request **at = &d->requests;
+
+	while (*at) {
+		struct request *r = *at;
+
+		if (r->polled && d->polls[r->polled].revents)
+			step(d, r);
+		r->polled = 0;
+		if (r->state != REQUEST_OVER) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		d->n_requests--;
+		request_free(r);
+	}
+}
+
+void daemon_requests_reap(struct daemon *d)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		struct request *r;
+
+		for (r = d->requests; r && r->pid != pid; r = r->next)
+			;
+		if (!r || r->state != REQUEST_IN_DOM0)
+			continue;
+		/* One that did not come for its channel leaves a caller waiting. */
+		if (r->ident[0])
+			request_refuse(d, r, "the service could not be run");
+		r->state = REQUEST_OVER;
+	}
 }

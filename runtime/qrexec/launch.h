@@ -4,8 +4,10 @@
  *
  * Not root: the user must be our own; the program is started with vfork semantics, one process creation for a call. Root
  * and another user: a child opens the PAM session (service "qrexec"), starts the program in it, waits and closes the
- * session; its exit code is the program's. Root for root: directly, in the agent's own environment.
+ * session; its exit code is the program's. Root for root: directly, in the agent's own environment. Without sessions
+ * (qrexec-client, for services of dom0): always as ourselves, whatever user the call names.
  */
+#include <pwd.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -18,15 +20,22 @@ struct launched {
 	int in_fd, out_fd, err_fd;
 };
 
-/* Once, before the first launch: who we are. */
-void launch_setup(void);
+/* session.h: session_start(). */
+typedef pid_t (*launch_session_fn)(const struct passwd *pw, const int fds[3], const char *path, char *const *argv,
+				   char *const *env);
+
+/* Once, before the first launch: who we are. `session` may be NULL. */
+void launch_setup(launch_session_fn session);
 
 /*
  * Starts the command; `service` is what service_find() found, or NULL for a shell command. `detached`: all streams are
- * /dev/null. `direct`: services and commands of dom0 itself, always as ourselves. 0, or the exit code of the call
- * (QREXEC_EXIT_*), and then *why.
+ * /dev/null. 0, or the exit code of the call (QREXEC_EXIT_*), and then *why.
  */
 int launch(const struct command *c, const struct service *service, bool detached, struct launched *l, const char **why);
+
+/* In the child, also of a vfork: becomes the program; never returns. */
+void launch_exec(const int fds[3], const char *cwd, const char *path, char *const *argv, char *const *env)
+	__attribute__((noreturn));
 
 /* The exit code that stands for a wait status: 128 + signal for a killed program. */
 int launch_exit_code(int status);

@@ -9,10 +9,11 @@ qrexec-agent_SRCS := $(qrexec_common) $(qrexec_launch) \
 qrexec-agent_LIBS := vchan common
 qrexec-agent_LDLIBS := -lpam
 
-qrexec-daemon_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,daemon.c daemon_clients.c daemon_requests.c notify.c)
-qrexec-daemon_LIBS := vchan common
+qrexec-daemon_SRCS := $(qrexec_common) \
+	$(addprefix runtime/qrexec/,daemon.c daemon_clients.c daemon_requests.c daemon_route.c notify.c)
+qrexec-daemon_LIBS := policy vchan common
 
-qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c streams.c)
+qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c client_serve.c streams.c command.c service.c launch.c)
 qrexec-client_LIBS := vchan common
 
 qrexec-client-vm_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client_vm.c streams.c)
@@ -47,17 +48,31 @@ FUZZ += fuzz-qrexec
 fuzz-qrexec_SRCS := qa/fuzz/qrexec.c $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c
 fuzz-qrexec_LIBS := common
 
-# The policy: a library, its tools, the daemon.
-LIBS += policy
-policy_SRCS := $(addprefix runtime/qrexec/policy/,token.c system.c rules.c load.c match.c evaluate.c) runtime/qrexec/admin.c
+# The policy: a library, its tools, the daemon. qrexec-daemon needs of it only the texts of question and answer.
+LIBS += policy policy-decide
+policy_SRCS := $(addprefix runtime/qrexec/policy/,token.c system.c rules.c load.c match.c evaluate.c answer.c) runtime/qrexec/admin.c
 policy_LIBS := common
+policy-decide_SRCS := $(addprefix runtime/qrexec/policy/,decide.c watch.c exchange.c reply.c eval.c)
+policy-decide_LIBS := policy
+policy-decide_PKGS := libsystemd
 
-policy_programs := qrexec-policy
+policy_programs := qrexec-policy qrexec-policy-daemon qrexec-policy-exec
 SOCKET_BINS += $(policy_programs)
 XEN_BINS += $(policy_programs)
 qrexec-policy_SRCS := runtime/qrexec/policy/cmd.c
 qrexec-policy_LIBS := policy common
+qrexec-policy-daemon_SRCS := runtime/qrexec/policy/daemon.c
+qrexec-policy-daemon_LIBS := policy-decide common
+qrexec-policy-exec_SRCS := runtime/qrexec/policy/exec.c
+qrexec-policy-exec_LIBS := policy-decide common
 
 TESTS += test-policy
-test-policy_SRCS := runtime/qrexec/policy/tests/test_policy.c
-test-policy_LIBS := policy common
+test-policy_SRCS := $(addprefix runtime/qrexec/policy/tests/,test_policy.c test_answer.c)
+test-policy_LIBS := policy-decide common
+
+# For the suites: a scripted qubesd, and a client for sockets.
+SOCKET_BINS += fake-qubesd fake-client
+fake-qubesd_SRCS := runtime/qrexec/tests/fake_qubesd.c
+fake-qubesd_LIBS := common-min
+fake-client_SRCS := runtime/qrexec/tests/fake_client.c
+fake-client_LIBS := common-min

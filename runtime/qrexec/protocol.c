@@ -12,7 +12,9 @@ bool control_length_ok(uint32_t type, uint32_t len)
 		/* Without a command it is the daemon's answer to a client. */
 		return len >= sizeof(struct exec_params) && len <= QREXEC_MAX_CONTROL;
 	case MSG_SERVICE_CONNECT:
-		return len == sizeof(struct exec_params) + sizeof(struct service_params);
+		/* Without an ident it is the daemon's answer to a client. */
+		return len == sizeof(struct exec_params) ||
+		       len == sizeof(struct exec_params) + sizeof(struct service_params);
 	case MSG_CONNECTION_TERMINATED:
 		return len == sizeof(struct exec_params);
 	case MSG_SERVICE_REFUSED:

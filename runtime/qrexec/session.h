@@ -8,7 +8,3 @@
  * exit code once the session is closed. `env` is what goes beside the variables of PAM and of the login. The pid or -errno.
  */
 pid_t session_start(const struct passwd *pw, const int fds[3], const char *path, char *const *argv, char *const *env);
-
-/* In launch.c: becomes the program; never returns. */
-void launch_exec(const int fds[3], const char *cwd, const char *path, char *const *argv, char *const *env)
-	__attribute__((noreturn));

@@ -29,6 +29,27 @@ struct loader {
 
 static void load_file(struct loader *l, const struct policy_file *from, const char *path, const struct policy_file *binding);
 
+static void note_folder(struct loader *l, const char *dir)
+{
+	if (!strv_contains(&l->p->folders, dir))
+		strv_push(&l->p->folders, dir);
+}
+
+/* The folder of a file, and where a link leads: a change of either is a change of the policy. */
+static void note_file(struct loader *l, const char *path)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	const char *paths[] = {path, real};
+
+	for (int i = 0; i < 2; i++) {
+		const char *slash = paths[i] ? strrchr(paths[i], '/') : NULL;
+		_cleanup_free_ char *dir = slash ? xstrndup(paths[i], (size_t)(slash - paths[i])) : NULL;
+
+		if (dir && *dir)
+			note_folder(l, dir);
+	}
+}
+
 static bool is_file(const char *path)
 {
 	struct stat st;
@@ -77,6 +98,7 @@ static void list(struct loader *l, const char *dir, struct strmap *found, struct
 	_cleanup_closedir_ DIR *d = opendir(dir);
 	const struct dirent *e;
 
+	note_folder(l, dir);
 	if (!d && errno != ENOENT)
 		strv_pushf(&l->p->errors, "%s: %s", dir, strerror(errno));
 	while (d && (e = readdir(d))) {
@@ -157,6 +179,7 @@ static void load_legacy(struct loader *l, const struct policy_file *from)
 	_cleanup_strv_ struct strv names = {0};
 	const struct dirent *e;
 
+	note_folder(l, dir);
 	if (!d && errno != ENOENT)
 		policy_error(l->p, from, "%s: %s", dir, strerror(errno));
 	while (d && (e = readdir(d))) {
@@ -278,6 +301,7 @@ static void load_file(struct loader *l, const struct policy_file *from, const ch
 
 	if (!may_open(l, from ? from : &f, path))
 		return;
+	note_file(l, path);
 	r = read_file(AT_FDCWD, path, MAX_SIZE, &text);
 	if (r < 0 || memchr(strbuf_blob(&text).p, '\0', text.n)) {
 		policy_error(l->p, from ? from : &f, "%s: %s", path, r < 0 ? strerror(-r) : "has a NUL byte");

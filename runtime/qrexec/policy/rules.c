@@ -213,6 +213,7 @@ void policy_free(struct policy *p)
 	if (!p)
 		return;
 	strv_free(&p->errors);
+	strv_free(&p->folders);
 	free(p->rules);
 	arena_free(p->arena);
 	free(p);

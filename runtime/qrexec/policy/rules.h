@@ -30,6 +30,7 @@ struct policy {
 	struct arena *arena;
 	struct rule *rules;
 	size_t n, max;
+	struct strv folders; /* that were looked into, or would have been if they existed */
 	struct strv errors; /* "FILE:LINE: what"; not empty: everything is denied */
 };
 

@@ -37,6 +37,7 @@ static bool read_qube(struct system_info *s, struct qube *q, const char *name, j
 	q->name = arena_strdup(a, name);
 	q->class = text_of(a, o, "type");
 	q->tags = tags_of(a, json_object_get(o, "tags"));
+	q->icon = text_of(a, o, "icon");
 	q->default_dispvm = text_of(a, o, "default_dispvm");
 	q->guivm = text_of(a, o, "guivm");
 	q->relayvm = text_of(a, o, "relayvm");

@@ -14,7 +14,7 @@ struct qube {
 	const char *class;
 	const char *const *tags; /* NULL-terminated */
 	/* of the following, NULL where it has none */
-	const char *default_dispvm, *guivm, *relayvm, *transport_rpc, *power_state;
+	const char *icon, *default_dispvm, *guivm, *relayvm, *transport_rpc, *power_state;
 	bool internal, template_for_dispvms;
 };
 

@@ -1,0 +1,218 @@
+# Calls that qubes make, with the real programs over the socket backend and a stand-in for qubesd: under a policy that changes
+# while the daemon runs. Run by `run` with its folder: bin/ has the programs, everything else is ours.
+dir=$1
+bin=$dir/bin
+export VCHAN_SOCKET_DIR=$dir/vchan QUBES_RPC_CONFIG_PATH=$dir/cfg PATH=$bin:$PATH
+mkdir "$dir"/{vchan,cfg,etc,legacy,svc0,svc7,svc8,svc9}
+user=$(id -un)
+passed=0 failed=0
+
+ok() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
+check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
+until_true() { # COMMAND...: within 5 s
+	for _ in {1..100}; do "$@" 2>/dev/null && return 0; sleep 0.05; done
+	return 1
+}
+pids=()
+fds() { ls "/proc/$1/fd" | wc -l; }
+qube() { # DOMID NAME
+	VCHAN_DOMAIN=$1 QREXEC_SERVICE_PATH=$dir/svc$1 qrexec-agent --agent-socket="$dir/agent$1" 2>>"$dir/agent.log" & pids+=($!)
+	QREXEC_SERVICE_PATH=$dir/svc0 qrexec-daemon --direct --socket-dir="$dir" --qubesd-socket="$dir/qubesd" \
+		-p "$bin/policy-program" -- "$1" "$2" "$user" 2>>"$dir/daemon.log" & pids+=($!)
+	until_true test -S "$dir/qrexec.$1"
+}
+vm_call() { # DOMID TARGET SERVICE...
+	local d=$1; shift
+	VCHAN_DOMAIN=$d timeout 20 qrexec-client-vm -a "$dir/agent$d" "$@"
+}
+policy() { cat >"$dir/etc/10-test.policy"; }
+start_policy_daemon() {
+	qrexec-policy-daemon --policy-path="$dir/etc" --legacy-path="$dir/legacy" --socket-path="$dir/policy.sock" \
+		--eval-socket-path="$dir/eval" --gui-socket-path="$dir/gui" --qubesd-socket="$dir/qubesd" \
+		--agent-socket="$dir/policy-agent.sock" 2>>"$dir/policy.log" & policy_daemon=$!
+	until_true test -S "$dir/gui"
+}
+trap 'kill "${pids[@]}" $policy_daemon 2>/dev/null; wait' EXIT
+
+cat >"$dir/info.json" <<'EOF'
+{"domains": {
+ "dom0": {"type": "AdminVM", "tags": [], "internal": false, "template_for_dispvms": false, "power_state": "Running"},
+ "work": {"type": "AppVM", "tags": ["guivm-dom0"], "internal": false, "template_for_dispvms": false, "default_dispvm": "dvm",
+  "guivm": "dom0", "power_state": "Running", "uuid": "11111111-1111-4111-8111-111111111111"},
+ "vault": {"type": "AppVM", "tags": ["guivm-dom0"], "internal": false, "template_for_dispvms": false, "guivm": "dom0",
+  "power_state": "Running"},
+ "off": {"type": "AppVM", "tags": [], "internal": false, "template_for_dispvms": false, "power_state": "Halted"},
+ "dvm": {"type": "AppVM", "tags": [], "internal": false, "template_for_dispvms": true, "power_state": "Halted"}
+}}
+EOF
+cat >"$dir/hook" <<EOF
+#!/bin/bash
+echo "\$1 \$2" >>$dir/qubesd.log
+case "\$1 \$2" in
+"admin.vm.Start off") [ -e $dir/may-start ] || { printf QubesException; exit 1; }; mv $dir/parked.off $dir/qrexec.off ;;
+"admin.vm.Start vault") printf QubesVMNotHaltedError; exit 1 ;;
+"admin.vm.CreateDisposable dvm") printf disp1 ;;
+"admin.vm.Start disp1") ln -sf qrexec.8 $dir/qrexec.disp1 ;;
+"admin.vm.Kill disp1") rm $dir/qrexec.disp1 ;;
+*) printf QubesException; exit 1 ;;
+esac
+EOF
+printf '#!/bin/sh\necho "program $*" >>%s/program.log\ncat %s/program.answer\n' "$dir" "$dir" >"$bin/policy-program"
+chmod +x "$dir/hook" "$bin/policy-program"
+for d in 0 7 8; do
+	printf '#!/bin/sh\necho "%s $1 $QREXEC_REMOTE_DOMAIN $QREXEC_SERVICE_FULL_NAME $QREXEC_REQUESTED_TARGET_TYPE:$QREXEC_REQUESTED_TARGET$QREXEC_REQUESTED_TARGET_KEYWORD"; cat\n' $d >"$dir/svc$d/test.Echo"
+	printf '#!/bin/sh\nexit 9\n' >"$dir/svc$d/test.Exit"
+	chmod +x "$dir/svc$d"/test.*
+done
+fake-qubesd "$dir/qubesd" "$dir/info.json" "$dir/hook" & pids+=($!)
+until_true test -S "$dir/qubesd"
+policy <<'EOF'
+test.Echo * work vault allow
+test.Echo * work @adminvm allow
+test.Echo +x work @default allow target=vault
+test.Exit * @anyvm @anyvm allow
+test.Exit * @anyvm @adminvm allow
+test.Missing * @anyvm @anyvm allow
+test.Missing * @anyvm @adminvm allow
+EOF
+start_policy_daemon
+qube 7 work
+qube 8 vault
+work_fds=$(fds "${pids[2]}") vault_fds=$(fds "${pids[4]}") policy_fds=$(fds $policy_daemon)
+
+# Between qubes
+check "call" "$(echo in | vm_call 7 vault test.Echo | tr '\n' '|')" "8  work test.Echo+ :|in|"
+check "call with an argument" "$(vm_call 7 vault test.Echo+arg </dev/null)" "8 arg work test.Echo+arg :"
+check "call by @default" "$(vm_call 7 '' test.Echo+x </dev/null)" "8 x work test.Echo+x :"
+vm_call 7 '' test.Echo+y </dev/null 2>/dev/null; check "no rule" $? 126
+vm_call 8 work test.Echo </dev/null 2>/dev/null; check "not the other way" $? 126
+vm_call 8 work test.Exit </dev/null; check "exit code" $? 9
+vm_call 7 vault test.Missing </dev/null; check "no such service" $? 127
+vm_call 7 work test.Exit </dev/null 2>/dev/null; check "a qube to itself" $? 126
+head -c 3000000 /dev/urandom >"$dir/data"
+vm_call 7 vault test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check "3 MB there and back" "${PIPESTATUS[*]}" "0 0 0"
+check "local program" "$(vm_call 7 vault test.Echo sh -c 'cat >&$SAVED_FD_1')" "8  work test.Echo+ :"
+
+# dom0
+check "service of dom0" "$(echo in | vm_call 7 dom0 test.Echo+a | tr '\n' '|')" "0 a work test.Echo+a keyword:adminvm|in|"
+check "service of dom0 by keyword" "$(vm_call 7 @adminvm test.Echo </dev/null)" "0  work test.Echo+ keyword:adminvm"
+vm_call 8 dom0 test.Exit </dev/null; check "exit code of dom0" $? 9
+vm_call 8 dom0 test.Missing </dev/null; check "no such service in dom0" $? 127
+vm_call 7 dom0 test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check "3 MB to dom0 and back" "${PIPESTATUS[*]}" "0 0 0"
+local_call() { QREXEC_SERVICE_PATH=$dir/svc0 timeout 10 qrexec-client -d dom0 "$@"; }
+check "dom0 to itself" "$(echo in | local_call "DEFAULT:QUBESRPC test.Echo+a dom0 name dom0" | tr '\n' '|')" "0 a dom0 test.Echo+a name:dom0|in|"
+local_call "DEFAULT:QUBESRPC test.Exit dom0"; check "its exit code" $? 9
+local_call "DEFAULT:QUBESRPC test.Missing dom0" 2>/dev/null; check "its missing service" $? 127
+local_call "DEFAULT:true" 2>/dev/null; check "no commands in dom0" $? 125
+check "dom0 with a local program" "$(local_call -l 'echo up; cat >&2' "DEFAULT:QUBESRPC test.Echo dom0" 2>&1 | tr '\n' '|')" "0  dom0 test.Echo :|up|"
+
+# The policy changes while the daemon runs
+echo 'test.Echo * vault work allow' >>"$dir/etc/10-test.policy"
+check "changed file" "$(vm_call 8 work test.Echo </dev/null)" "7  vault test.Echo+ :"
+echo 'test.Echo * vault work deny' >"$dir/etc/05-new.policy"
+vm_call 8 work test.Echo </dev/null 2>/dev/null; check "new file" $? 126
+mv "$dir/etc/05-new.policy" "$dir/etc/05-new"
+check "renamed file" "$(vm_call 8 work test.Echo </dev/null)" "7  vault test.Echo+ :"
+echo nonsense >"$dir/etc/99-bad.policy"
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "an error anywhere denies" $? 126
+grep -q '99-bad.policy:1: wants' "$dir/policy.log" && ok || bad "the error is not in the log"
+rm "$dir/etc/99-bad.policy"
+vm_call 7 vault test.Exit </dev/null; check "repaired" $? 9
+mkdir "$dir/etc/include"; echo 'test.New * * * allow' >"$dir/etc/include/x"
+echo '!include include/x' >"$dir/etc/20-include.policy"
+vm_call 7 vault test.New </dev/null; check "included file" $? 127
+: >"$dir/etc/include/x"
+vm_call 7 vault test.New </dev/null 2>/dev/null; check "changed included file" $? 126
+
+# Targets that do not run, and disposables
+policy <<'EOF'
+test.Echo +no work off allow autostart=no
+test.Echo * work off allow
+test.Echo * work @dispvm allow
+test.Echo * vault @dispvm allow target=@dispvm:dvm
+EOF
+ln -s qrexec.8 "$dir/parked.off"
+vm_call 7 off test.Echo+no </dev/null 2>/dev/null; check "not to be started" $? 126
+check "and qubesd not asked" "$(cat "$dir/qubesd.log" 2>/dev/null)" ""
+vm_call 7 off test.Echo </dev/null 2>/dev/null; check "does not start" $? 126
+touch "$dir/may-start"
+check "started for the call" "$(vm_call 7 off test.Echo </dev/null)" "8  work test.Echo+ :"
+check "disposable" "$(vm_call 7 @dispvm test.Echo </dev/null)" "8  work test.Echo+ :"
+until_true grep -q 'Kill disp1' "$dir/qubesd.log"
+check "what qubesd was asked" "$(tail -n 3 "$dir/qubesd.log" | tr '\n' '|')" \
+	"admin.vm.CreateDisposable dvm|admin.vm.Start disp1|admin.vm.Kill disp1|"
+check "disposable by redirect" "$(vm_call 8 @dispvm:dvm test.Echo </dev/null)" ""
+until_true test ! -e "$dir/qrexec.disp1"
+
+# Questions to the user
+policy <<<'test.Echo * work vault ask'
+vm_call 7 vault test.Echo </dev/null 2>/dev/null; check "no agent" $? 126
+grep -q 'qrexec-policy-agent --tty' "$dir/policy.log" && ok || bad "no remedy in the log"
+
+# Eval
+policy <<'EOF'
+test.Echo * work vault ask
+test.Exit * work vault allow
+EOF
+evaluate() { # SOCKET CALLER SERVICE SOURCE TARGET
+	printf '#!/bin/sh\n' >/dev/null
+	printf 'policy.Eval+%s %s\0%s\0%s' "$3" "$2" "$4" "$5" | fake-client "$1"
+}
+check "EvalSimple ask" "$(evaluate "$dir/eval" dom0 test.Echo work vault)" result=ask
+check "EvalSimple allow" "$(evaluate "$dir/eval" dom0 test.Exit work vault)" result=allow
+check "EvalSimple deny" "$(evaluate "$dir/eval" dom0 test.Exit vault work)" result=deny
+check "EvalGUI" "$(evaluate "$dir/gui" dom0 test.Exit work vault)" result=allow
+check "EvalGUI of another" "$(evaluate "$dir/gui" sys-gui test.Exit work vault)" result=deny
+check "malformed Eval" "$(printf 'x' | fake-client "$dir/eval")" result=deny
+query() { printf "$@" | fake-client "$dir/policy.sock"; }
+check "query" "$(query 'source=work\nintended_target=vault\nservice_and_arg=test.Exit+\n\n' | tr '\n' ' ')" \
+	"user=DEFAULT result=allow target=vault autostart=True requested_target=vault "
+check "query, just evaluate" "$(query 'source=work\nintended_target=vault\nservice_and_arg=test.Echo+\njust_evaluate=yes\n\n')" result=ask
+check "query, assume yes" "$(query 'source=work\nintended_target=vault\nservice_and_arg=test.Echo+\nassume_yes_for_ask=yes\n\n' | head -n 2 | tail -n 1)" result=allow
+check "malformed query" "$(query 'source=work\n\n')" result=deny
+check "unfinished query" "$(query 'source=work\nintended_target=vault')" ""
+check "endless query" "$(head -c 200000 /dev/zero | tr '\0' x | fake-client "$dir/policy.sock" 2>/dev/null)" ""
+policy_exec() { qrexec-policy-exec --path="$dir/etc" --legacy-path="$dir/legacy" --qubesd-socket="$dir/qubesd" --agent-socket="$dir/policy-agent.sock" "$@" 2>/dev/null; }
+check "policy-exec" "$(policy_exec work vault test.Exit | tr '\n' ' ')" \
+	"user=DEFAULT result=allow target=vault autostart=True requested_target=vault "
+policy_exec vault work test.Exit >"$dir/out"; check "policy-exec deny" "$?$(cat "$dir/out")" 1result=deny
+check "policy-exec, five words" "$(policy_exec 7 work vault test.Exit 1 | head -n 2 | tail -n 1)" result=allow
+check "policy-exec, just evaluate" "$(policy_exec --just-evaluate work vault test.Echo)" result=ask
+policy_exec work >/dev/null; check "policy-exec, usage" $? 2
+
+# Many at once; nothing stays
+policy <<'EOF'
+test.Exit * @anyvm @anyvm allow
+EOF
+for i in {1..60}; do
+	{ vm_call $((7 + i % 2)) "$([ $((i % 2)) = 0 ] && echo vault || echo work)" test.Exit </dev/null; [ $? = 9 ] || echo "call $i" >>"$dir/wrong"; } & calls+=($!)
+done
+wait "${calls[@]}"
+check "60 calls at once, both ways" "$(cat "$dir/wrong" 2>/dev/null)" ""
+same() { [ "$(fds "${pids[2]}")" = "$work_fds" ] && [ "$(fds "${pids[4]}")" = "$vault_fds" ] && [ "$(fds $policy_daemon)" = "$policy_fds" ]; }
+until_true same && ok || bad "descriptors left: $(fds "${pids[2]}")/$work_fds $(fds "${pids[4]}")/$vault_fds $(fds $policy_daemon)/$policy_fds"
+
+# Without the daemon: the program decides; without both, nobody is allowed
+kill $policy_daemon; wait $policy_daemon; check "policy daemon ends on SIGTERM" $? 0
+check "its sockets are gone" "$(ls "$dir" | grep -c -e 'policy.sock' -e '^eval$' -e '^gui$')" 0
+printf 'result=allow\nuser=DEFAULT\ntarget=vault\nrequested_target=vault\nautostart=True\n' >"$dir/program.answer"
+vm_call 7 vault test.Exit+a </dev/null; check "policy program" $? 9
+check "its arguments" "$(cat "$dir/program.log")" "program -- work vault test.Exit+a"
+echo 'result=deny' >"$dir/program.answer"
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "policy program denies" $? 126
+printf 'result=allow\nuser=DEFAULT\n' >"$dir/program.answer"
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "half an answer" $? 126
+printf 'result=allow\nuser=DEFAULT\ntarget=../x\nrequested_target=vault\nautostart=True\n' >"$dir/program.answer"
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "answer that leaves the folder" $? 126
+rm "$bin/policy-program"
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "nobody decides" $? 126
+start_policy_daemon
+vm_call 7 vault test.Exit </dev/null; check "a new policy daemon" $? 9
+# qubesd gone
+kill "${pids[0]}"; wait "${pids[0]}" 2>/dev/null
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "no qubesd" $? 126
+
+if grep -h -e Sanitizer -e "runtime error" "$dir"/*.log; then bad "sanitizer reports"; fi
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]
