@@ -53,7 +53,7 @@ static const struct call_method *method_find(struct blob name)
 {
 	static const struct call_method *const tables[] = {
 		vm_methods,	property_methods, feature_methods, storage_methods,
-		system_methods, firewall_methods, device_methods};
+		system_methods, firewall_methods, device_methods, internal_methods};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
 		for (const struct call_method *m = tables[t]; m->name; m++)

@@ -1,4 +1,5 @@
 /* qubesd: keeps the qubes of this machine and answers the Admin API. */
+#include <errno.h>
 #include <fcntl.h>
 #include <libxml/parser.h>
 #include <signal.h>
@@ -132,7 +133,7 @@ int main(int argc, char **argv)
 	_cleanup_error_ struct error err = {0};
 	enum options_result parsed = options_parse(&command, argc, argv, &operands);
 	struct qubesd d = {0};
-	char *socket_path;
+	char *socket_path, *internal;
 	int r;
 
 	if (parsed != OPTIONS_OK)
@@ -149,6 +150,7 @@ int main(int argc, char **argv)
 	};
 	socket_path = socket_dir ? xasprintf("%s/qubesd.sock", socket_dir)
 				 : xasprintf("%s/var/run/qubesd.sock", root);
+	internal = xasprintf("%.*s/qubesd.internal.sock", (int)(strrchr(socket_path, '/') - socket_path), socket_path);
 	umask(0007);
 	xmlInitParser();
 	r = mkdir_parents(AT_FDCWD, socket_path, 0755);
@@ -156,6 +158,11 @@ int main(int argc, char **argv)
 		error_errno(&err, r, socket_path, "cannot make its directory");
 	if (r == 0)
 		r = load(&d, &err);
+	/* Where dom0's own programs look: whoever may use the one may use the other. */
+	if (r == 0) {
+		unlink(internal);
+		r = symlink("qubesd.sock", internal) < 0 ? error_errno(&err, -errno, internal, "cannot be made") : 0;
+	}
 	if (r == 0)
 		r = serve(&d, socket_path, &err);
 	if (r < 0)
@@ -167,6 +174,8 @@ int main(int argc, char **argv)
 	free(d.watch);
 	free(d.state_path);
 	free(d.run_dir);
+	unlink(internal);
+	free(internal);
 	free(socket_path);
 	return r < 0;
 }

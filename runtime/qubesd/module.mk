@@ -10,9 +10,9 @@ XEN_BINS += qubesd qubesd-xl qubesd-block
 qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c lifecycle.c steps.c keys.c \
 	sync.c pci.c autostart.c \
 	api_vm.c api_property.c api_feature.c api_storage.c api_system.c api_firewall.c \
-	api_device.c)
+	api_device.c api_internal.c)
 qubesd_LIBS := qubesd-parts qubesdb-client common
-qubesd_PKGS := libsystemd libxml-2.0
+qubesd_PKGS := jansson libsystemd libxml-2.0
 
 qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c watch.c)
 qubesd-xl_LIBS := common-min
