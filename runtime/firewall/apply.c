@@ -63,15 +63,11 @@ void apply_end(struct apply *ap)
 		nft_ctx_free(ap->nft);
 }
 
-/* One client's part alone. */
-static char *client_text(const struct firewall *f, size_t i, struct resolved *names)
+static char *client_text(const struct client *c, struct resolved *names)
 {
-	struct firewall one = *f;
 	struct strbuf text = {0};
 
-	one.clients = &f->clients[i];
-	one.n_clients = 1;
-	script_clients(&one, NULL, resolved_get, names, &text);
+	script_client(c, resolved_get, names, &text);
 	return strbuf_steal(&text);
 }
 
@@ -88,7 +84,7 @@ static void block_refused(struct apply *ap, struct firewall *f, struct resolved 
 {
 	nft_ctx_set_dry_run(ap->nft, true);
 	for (size_t i = 0; i < f->n_clients; i++) {
-		_cleanup_free_ char *text = client_text(f, i, names);
+		_cleanup_free_ char *text = client_text(&f->clients[i], names);
 
 		if (nft_run_cmd_from_buffer(ap->nft, text) == 0)
 			continue;
@@ -116,7 +112,7 @@ static void remember(struct apply *ap, const struct firewall *f, struct resolved
 		const char *old = old_text(ap, c->ip);
 
 		clients[i] = xstrdup(c->ip);
-		texts[i] = client_text(f, i, names);
+		texts[i] = client_text(c, names);
 		if ((!old || strcmp(old, texts[i]) != 0) && conntrack_forget(c->family, c->ip) < 0)
 			fprintf(stderr, "qubes-firewall: %s: connections that stand already go on\n", c->ip);
 	}

@@ -132,7 +132,7 @@ static bool add_rules(struct strbuf *out, const struct client *c, script_resolve
 	return true;
 }
 
-static void add_client(struct strbuf *out, const struct client *c, script_resolver resolve, void *user)
+void script_client(const struct client *c, script_resolver resolve, void *user, struct strbuf *out)
 {
 	const char *ip = family_name(c->family);
 	size_t start;
@@ -190,7 +190,7 @@ void script_clients(const struct firewall *f, const char *const *old, script_res
 		if (f->dns[i] && (!i || !f->dns[0] || strcmp(f->dns[0], f->dns[1]) != 0))
 			strbuf_printf(out, "add element ip qubes-firewall dns-addr { %s }\n", f->dns[i]);
 	for (size_t i = 0; i < f->n_clients; i++)
-		add_client(out, &f->clients[i], resolve, user);
+		script_client(&f->clients[i], resolve, user, out);
 	for (; old && *old; old++) {
 		if (has_client(f, *old))
 			continue;

@@ -12,6 +12,8 @@ typedef const char *const *(*script_resolver)(void *user, const struct client *c
 
 /* Tables with everything that is forwarded refused; replaces what an earlier run left. */
 void script_base(struct strbuf *out);
+/* One client's chain and the way into it: the part of the script that is about this client alone. */
+void script_client(const struct client *c, script_resolver resolve, void *user, struct strbuf *out);
 /*
  * The rules of all clients in place of those there are. `old` lists the addresses (both families, may be NULL) whose
  * chains an earlier script made. A client with a problem, or with a rule that drops what cannot be looked up, is blocked.
