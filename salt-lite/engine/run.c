@@ -38,33 +38,35 @@ const struct value *arg_list(struct salt *s, const struct chunk *c, const char *
 	return list;
 }
 
-void result_say(struct salt *s, struct chunk *c, const char *fmt, ...)
+static void say(struct salt *s, struct chunk *c, const char *fmt, va_list ap)
 {
-	va_list ap;
 	char *text = NULL;
 
-	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
-	va_end(ap);
 	if (c->result.comment.n)
 		text_add_char(&s->h, &c->result.comment, '\n');
 	text_add_str(&s->h, &c->result.comment, text);
 	free(text);
 }
 
+void result_say(struct salt *s, struct chunk *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(s, c, fmt, ap);
+	va_end(ap);
+}
+
 void result_fail(struct salt *s, struct chunk *c, const char *fmt, ...)
 {
 	va_list ap;
-	char *text = NULL;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	say(s, c, fmt, ap);
 	va_end(ap);
-	result_say(s, c, "%s", text);
 	c->result.value = RESULT_FALSE;
-	free(text);
 }
 
 void result_change(struct salt *s, struct chunk *c, const char *what, const struct value *value)

@@ -85,7 +85,7 @@ struct state_function {
 };
 
 const struct state_function *state_find(const char *module, const char *function);
-extern const struct state_function file_states[], command_states[], qvm_states[], system_states[];
+extern const struct state_function file_states[], command_states[], qvm_states[];
 
 /* A parameter of the state, or NULL. */
 const struct value *arg(const struct chunk *c, const char *name);

@@ -63,6 +63,3 @@ const struct state_function command_states[] = {
 	{"test", "fail_with_changes", fail_changes, "", NULL},
 	{0},
 };
-
-/* The states of the system's own tools are in the files beside this one. */
-const struct state_function system_states[] = {{0}};
