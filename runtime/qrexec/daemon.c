@@ -17,7 +17,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/ui/options.h"
-#include "runtime/qrexec/admin.h"
+#include "runtime/qrexec/qubesd.h"
 #include "runtime/qrexec/notify.h"
 
 #define SOCKET_DIR "/var/run/qubes"

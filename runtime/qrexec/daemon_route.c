@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/sys/process.h"
+#include "common/sys/socket.h"
 #include "runtime/qrexec/daemon_request.h"
 
 #define ADMINVM_UUID "uuid:00000000-0000-0000-0000-000000000000"
@@ -18,20 +18,6 @@ void request_refuse(struct daemon *d, struct request *r, const char *why)
 		daemon_send(d, MSG_SERVICE_REFUSED, r->ident, sizeof(r->ident), NULL, 0);
 	memset(r->ident, 0, sizeof(r->ident));
 	r->state = REQUEST_OVER;
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return -errno;
-	return take_fd(&fd);
 }
 
 /* From now on the request waits for this descriptor. */
@@ -79,7 +65,7 @@ void request_ask(struct daemon *d, struct request *r)
 	const struct policy_query q = {
 		.source = d->name, .requested_source = r->source, .intended_target = r->target, .service = r->service};
 	_cleanup_strbuf_ struct strbuf text = {0};
-	int fd = connect_to(arena_printf(r->a, "%s/policy.sock", d->socket_dir));
+	int fd = socket_connect(arena_printf(r->a, "%s/policy.sock", d->socket_dir), SOCK_NONBLOCK);
 
 	policy_query_write(&q, &text);
 	if (fd >= 0 && send_all(fd, text.p, text.n)) {
@@ -130,7 +116,7 @@ static void ask_qubesd(struct daemon *d, struct request *r, enum request_state s
                        const char *payload)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	int fd = connect_to(d->qubesd_socket);
+	int fd = socket_connect(d->qubesd_socket, SOCK_NONBLOCK);
 
 	strbuf_printf(&text, "%s dom0 name %s", method, target);
 	strbuf_add_char(&text, '\0');
@@ -153,10 +139,10 @@ static void start_target(struct daemon *d, struct request *r)
 /* By UUID when there is a link for it, which a qube that took over the name cannot have. */
 static int connect_target(struct daemon *d, struct request *r)
 {
-	int fd = connect_to(arena_printf(r->a, "%s/qrexec.%s", d->socket_dir, r->place));
+	int fd = socket_connect(arena_printf(r->a, "%s/qrexec.%s", d->socket_dir, r->place), SOCK_NONBLOCK);
 
 	if (fd == -ENOENT && !r->disposable && r->answer.target_uuid)
-		fd = connect_to(arena_printf(r->a, "%s/qrexec.%s", d->socket_dir, r->answer.target));
+		fd = socket_connect(arena_printf(r->a, "%s/qrexec.%s", d->socket_dir, r->answer.target), SOCK_NONBLOCK);
 	return fd;
 }
 

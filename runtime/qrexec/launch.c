@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/base/strv.h"
+#include "common/sys/socket.h"
 #include "runtime/qrexec/command.h"
 #include "runtime/qrexec/launch.h"
 #include "runtime/qrexec/protocol.h"
@@ -183,20 +183,6 @@ static int start_program(const struct command *c, const struct service *service,
 	return *pid < 0 ? QREXEC_EXIT_PROBLEM : 0;
 }
 
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return -errno;
-	return take_fd(&fd);
-}
-
 static int connect_tcp(const char *host, const char *port)
 {
 	const struct addrinfo hints = {
@@ -227,7 +213,7 @@ static int send_descriptor(int fd, const struct command *c)
 
 static int open_service_socket(const struct command *c, const struct service *s, struct launched *l, const char **why)
 {
-	int fd = s->kind == SERVICE_TCP ? connect_tcp(s->host, s->port) : connect_unix(s->path);
+	int fd = s->kind == SERVICE_TCP ? connect_tcp(s->host, s->port) : socket_connect(s->path, SOCK_NONBLOCK);
 
 	*why = "cannot connect to the service's socket";
 	if (fd < 0)

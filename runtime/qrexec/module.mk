@@ -50,7 +50,7 @@ fuzz-qrexec_LIBS := common
 
 # The policy: a library, its tools, the daemon. qrexec-daemon needs of it only the texts of question and answer.
 LIBS += policy policy-decide
-policy_SRCS := $(addprefix runtime/qrexec/policy/,token.c system.c rules.c load.c match.c evaluate.c answer.c) runtime/qrexec/admin.c
+policy_SRCS := $(addprefix runtime/qrexec/policy/,token.c system.c rules.c load.c match.c evaluate.c answer.c)
 policy_LIBS := common
 policy-decide_SRCS := $(addprefix runtime/qrexec/policy/,decide.c watch.c exchange.c reply.c eval.c)
 policy-decide_LIBS := policy
@@ -60,7 +60,7 @@ policy_programs := qrexec-policy qrexec-policy-daemon qrexec-policy-exec
 SOCKET_BINS += $(policy_programs)
 XEN_BINS += $(policy_programs)
 qrexec-policy_SRCS := runtime/qrexec/policy/cmd.c
-qrexec-policy_LIBS := policy common
+qrexec-policy_LIBS := policy qubesadmin common
 qrexec-policy-daemon_SRCS := runtime/qrexec/policy/daemon.c
 qrexec-policy-daemon_LIBS := policy-decide common
 qrexec-policy-exec_SRCS := runtime/qrexec/policy/exec.c

@@ -2,27 +2,16 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 
 enum { ANSWER_MAX = 64 << 20 };
 
 static int admin_connect(const struct admin *a)
 {
-	const char *path = a->socket ? a->socket : "/var/run/qubesd.sock";
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	if (fd < 0)
-		return -errno;
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	return take_fd(&fd);
+	return socket_connect(a->socket ? a->socket : "/var/run/qubesd.sock", 0);
 }
 
 static int send_request(const struct admin *a, struct blob request)

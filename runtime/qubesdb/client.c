@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -14,6 +13,7 @@
 #include "common/base/strbuf.h"
 #include "common/base/strv.h"
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 #include "runtime/qubesdb/protocol.h"
 
 /*
@@ -27,20 +27,15 @@ struct qdb_handle {
 	struct strv events;
 };
 
+/* As the interface has it: -1 with errno. */
 static int connect_to(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket_connect(path, 0);
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path));
-
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -1;
-	return take_fd(&fd);
+	if (fd >= 0)
+		return fd;
+	errno = -fd;
+	return -1;
 }
 
 qdb_handle_t qdb_open_dir(const char *dir, const char *vmname)

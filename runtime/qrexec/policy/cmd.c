@@ -10,7 +10,8 @@
 
 #include "common/sys/file.h"
 #include "common/ui/options.h"
-#include "runtime/qrexec/admin.h"
+#include "runtime/qrexec/qubesd.h"
+#include "runtime/qubesadmin/include/qubesadmin.h"
 #include "runtime/qrexec/policy/evaluate.h"
 
 #define MAX_SYSTEM_INFO (16 << 20)
@@ -20,6 +21,20 @@ struct settings {
 	const char *info_file, *socket;
 	struct policy_places places;
 };
+
+static int ask_qubesd(const char *socket, struct strbuf *json, struct error *err)
+{
+	static const char method[] = "internal.GetSystemInfo";
+	const struct admin qubesd = {socket};
+	_cleanup_admin_error_ struct admin_error refused = {0};
+	int r = admin_call(&qubesd, "dom0", method, NULL, (struct blob){0}, json, &refused);
+
+	if (r == -EREMOTEIO)
+		return error_set(err, r, method, NULL, "%s: %s", refused.type, refused.message);
+	if (r == 0 && json->n > MAX_SYSTEM_INFO)
+		r = -EFBIG;
+	return r < 0 ? error_errno(err, r, socket, "cannot ask qubesd") : 0;
+}
 
 static struct system_info *get_system_info(const struct settings *o, struct error *err)
 {
@@ -31,7 +46,7 @@ static struct system_info *get_system_info(const struct settings *o, struct erro
 		if (r < 0)
 			error_errno(err, r, o->info_file, "cannot read");
 	} else {
-		r = admin_call(o->socket, "internal.GetSystemInfo", "dom0", NULL, MAX_SYSTEM_INFO, &json, err);
+		r = ask_qubesd(o->socket, &json, err);
 	}
 	return r < 0 ? NULL : system_info_parse(json.p ? json.p : "", json.n, err);
 }

@@ -16,7 +16,7 @@
 
 #include "common/base/alloc.h"
 #include "common/ui/options.h"
-#include "runtime/qrexec/admin.h"
+#include "runtime/qrexec/qubesd.h"
 #include "runtime/qrexec/policy/decide.h"
 #include "runtime/qrexec/policy/eval.h"
 #include "runtime/qrexec/policy/reply.h"

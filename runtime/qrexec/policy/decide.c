@@ -9,7 +9,8 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/process.h"
-#include "runtime/qrexec/admin.h"
+#include "common/sys/socket.h"
+#include "runtime/qrexec/qubesd.h"
 #include "runtime/qrexec/policy/exchange.h"
 #include "runtime/qrexec/policy/reply.h"
 #include "runtime/qrexec/policy/watch.h"
@@ -67,7 +68,7 @@ static int open_agent(const struct decider *d, const char *gui, const char *serv
 	pid_t pid;
 
 	if (strcmp(gui, "dom0") == 0) {
-		_cleanup_close_ int fd = exchange_connect(d->agent_socket);
+		_cleanup_close_ int fd = socket_connect(d->agent_socket, 0);
 		_cleanup_free_ char *head = xasprintf("%s+ dom0", service);
 
 		if (fd >= 0 && send(fd, head, strlen(head) + 1, MSG_NOSIGNAL) < 0)
@@ -245,7 +246,7 @@ void decide(struct decider *d, const struct policy_query *q, decision_done done,
 		.just_evaluate = q->just_evaluate,
 	};
 	*job = j;
-	fd = exchange_connect(d->qubesd_socket);
+	fd = socket_connect(d->qubesd_socket, 0);
 	if (fd >= 0 && exchange_start(&j->exchange, d->event, fd, (struct blob){request, sizeof(request)}, MAX_SYSTEM_INFO,
 				      take_info, j) == 0)
 		return;

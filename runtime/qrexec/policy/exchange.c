@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -19,20 +18,6 @@ struct exchange {
 	exchange_done done;
 	void *arg;
 };
-
-int exchange_connect(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return -errno;
-	return take_fd(&fd);
-}
 
 void exchange_cancel(struct exchange *x)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/ui/options.h"
-#include "runtime/qrexec/admin.h"
+#include "runtime/qrexec/qubesd.h"
 #include "runtime/qrexec/policy/decide.h"
 #include "runtime/qrexec/policy/reply.h"
 
