@@ -2,7 +2,7 @@
 LIBS += guest-parts
 guest-parts_SRCS := runtime/guest/init/gpt.c runtime/guest/device.c \
 	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c network.c lease.c binds.c binds_parse.c)
-guest-parts_LIBS := common-min
+guest-parts_LIBS := network-ip common-min
 
 XEN_BINS += guest-init qubes-guest-setup
 SOCKET_BINS += qubes-guest-setup

@@ -114,7 +114,7 @@ static int set_up(const struct vif *v, struct error *err)
 	/* The rules first: no packet passes before it is known whose it may be. */
 	r = nft_apply(v->name, rules.p, err);
 	if (r == 0)
-		r = ip_batch(v->name, &commands, err);
+		r = ip_batch(v->name, &commands, false, err);
 	if (r == 0)
 		answer_for_all(v);
 	return r;

@@ -3,7 +3,9 @@ LIBS += network-parts
 network-parts_SRCS := $(addprefix runtime/network/,address.c vif.c dns.c decide.c)
 network-parts_LIBS := common-min
 
-LIBS += network-nft
+LIBS += network-ip network-nft
+network-ip_SRCS := runtime/network/ip.c
+network-ip_LIBS := common-min
 network-nft_SRCS := runtime/network/nft.c
 network-nft_LIBS := common-min
 network-nft_PKGS := libnftables
@@ -13,8 +15,8 @@ qubes-network_SRCS := runtime/network/main.c
 qubes-network_LIBS := network-parts network-nft qubesdb-client common
 
 XEN_BINS += qubes-network qubes-backend
-qubes-backend_SRCS := $(addprefix runtime/network/,backend.c ip.c)
-qubes-backend_LIBS := network-parts network-nft conntrack qubesdb-client common-min
+qubes-backend_SRCS := runtime/network/backend.c
+qubes-backend_LIBS := network-parts network-ip network-nft conntrack qubesdb-client common-min
 qubes-backend_PKGS := xenstore libsystemd
 
 TESTS += test-network

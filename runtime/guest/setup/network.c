@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "runtime/guest/setup/setup.h"
+#include "runtime/network/ip.h"
 
 /* Every backend interface of Xen has this address: the way to it needs no question on the wire. */
 #define BACKEND_MAC "fe:ff:ff:ff:ff:ff"
@@ -132,19 +132,6 @@ int setup_resolvers(struct setup *s, const char *iface)
 	return 0;
 }
 
-/* All commands in one process of iproute2. */
-static int run_ip(const struct strbuf *commands)
-{
-	_cleanup_close_ int input = memfd_create("ip-batch", MFD_CLOEXEC);
-	struct process p = {.argv = (const char *const[]){"ip", "-force", "-batch", "-", NULL}};
-
-	if (input < 0 || write_all(input, commands->p, commands->n) < 0 ||
-	    lseek(input, 0, SEEK_SET) < 0)
-		return -errno;
-	p.stdin_fd = input;
-	return process_run(&p) ? -EIO : 0;
-}
-
 /* Names of interfaces are the kernel's, but one comes in by the command line. */
 static bool iface_valid(const char *iface)
 {
@@ -166,8 +153,8 @@ static int configure(struct setup *s, const char *iface)
 	/* An interface that dom0 says nothing about is somebody else's. */
 	if (r == -ENOENT)
 		return 0;
-	if (!r)
-		r = run_ip(&commands);
+	if (!r && ip_batch(iface, &commands, true, NULL) < 0)
+		r = -EIO;
 	if (!r)
 		r = setup_resolvers(s, iface);
 	setup_run_hook(s, "/rw/config/qubes-ip-change-hook");
