@@ -111,11 +111,11 @@ static int mode_read(const struct yaml_node *node, mode_t *mode, struct error *e
 	return 0;
 }
 
-/* One of bin, source, link and dir says what the file is. */
+/* One of bin, source, link, dir and tree says what the file is. */
 static int file_read(const struct yaml_node *node, struct package_file *f, struct error *err)
 {
-	static const char *const keys[] = {"bin", "source", "link", "dir", "mode", "group", NULL};
-	static const mode_t modes[] = {0755, 0644, 0777, 0755};
+	static const char *const keys[] = {"bin", "source", "link", "dir", "tree", "mode", "group", NULL};
+	static const mode_t modes[] = {0755, 0644, 0777, 0755, 0644};
 	const char *group = NULL;
 	unsigned found = 0;
 	int r;
@@ -124,7 +124,7 @@ static int file_read(const struct yaml_node *node, struct package_file *f, struc
 		return yaml_error(node, err, "%s: must be an absolute path without '..'",
 				  node->key);
 	r = yaml_check_keys(node, keys, err);
-	for (unsigned i = 0; i < 4 && !r; i++) {
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(*modes) && !r; i++) {
 		const struct yaml_node *n = yaml_get(node, keys[i]);
 
 		if (!n)
@@ -135,13 +135,13 @@ static int file_read(const struct yaml_node *node, struct package_file *f, struc
 			break;
 		f->kind = (enum package_file_kind)i;
 		f->source = i == PACKAGE_DIR ? NULL : xstrdup(n->text);
-		if (i == PACKAGE_SOURCE && (n->text[0] == '/' || strstr(n->text, "..")))
+		if ((i == PACKAGE_SOURCE || i == PACKAGE_TREE) && (n->text[0] == '/' || strstr(n->text, "..")))
 			return yaml_error(n, err, "source must lie in the source tree");
 		if (i == PACKAGE_BIN && strchr(n->text, '/'))
 			return yaml_error(n, err, "bin must be the name of a program");
 	}
 	if (!r && found != 1)
-		return yaml_error(node, err, "%s: needs one of bin, source, link, dir", node->key);
+		return yaml_error(node, err, "%s: needs one of bin, source, link, dir, tree", node->key);
 	f->mode = modes[f->kind];
 	if (!r)
 		r = mode_read(node, &f->mode, err);

@@ -10,6 +10,7 @@
  *       /usr/bin/qrexec-agent: {bin: qrexec-agent}           # program of `make xen`
  *       /usr/lib/x.conf: {source: runtime/guest/x.conf, mode: 0600}
  *       /usr/bin/qvm-ls: {link: qvm}                         # symbolic link
+ *       /srv/salt/qvm: {tree: salt-lite/formulas/states/qvm} # all files below, each with the mode
  *       /var/lib/qubes: {dir: yes, mode: 0750, group: qubes} # empty directory
  *     enable: [qubes-db.service]           # units of this package; where to is read from their [Install]
  *     groups: [qubes]                      # by a sysusers.d snippet; "qubes:98" fixes the id
@@ -33,6 +34,7 @@ enum package_file_kind {
 	PACKAGE_SOURCE, /* source: path below the source tree */
 	PACKAGE_LINK,	/* source: target of the symbolic link, taken as it is */
 	PACKAGE_DIR,	/* source: NULL */
+	PACKAGE_TREE,	/* source: folder below the source tree */
 };
 
 struct package_file {

@@ -1,5 +1,6 @@
 #include "builder/package/stage.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -109,6 +110,45 @@ static int read_source(const struct state *s, const struct package_file *f, stru
 	return r < 0 ? error_set(err, r, f->path, NULL, "cannot read %s: %s", f->source, strerror(-r)) : 0;
 }
 
+static int add_file(struct state *s, const struct package_file *f, struct error *err);
+static int add_tree(struct state *s, const struct package_file *tree, const char *below, struct error *err);
+
+/* An entry of a tree is a file as if it stood in the description, or a folder with more of them. */
+static int add_tree_entry(struct state *s, const struct package_file *tree, const char *below, struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf("%s%s", tree->path, below), *source = xasprintf("%s%s", tree->source, below);
+	_cleanup_free_ char *from = xasprintf("%s/%s", s->stage->source_root, source);
+	struct package_file f = {.path = path, .source = source, .mode = tree->mode, .kind = PACKAGE_SOURCE};
+	struct stat st;
+
+	if (lstat(from, &st) < 0)
+		return error_errno(err, -errno, from, "cannot read");
+	if (S_ISDIR(st.st_mode))
+		return add_tree(s, tree, below, err);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, from, "name it in `files` by itself", "is neither a file nor a folder");
+	return add_file(s, &f, err);
+}
+
+static int add_tree(struct state *s, const struct package_file *tree, const char *below, struct error *err)
+{
+	_cleanup_free_ char *from = xasprintf("%s/%s%s", s->stage->source_root, tree->source, below);
+	_cleanup_closedir_ DIR *dir = opendir(from);
+	_cleanup_strv_ struct strv names = {0};
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return error_errno(err, -errno, from, "cannot read");
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			strv_pushf(&names, "%s/%s", below, entry->d_name);
+	strv_sort(&names);
+	for (size_t i = 0; i < names.n && !r; i++)
+		r = add_tree_entry(s, tree, names.v[i], err);
+	return r;
+}
+
 static int add_file(struct state *s, const struct package_file *f, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf data = {0};
@@ -119,6 +159,8 @@ static int add_file(struct state *s, const struct package_file *f, struct error 
 		return add_link(s, f->path, f->source, err);
 	case PACKAGE_DIR:
 		return add_dir(s, f->path, f->mode, err);
+	case PACKAGE_TREE:
+		return add_tree(s, f, "", err);
 	case PACKAGE_BIN:
 	case PACKAGE_SOURCE:
 		break;

@@ -55,9 +55,9 @@ TEST(package_description_refused)
 		{"name: xx\ndescription: x\nfiles:\n  /a/../b: {bin: x}\n", "p.yaml:4",
 		 "/a/../b: must be an absolute path without '..'"},
 		{"name: xx\ndescription: x\nfiles:\n  /a: {bin: x, link: y}\n", "p.yaml:4",
-		 "/a: needs one of bin, source, link, dir"},
+		 "/a: needs one of bin, source, link, dir, tree"},
 		{"name: xx\ndescription: x\nfiles:\n  /a: {mode: 0644}\n", "p.yaml:4",
-		 "/a: needs one of bin, source, link, dir"},
+		 "/a: needs one of bin, source, link, dir, tree"},
 		{"name: xx\ndescription: x\nfiles:\n  /a: {bin: x, mode: 0689}\n", "p.yaml:4", "mode must be octal, as 0755"},
 		{"name: xx\ndescription: x\nfiles:\n  /a: {source: /etc/passwd}\n", "p.yaml:4",
 		 "source must lie in the source tree"},
@@ -120,5 +120,33 @@ TEST(package_tree)
 	link = xasprintf("%s/usr/lib/systemd/system/b.target.wants/x.service", s.dir);
 	CHECK(readlink(link, target, sizeof(target) - 1) > 0);
 	CHECK_STR(target, "../x.service");
+	package_free(p);
+}
+
+/* A tree is all files below a folder, each as if it were named; what is neither file nor folder is refused. */
+TEST(package_tree_of_files)
+{
+	static const char text[] = "name: bulkhead-x\ndescription: A test\nfiles:\n  /srv/salt: {tree: formulas, mode: 0640}\n";
+	struct error err _cleanup_error_ = {0};
+	struct package_stage s = {test_dir(), test_dir(), test_dir()};
+	char *a _cleanup_free_ = xasprintf("%s/formulas/a.sls", s.source_root);
+	char *b _cleanup_free_ = xasprintf("%s/formulas/qvm/b.sls", s.source_root);
+	char *link _cleanup_free_ = xasprintf("%s/formulas/link", s.source_root);
+	struct package *p = NULL;
+
+	if (!CHECK_INT(read_text(text, &p, &err), 0))
+		return;
+	CHECK_INT(package_stage(&s, p, &err), -ENOENT);
+	CHECK_INT(mkdir_parents(AT_FDCWD, b, 0755), 0);
+	CHECK_INT(write_file(AT_FDCWD, a, "a", 1, 0600), 0);
+	CHECK_INT(write_file(AT_FDCWD, b, "b", 1, 0600), 0);
+	s.dir = test_dir();
+	CHECK_INT(package_stage(&s, p, &err), 0);
+	check_file(s.dir, "srv/salt/a.sls", 0640, "a");
+	check_file(s.dir, "srv/salt/qvm/b.sls", 0640, "b");
+	CHECK_INT(symlink("a.sls", link), 0);
+	s.dir = test_dir();
+	CHECK_INT(package_stage(&s, p, &err), -EINVAL);
+	CHECK_STR(err.cause, "is neither a file nor a folder");
 	package_free(p);
 }
