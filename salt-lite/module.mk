@@ -13,6 +13,7 @@ salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c render.c
 salt-engine_LIBS := salt-jinja qubesadmin
 
 BINS += salt-lite qubesctl
+XEN_BINS += salt-lite qubesctl
 qubesctl_SRCS := salt-lite/qubesctl.c
 qubesctl_LIBS := common
 salt-lite_SRCS := salt-lite/main.c
