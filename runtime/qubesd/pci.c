@@ -236,6 +236,15 @@ static int check_one(const struct qubesd *d, const struct vm *vm, const struct a
 	return 0;
 }
 
+const char *pci_domain_type(const struct property_ctx *ctx)
+{
+	const char *mode = property_value(ctx, "virt_mode");
+
+	if (strcmp(mode, "hvm") != 0)
+		return mode;
+	return vm_has_assigned(ctx->vm, "pci") ? "pv" : "pvh";
+}
+
 int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, struct error *err)
 {
 	struct property_ctx ctx = {d->model, vm, a};
@@ -244,9 +253,9 @@ int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, stru
 
 	if (!vm_has_assigned(vm, "pci"))
 		return 0;
-	if (strcmp(property_value(&ctx, "virt_mode"), "pv") != 0)
+	if (strcmp(pci_domain_type(&ctx), "pv") != 0)
 		return error_set(err, -EINVAL, vm->name, NULL,
-				 "has PCI devices, which only virt_mode pv can use so far");
+				 "has PCI devices, which virt_mode pvh cannot use");
 	pci_scan(d->pci_facts, a, &l);
 	for (size_t i = 0; i < vm->n_assignments && r == 0; i++)
 		if (is_pci(&vm->assignments[i]))

@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/strbuf.h"
 #include "runtime/qubesd/daemon.h"
+#include "runtime/qubesd/property.h"
 
 struct pci_device {
 	const char *sbdf;   /* 0000:00:04.0 */
@@ -29,6 +30,11 @@ struct pci_list {
 void pci_scan(const char *facts, struct arena *a, struct pci_list *out);
 /* By port, also by a plain 00_04.0 or 0000_00_04.0; NULL: there is none. */
 const struct pci_device *pci_find(const struct pci_list *l, const char *port);
+/*
+ * The kind of domain that the qube is started as. While there is no stub domain for a device model, hvm (what Qubes OS's
+ * formulas say for qubes with devices) is pv with PCI devices and pvh without.
+ */
+const char *pci_domain_type(const struct property_ctx *ctx);
 /* -EINVAL, -ENODEV or -EBUSY with *err when the qube cannot start with the devices it has. */
 int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, struct error *err);
 /* Adds the lines of xl/protocol.h for its devices. */

@@ -94,7 +94,7 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 	_cleanup_strbuf_ struct strbuf s = {0};
 
 	strbuf_printf(&s, "name=%s\nuuid=%s\ntype=%s\nmemory=%s\nmaxmem=%s\nvcpus=%s\n",
-		      j->vm->name, j->vm->uuid, property_value(&ctx, "virt_mode"), memory,
+		      j->vm->name, j->vm->uuid, pci_domain_type(&ctx), memory,
 		      strcmp(maxmem, "0") != 0 ? maxmem : memory, property_value(&ctx, "vcpus"));
 	if (*property_value(&ctx, "kernel"))
 		strbuf_printf(&s,
@@ -190,7 +190,7 @@ static enum step_result step_create(struct job *j)
 
 	if (pci_check(j->d, j->vm, j->arena, &j->err) < 0)
 		return STEP_FAILED;
-	if (!*property_value(&ctx, "kernel") && !strcmp(property_value(&ctx, "virt_mode"), "pvh")) {
+	if (!*property_value(&ctx, "kernel") && !strcmp(pci_domain_type(&ctx), "pvh")) {
 		error_set(&j->err, -ENOENT, j->vm->name, NULL,
 			  "has no kernel: set the property kernel or the system's "
 			  "default_kernel");
