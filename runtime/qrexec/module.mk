@@ -52,11 +52,11 @@ fuzz-qrexec_LIBS := common
 LIBS += policy policy-decide
 policy_SRCS := $(addprefix runtime/qrexec/policy/,token.c system.c rules.c load.c match.c evaluate.c answer.c)
 policy_LIBS := common
-policy-decide_SRCS := $(addprefix runtime/qrexec/policy/,decide.c watch.c exchange.c reply.c eval.c)
+policy-decide_SRCS := $(addprefix runtime/qrexec/policy/,decide.c watch.c exchange.c reply.c eval.c question.c)
 policy-decide_LIBS := policy
 policy-decide_PKGS := libsystemd
 
-policy_programs := qrexec-policy qrexec-policy-daemon qrexec-policy-exec
+policy_programs := qrexec-policy qrexec-policy-daemon qrexec-policy-exec qrexec-policy-agent
 SOCKET_BINS += $(policy_programs)
 XEN_BINS += $(policy_programs)
 qrexec-policy_SRCS := runtime/qrexec/policy/cmd.c
@@ -65,6 +65,9 @@ qrexec-policy-daemon_SRCS := runtime/qrexec/policy/daemon.c
 qrexec-policy-daemon_LIBS := policy-decide common
 qrexec-policy-exec_SRCS := runtime/qrexec/policy/exec.c
 qrexec-policy-exec_LIBS := policy-decide common
+
+qrexec-policy-agent_SRCS := runtime/qrexec/policy/agent.c
+qrexec-policy-agent_LIBS := policy-decide common
 
 TESTS += test-policy
 test-policy_SRCS := $(addprefix runtime/qrexec/policy/tests/,test_policy.c test_answer.c)

@@ -150,6 +150,38 @@ policy <<<'test.Echo * work vault ask'
 vm_call 7 vault test.Echo </dev/null 2>/dev/null; check "no agent" $? 126
 grep -q 'qrexec-policy-agent --tty' "$dir/policy.log" && ok || bad "no remedy in the log"
 
+# An agent on a terminal that script(1) plays; the answers are typed from here
+mkfifo "$dir/typed"
+exec 5<>"$dir/typed"
+script -q -f -c "qrexec-policy-agent --tty --timeout 3 --socket-path $dir/policy-agent.sock" "$dir/screen" <&5 >/dev/null 2>&1 &
+pids+=($!)
+until_true test -S "$dir/policy-agent.sock"
+shown() { grep -a -q "$1" "$dir/screen"; }
+ask() { # QUESTION-TEXT ANSWER...: the call's exit code
+	: >"$dir/screen"
+	vm_call 7 vault "${service:-test.Exit}" </dev/null 2>/dev/null & call=$!
+	while [ $# -gt 0 ]; do
+		until_true shown "$1" || bad "question '$1' does not come"
+		printf '%s\n' "$2" >&5
+		shift 2
+	done
+	wait $call
+}
+policy <<<'test.Exit * work vault ask target=vault'
+ask 'allow work to call test.Exit in vault' y; check "user says yes" $? 9
+ask 'allow work to call test.Exit in vault' n; check "user says no" $? 126
+ask 'allow work to call test.Exit in vault' yes; check "anything but y" $? 126
+: >"$dir/screen"
+vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "user says nothing" $? 126
+printf 'test.Exit * work vault ask default_target=vault\ntest.Exit * work off ask\n' | policy
+ask 'target, 1 to 2' 2 'in vault' y; check "target by number" $? 9
+ask 'target, 1 to 2' '' 'in vault' y; check "default target" $? 9
+ask 'target, 1 to 2' 3; check "no such target" $? 126
+printf 'test.Exit * work vault allow notify=yes\n' | policy
+: >"$dir/screen"; vm_call 7 vault test.Exit </dev/null
+until_true shown 'test.Exit: work -> vault: allow' && ok || bad "no notification"
+exec 5>&-
+
 # Eval
 policy <<'EOF'
 test.Echo * work vault ask

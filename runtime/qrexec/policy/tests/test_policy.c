@@ -3,6 +3,7 @@
  *
  *	-- etc/10-x.policy		what follows is this file (etc/, run/ and legacy/ are the places)
  *	...
+ *	++ 90-default.policy		and so is this file that we ship
  *	?? SOURCE TARGET SERVICE	a call ("-" for no target; SOURCE/REMOTE when a relay speaks for another)
  *	=> ...				what comes of it
  *	!! etc/10-x.policy:2: ...	an error of the policy that must be there
@@ -137,6 +138,15 @@ static void expect_error(struct scene *c, const char *want)
 	CHECK_STR(c->p->errors.n ? c->p->errors.v[0] + strlen(c->dir) + 1 : "no error", want);
 }
 
+static void take_shipped(struct scene *c, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("runtime/qrexec/policy/default/%s", name);
+
+	finish_file(c);
+	c->file_name = xasprintf("etc/%s", name);
+	CHECK_INT(read_file(AT_FDCWD, path, 1 << 20, &c->file), 0);
+}
+
 static void take_line(struct scene *c, const char *line)
 {
 	if (strcmp(line, "-----") == 0) {
@@ -144,6 +154,8 @@ static void take_line(struct scene *c, const char *line)
 	} else if (strncmp(line, "-- ", 3) == 0) {
 		finish_file(c);
 		c->file_name = xstrdup(line + 3);
+	} else if (strncmp(line, "++ ", 3) == 0) {
+		take_shipped(c, line + 3);
 	} else if (strncmp(line, "?? ", 3) == 0) {
 		ask(c, line + 3);
 	} else if (strncmp(line, "=> ", 3) == 0) {
