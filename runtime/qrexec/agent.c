@@ -3,15 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -24,64 +19,6 @@
 
 #define SOCKET_PATH "/var/run/qubes/qrexec-agent"
 #define MEMINFO_PID_FILE "/var/run/meminfo-writer.pid"
-
-void agent_log(const char *fmt, ...)
-{
-	va_list args;
-	char line[512];
-
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	fprintf(stderr, "qrexec-agent: %s\n", line);
-}
-
-int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-unsigned agent_add_poll(struct agent *a, int fd, short events)
-{
-	if (a->n_polls == a->max_polls) {
-		a->max_polls = a->max_polls ? a->max_polls * 2 : 64;
-		a->polls = xreallocarray(a->polls, a->max_polls, sizeof(*a->polls));
-	}
-	a->polls[a->n_polls] = (struct pollfd){.fd = fd, .events = events};
-	return a->n_polls++;
-}
-
-void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const void *q, size_t q_n)
-{
-	/* A channel that is gone is noticed when it is read. */
-	if (a->greeted)
-		channel_send(&a->control, type, p, n, q, q_n);
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	unlink(path);
-	/* Whoever may enter the directory may ask; dom0 decides. */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 || listen(fd, 128) < 0) {
-		int e = errno;
-
-		close(fd);
-		return -e;
-	}
-	return fd;
-}
 
 /* A fresh offer of the control channel; the daemon in dom0 connects whenever it is there. */
 static int open_control(struct agent *a)
@@ -195,6 +132,8 @@ static void take_signals(struct agent *a)
 	while (read(a->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			agent_reap(a);
+		else if (info.ssi_signo == SIGUSR1)
+			agent_single_socket(a, (pid_t)info.ssi_pid);
 		else
 			exit(0);
 	}
@@ -248,9 +187,11 @@ static int setup(struct agent *a)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	a->listen_fd = listen_at(a->socket_path);
+	/* Whoever may enter the directory may ask; dom0 decides. */
+	a->listen_fd = agent_listen(a->socket_path, 0666);
 	if (a->listen_fd < 0) {
 		agent_log("%s: %s", a->socket_path, strerror(-a->listen_fd));
 		return a->listen_fd;
@@ -266,12 +207,11 @@ static int setup(struct agent *a)
 
 int main(int argc, char **argv)
 {
-	static struct agent a = {.socket_path = SOCKET_PATH};
-	const char *fork_server = "/var/run/qubes/qrexec-server.%s.sock";
+	static struct agent a = {.socket_path = SOCKET_PATH, .fork_server = FORK_SERVER_SOCKET};
 	bool no_fork_server = false;
 	const struct option_def options[] = {
 		{"agent-socket", 0, OPTION_STRING, &a.socket_path, "PATH", "where qrexec-client-vm connects"},
-		{"fork-server-socket", 0, OPTION_STRING, &fork_server, "PATH", "of session helpers, with %s for the user"},
+		{"fork-server-socket", 0, OPTION_STRING, &a.fork_server, "PATH", "of session helpers, with %s for the user"},
 		{"no-fork-server", 0, OPTION_FLAG, &no_fork_server, NULL, "never hand a call to a session helper"},
 		{.name = NULL},
 	};
@@ -297,6 +237,8 @@ int main(int argc, char **argv)
 	}
 	if (operands.n)
 		return options_wrong(&cmd, "takes no operands");
+	if (no_fork_server)
+		a.fork_server = NULL;
 	if (setup(&a) < 0)
 		return 1;
 	notify_ready();

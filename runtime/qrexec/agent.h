@@ -15,15 +15,27 @@
 #include "runtime/qrexec/transfer.h"
 
 #define AGENT_MAX_CALLS 256
+#define FORK_SERVER_SOCKET "/var/run/qubes/qrexec-server.%s.sock"
 /* How long a caller may take to open its data channel. */
 #define AGENT_CONNECT_SECONDS 120
+
+/* What goes to a fork server; the command with its NUL follows (ref: runtime.md 3.4). */
+struct fork_request {
+	int32_t type, connect_domain, connect_port;
+	uint32_t command_n;
+};
 
 struct call {
 	struct call *next;
 	struct exec_params where; /* its data channel */
 	bool just_exec;
+	char *text; /* the command as it came */
 	struct command command;
 	struct service service;
+	int code; /* why it cannot be started: QREXEC_EXIT_* and a text; 0 */
+	const char *why;
+	bool waits_for_session;
+	int handed_fd; /* connection to the fork server that runs it; in the fork server: to the agent; or -1 */
 	libvchan_t *connecting; /* until there is a transfer */
 	int watch_fd;
 	int64_t deadline; /* for connecting, in ms of the monotonic clock */
@@ -31,6 +43,13 @@ struct call {
 	struct transfer transfer;
 	pid_t pid; /* 0: not running or already reaped */
 	unsigned polled, polled_n; /* its entries in the poll set */
+};
+
+/* qubes.WaitForSession runs for a user; calls of that user wait for its end. */
+struct session_wait {
+	struct session_wait *next;
+	char *user;
+	pid_t pid;
 };
 
 /* A program in this qube that asked for a call to another one. */
@@ -45,6 +64,7 @@ struct client {
 
 struct agent {
 	const char *socket_path;
+	const char *fork_server; /* its socket, with %s for the user; NULL: none is used */
 	libvchan_t *vchan;
 	struct channel control;
 	bool greeted;
@@ -54,6 +74,7 @@ struct agent {
 	bool meminfo_woken;
 	struct call *calls;
 	unsigned n_calls;
+	struct session_wait *waits;
 	struct client *clients;
 	unsigned n_clients;
 	struct pollfd *polls;
@@ -61,10 +82,23 @@ struct agent {
 };
 
 /* agent_calls.c */
+struct call *agent_call_new(struct agent *a, bool just_exec, const struct exec_params *where, const char *command);
 void agent_call_start(struct agent *a, bool just_exec, const struct exec_params *where, const char *command);
+/* Connects the data channel of a call that is on the list. */
+void agent_call_connect(struct agent *a, struct call *c);
 void agent_calls_poll(struct agent *a, int *timeout);
 void agent_calls_step(struct agent *a);
 void agent_reap(struct agent *a);
+/* A service (`pid` or an ancestor of it) wants to use its stdin in both directions. */
+void agent_single_socket(struct agent *a, pid_t pid);
+
+/* agent_session.c: calls that want the user's session, and the fork server that may be in it. */
+/* Whether the call has to wait for a session; then agent_call_connect() comes later. */
+bool agent_session_wait(struct agent *a, struct call *c);
+/* A process ended; whether it was one that waited for a session. */
+bool agent_session_reap(struct agent *a, pid_t pid);
+/* Whether the fork server of the user took the call over. */
+bool agent_hand_over(struct agent *a, struct call *c);
 
 /* agent_clients.c */
 void agent_clients_accept(struct agent *a);
@@ -75,7 +109,9 @@ void agent_client_connect(struct agent *a, const struct exec_params *where, cons
 void agent_client_refuse(struct agent *a, const char ident[32]);
 void agent_clients_drop(struct agent *a);
 
-/* agent.c */
+/* agent_common.c */
+/* A listening UNIX socket, or -errno. */
+int agent_listen(const char *path, mode_t mode);
 unsigned agent_add_poll(struct agent *a, int fd, short events);
 void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
 void agent_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,11 +1,14 @@
 /* Calls into this qube: connect the data channel, start the program, move its streams, report the end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/file.h"
 #include "runtime/qrexec/agent.h"
 #include "runtime/qrexec/launch.h"
 
@@ -15,8 +18,11 @@ static void call_free(struct call *c)
 		transfer_free(&c->transfer);
 	else
 		libvchan_close(c->connecting);
+	if (c->handed_fd >= 0)
+		close(c->handed_fd);
 	command_free(&c->command);
 	service_free(&c->service);
+	free(c->text);
 	free(c);
 }
 
@@ -42,45 +48,64 @@ static void finish(struct agent *a, struct call **at)
 	call_free(c);
 }
 
-void agent_call_start(struct agent *a, bool just_exec, const struct exec_params *where, const char *command)
+struct call *agent_call_new(struct agent *a, bool just_exec, const struct exec_params *where, const char *command)
 {
 	struct call *c;
 
 	if (a->n_calls >= AGENT_MAX_CALLS) {
 		agent_log("too many calls at once, refusing one");
-		agent_send(a, MSG_CONNECTION_TERMINATED, where, sizeof(*where), NULL, 0);
-		return;
+		return NULL;
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->where = *where;
 	c->just_exec = just_exec;
+	c->handed_fd = -1;
+	c->text = xstrdup(command);
+	c->deadline = INT64_MAX;
+	c->code = QREXEC_EXIT_PROBLEM;
+	c->why = "malformed command";
 	if (command_parse(command, &c->command) < 0)
 		command_free(&c->command);
-	c->deadline = now_ms() + AGENT_CONNECT_SECONDS * 1000;
-	c->connecting = libvchan_client_init_async((int)where->connect_domain, (int)where->connect_port, &c->watch_fd);
-	if (!c->connecting) {
-		agent_log("cannot open the data channel %u of domain %u: %s", where->connect_port, where->connect_domain,
-		          strerror(errno));
-		agent_send(a, MSG_CONNECTION_TERMINATED, where, sizeof(*where), NULL, 0);
-		call_free(c);
-		return;
-	}
+	else
+		c->code = c->command.is_service ? service_find(&c->command, &c->service, &c->why) : 0;
 	c->next = a->calls;
 	a->calls = c;
 	a->n_calls++;
+	return c;
+}
+
+void agent_call_connect(struct agent *a, struct call *c)
+{
+	c->deadline = now_ms() + AGENT_CONNECT_SECONDS * 1000;
+	if (c->code == 0 && agent_hand_over(a, c))
+		return;
+	c->connecting = libvchan_client_init_async((int)c->where.connect_domain, (int)c->where.connect_port, &c->watch_fd);
+	if (!c->connecting) {
+		agent_log("cannot open the data channel %u of domain %u: %s", c->where.connect_port, c->where.connect_domain,
+		          strerror(errno));
+		/* Its end is told in the next turn. */
+		c->watch_fd = -1;
+		c->deadline = 0;
+	}
+}
+
+void agent_call_start(struct agent *a, bool just_exec, const struct exec_params *where, const char *command)
+{
+	struct call *c = agent_call_new(a, just_exec, where, command);
+
+	if (!c)
+		agent_send(a, MSG_CONNECTION_TERMINATED, where, sizeof(*where), NULL, 0);
+	else if (!agent_session_wait(a, c))
+		agent_call_connect(a, c);
 }
 
 /* Starts the program; when it cannot be, the caller sees the ends of its streams and the exit code. */
 static void start(struct call *c)
 {
-	const char *why = "malformed command";
 	struct launched l = {0, -1, -1, -1};
-	int code = QREXEC_EXIT_PROBLEM;
+	const char *why = c->why;
+	int code = c->code;
 
-	if (c->command.line && c->command.is_service)
-		code = service_find(&c->command, &c->service, &why);
-	else if (c->command.line)
-		code = 0;
 	if (code == 0)
 		code = launch(&c->command, c->command.is_service ? &c->service : NULL, c->just_exec, &l, &why);
 	if (code)
@@ -100,6 +125,11 @@ static bool step_connecting(struct agent *a, struct call *c)
 {
 	int r = 1;
 
+	if (c->waits_for_session)
+		return false;
+	/* Not to be opened; or handed over, and whoever runs it closes the connection at its end. */
+	if (!c->connecting)
+		return c->deadline == 0 || a->polls[c->polled].revents;
 	if (a->polls[c->polled].revents)
 		r = libvchan_client_init_async_finish(c->connecting, false);
 	if (r > 0 && now_ms() > c->deadline)
@@ -140,6 +170,14 @@ static bool step(struct agent *a, struct call *c)
 	return state != TRANSFER_RUNNING;
 }
 
+static void shorten(int *timeout, int64_t left)
+{
+	int ms = left > 0 ? (int)left + 1 : 0;
+
+	if (*timeout < 0 || ms < *timeout)
+		*timeout = ms;
+}
+
 void agent_calls_poll(struct agent *a, int *timeout)
 {
 	int64_t now = a->calls ? now_ms() : 0;
@@ -155,11 +193,9 @@ void agent_calls_poll(struct agent *a, int *timeout)
 			if (transfer_busy(&c->transfer))
 				*timeout = 0;
 		} else {
-			int left = c->deadline > now ? (int)(c->deadline - now) + 1 : 0;
-
-			agent_add_poll(a, c->watch_fd, POLLIN);
-			if (*timeout < 0 || left < *timeout)
-				*timeout = left;
+			agent_add_poll(a, c->connecting ? c->watch_fd : c->handed_fd, POLLIN);
+			if (c->connecting || c->deadline == 0)
+				shorten(timeout, c->deadline - now);
 		}
 	}
 }
@@ -196,9 +232,36 @@ void agent_reap(struct agent *a)
 
 		for (c = a->calls; c && c->pid != pid; c = c->next)
 			;
+		if (!c && agent_session_reap(a, pid))
+			continue;
 		if (!c)
 			continue;
 		c->pid = 0;
 		transfer_exited(&c->transfer, launch_exit_code(status));
+	}
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	const char *p;
+
+	if (read_file(AT_FDCWD, path, 4096, &text) < 0)
+		return 0;
+	/* The name before it may have anything in it but ends here: "PID (NAME) STATE PARENT". */
+	p = strrchr(text.p, ')');
+	return p && strlen(p) > 4 ? (pid_t)atoi(p + 4) : 0;
+}
+
+void agent_single_socket(struct agent *a, pid_t pid)
+{
+	for (int i = 0; i < 32 && pid > 1; i++, pid = parent_of(pid)) {
+		for (struct call *c = a->calls; c; c = c->next) {
+			if (c->pid == pid && c->transferring) {
+				transfer_single_socket(&c->transfer);
+				return;
+			}
+		}
 	}
 }

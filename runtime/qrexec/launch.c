@@ -37,6 +37,16 @@ void launch_setup(launch_session_fn session)
 	own_name = xstrdup(pw ? pw->pw_name : "");
 }
 
+pid_t launch_own_user(const struct passwd *pw, const int fds[3], const char *path, char *const *argv, char *const *env)
+{
+	(void)pw;
+	(void)fds;
+	(void)path;
+	(void)argv;
+	(void)env;
+	return -EPERM;
+}
+
 int launch_exit_code(int status)
 {
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

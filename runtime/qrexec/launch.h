@@ -27,6 +27,9 @@ typedef pid_t (*launch_session_fn)(const struct passwd *pw, const int fds[3], co
 /* Once, before the first launch: who we are. `session` may be NULL. */
 void launch_setup(launch_session_fn session);
 
+/* For launch_setup(): calls for other users than our own cannot be run. */
+pid_t launch_own_user(const struct passwd *pw, const int fds[3], const char *path, char *const *argv, char *const *env);
+
 /*
  * Starts the command; `service` is what service_find() found, or NULL for a shell command. `detached`: all streams are
  * /dev/null. 0, or the exit code of the call (QREXEC_EXIT_*), and then *why.

@@ -1,19 +1,24 @@
 qrexec_common := $(addprefix runtime/qrexec/,protocol.c channel.c transfer.c)
 qrexec_launch := $(addprefix runtime/qrexec/,command.c service.c launch.c session.c)
-qrexec_programs := qrexec-agent qrexec-daemon qrexec-client qrexec-client-vm
+qrexec_programs := qrexec-agent qrexec-daemon qrexec-client qrexec-client-vm qrexec-fork-server
+qrexec_launch_direct := $(addprefix runtime/qrexec/,command.c service.c launch.c)
 SOCKET_BINS += $(qrexec_programs)
 XEN_BINS += $(qrexec_programs)
 
 qrexec-agent_SRCS := $(qrexec_common) $(qrexec_launch) \
-	$(addprefix runtime/qrexec/,agent.c agent_calls.c agent_clients.c notify.c)
+	$(addprefix runtime/qrexec/,agent.c agent_common.c agent_calls.c agent_clients.c agent_session.c notify.c)
 qrexec-agent_LIBS := vchan common
 qrexec-agent_LDLIBS := -lpam
+
+qrexec-fork-server_SRCS := $(qrexec_common) $(qrexec_launch_direct) \
+	$(addprefix runtime/qrexec/,fork_server.c agent_common.c agent_calls.c)
+qrexec-fork-server_LIBS := vchan common
 
 qrexec-daemon_SRCS := $(qrexec_common) \
 	$(addprefix runtime/qrexec/,daemon.c daemon_clients.c daemon_requests.c daemon_route.c notify.c)
 qrexec-daemon_LIBS := policy vchan common
 
-qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c client_serve.c streams.c command.c service.c launch.c)
+qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c client_serve.c streams.c) $(qrexec_launch_direct)
 qrexec-client_LIBS := vchan common
 
 qrexec-client-vm_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client_vm.c streams.c)

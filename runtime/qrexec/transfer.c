@@ -19,7 +19,8 @@ static char out_buffer[QREXEC_CHUNK + HEADER];
 
 void transfer_init(struct transfer *t, enum transfer_role role, libvchan_t *vchan, bool hello_first)
 {
-	*t = (struct transfer){.role = role, .vchan = vchan, .in_fd = -1, .out_fd = -1, .err_fd = -1, .blocked_fd = -1};
+	*t = (struct transfer){.role = role, .vchan = vchan, .in_fd = -1, .out_fd = -1, .err_fd = -1, .blocked_fd = -1,
+	                         .ended_in_fd = -1};
 	libvchan_set_blocking(vchan, 0);
 	t->busy = true;
 	if (hello_first) {
@@ -47,6 +48,7 @@ void transfer_free(struct transfer *t)
 	close_fd(&t->in_fd);
 	close_fd(&t->out_fd);
 	close_fd(&t->err_fd);
+	close_fd(&t->ended_in_fd);
 	libvchan_close(t->vchan);
 	t->vchan = NULL;
 	strbuf_free(&t->stash);
@@ -64,6 +66,18 @@ void transfer_attach(struct transfer *t, int in_fd, int out_fd, int err_fd)
 	t->out_fd = out_fd;
 	t->err_fd = err_fd;
 	t->attached = true;
+	t->busy = true;
+}
+
+void transfer_single_socket(struct transfer *t)
+{
+	int fd = t->in_fd >= 0 ? t->in_fd : t->ended_in_fd;
+
+	if (t->role != TRANSFER_SERVICE || fd < 0 || t->out_fd == fd || t->out_eof_sent)
+		return;
+	close_fd(&t->out_fd);
+	t->out_fd = fd;
+	t->ended_in_fd = -1;
 	t->busy = true;
 }
 
@@ -284,8 +298,13 @@ static void take_eof(struct transfer *t)
 {
 	int *fd = sink_of(t);
 
-	if (fd)
+	/* The program may yet want to write there. */
+	if (fd && *fd >= 0 && t->role == TRANSFER_SERVICE && *fd != t->out_fd && shutdown(*fd, SHUT_WR) == 0) {
+		t->ended_in_fd = *fd;
+		*fd = -1;
+	} else if (fd) {
 		close_sink(t, fd);
+	}
 	if (fd && t->role == TRANSFER_SERVICE && t->end_on_in_eof)
 		transfer_exited(t, 0);
 }

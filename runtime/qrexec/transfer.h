@@ -55,6 +55,7 @@ struct transfer {
 	 * stdout, err_fd its stderr, out_fd is our stdin. in_fd is a socket or non-blocking.
 	 */
 	int in_fd, out_fd, err_fd;
+	int ended_in_fd; /* service: the socket that was in_fd until its end of file */
 	bool out_eof_sent, err_eof_sent;
 	bool exited, exit_sent;
 	int exit_code;
@@ -84,6 +85,9 @@ bool transfer_ready(const struct transfer *t);
 
 /* The program runs (or, with all -1, did not start); takes over the descriptors. */
 void transfer_attach(struct transfer *t, int in_fd, int out_fd, int err_fd);
+
+/* Service: the program's stdin socket is from now on its output, too. */
+void transfer_single_socket(struct transfer *t);
 
 /* Service: the program has ended. The code is sent when its output has been. */
 void transfer_exited(struct transfer *t, int code);

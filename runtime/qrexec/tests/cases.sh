@@ -13,7 +13,7 @@ until_true() { # COMMAND...: within 5 s
 	for _ in {1..100}; do "$@" 2>/dev/null && return 0; sleep 0.05; done
 	return 1
 }
-start_agent() { VCHAN_DOMAIN=7 "$bin/qrexec-agent" --agent-socket="$dir/agent" 2>>"$dir/agent.log" & agent=$!; }
+start_agent() { VCHAN_DOMAIN=7 "$bin/qrexec-agent" --agent-socket="$dir/agent" --fork-server-socket="$dir/fork-%s" 2>>"$dir/agent.log" & agent=$!; }
 call() { timeout 20 "$bin/qrexec-client" --socket-dir="$dir" -d vm "$@"; }
 fds() { ls "/proc/$1/fd" | wc -l; }
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null | wc -w; }
@@ -93,6 +93,63 @@ cp "$bin/qubes-vmexec" "$dir/svc/qubes.VMExec"
 check "VMExec" "$(svc 'qubes.VMExec+printf+-25s-7C-25s.+a-20b+--c--' dom0)" "a b|-c-."
 svc qubes.VMExec+a-0z dom0 2>/dev/null; check "VMExec, malformed" $? 125
 svc qubes.VMExec+-2Fno-2Fsuch dom0 2>/dev/null; check "VMExec, no such program" $? 127
+
+# rpc-config
+svc_in() { call "DEFAULT:QUBESRPC $*"; }
+printf '#!/bin/sh\nexec sleep 20\n' >"$dir/svc/test.Stuck"
+printf '#!/bin/sh\nexec >&- 2>&-\nexec sleep 20\n' >"$dir/svc/test.Mute"
+printf '#!/bin/sh\necho "$(id -un)"\n' >"$dir/svc/test.Who"
+chmod +x "$dir"/svc/test.{Stuck,Mute,Who}
+echo 'exit-on-client-eof = true' >"$dir/cfg/test.Stuck"
+timeout 10 "$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:QUBESRPC test.Stuck dom0" </dev/null; check "exit-on-client-eof" $? 0
+echo 'exit-on-service-eof = true' >"$dir/cfg/test.Mute"
+timeout 10 "$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:QUBESRPC test.Mute dom0" <>"$dir/err" >/dev/null; check "exit-on-service-eof" $? 0
+echo "force-user = '$user'" >"$dir/cfg/test.Who"
+check "force-user" "$(call 'nosuch:QUBESRPC test.Who dom0' </dev/null)" "$user"
+echo "force-user = 'nosuch'" >"$dir/cfg/test.Who"
+svc test.Who dom0; check "force-user, another" $? 125
+printf '#!/bin/sh\ncat >%s/waited; sleep 0.3\n' "$dir" >"$dir/svc/qubes.WaitForSession"; chmod +x "$dir/svc/qubes.WaitForSession"
+printf '#!/bin/sh\ncat %s/waited\n' "$dir" >"$dir/svc/test.Session"; chmod +x "$dir/svc/test.Session"
+echo "wait-for-session = 1" >"$dir/cfg/test.Session"
+check "wait-for-session" "$(svc test.Session dom0 & svc test.Session dom0; wait)" "$user$user"
+rm "$dir/svc/qubes.WaitForSession"; check "no session to wait for" "$(svc test.Session dom0)" "$user"
+
+# A service that uses its stdin in both directions
+printf '#!/bin/sh\nkill -USR1 $QREXEC_AGENT_PID\nsleep 0.2\necho "both ways" >&0\ncat >&0\n' >"$dir/svc/test.Single"; chmod +x "$dir/svc/test.Single"
+check "single socket" "$(echo in | svc_in test.Single dom0 | tr '\n' '|')" "both ways|in|"
+
+# UNIX socket services: fake-qubesd answers whatever its hook says, which gets the descriptor's words
+printf '#!/bin/sh\necho "$1 $2"\n' >"$dir/hook"; chmod +x "$dir/hook"
+"$bin/fake-qubesd" "$dir/svc/test.Socket" /dev/null "$dir/hook" & fake=$!
+until_true test -S "$dir/svc/test.Socket"
+check "socket service" "$(svc test.Socket+arg dom0 name web | tr '\0' '.')" "0.test.Socket+arg web"
+echo 'skip-service-descriptor = true' >"$dir/cfg/test.Socket"
+check "without descriptor" "$(printf 'own.Line x name y\0' | svc_in test.Socket dom0 | tr '\0' '.')" "0.own.Line y"
+kill $fake; wait $fake 2>/dev/null
+svc test.Socket dom0; check "socket nobody listens on" $? 125
+
+# The fork server of a session
+VCHAN_DOMAIN=7 IN_SESSION=yes "$bin/qrexec-fork-server" "$dir/fork-$user" 2>>"$dir/agent.log" & fork_server=$!
+until_true test -S "$dir/fork-$user"
+fork_fds=$(fds $fork_server)
+check "in the session" "$(call 'DEFAULT:echo $IN_SESSION' </dev/null)" yes
+check "nogui: not in it" "$(call 'DEFAULT:nogui:echo $IN_SESSION' </dev/null)" ""
+check "service in the session" "$(svc test.T work name web)" "name web none"
+call "DEFAULT:exit 5" </dev/null; check "its exit code" $? 5
+svc test.None dom0; check "no such service, with a fork server" $? 127
+call DEFAULT:cat <"$dir/data" | cmp -s - "$dir/data"; check "10 MiB through the session" "${PIPESTATUS[*]}" "0 0"
+call -e "DEFAULT:touch $dir/later2"; until_true test -e "$dir/later2" && ok || bad "-e in the session"
+printf 'xxxxxxxxxxxxxxxxxxxxxxxx' | "$bin/fake-client" "$dir/fork-$user"
+printf '\0\2\0\0\0\0\0\0\1\2\0\0\377\377\377\377xx' | "$bin/fake-client" "$dir/fork-$user"
+printf '\0\2' | "$bin/fake-client" "$dir/fork-$user"
+printf '\0\2\0\0\0\0\0\0\1\2\0\0\4\0\0\0a\0b\0' | "$bin/fake-client" "$dir/fork-$user"
+call "DEFAULT:exit 6" </dev/null; check "after bad requests" $? 6
+same_fork() { [ "$(fds $fork_server)" = "$fork_fds" ] && [ "$(children $fork_server)" = 0 ]; }
+until_true same_fork && ok || bad "descriptors left in the fork server"
+"$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:touch $dir/up4; sleep 30" </dev/null 2>/dev/null & client=$!
+until_true test -e "$dir/up4"; kill -9 $fork_server; wait $fork_server 2>/dev/null
+wait $client; check "fork server killed" $? 125
+call "DEFAULT:exit 7" </dev/null; check "without it again" $? 7
 
 # Calls out of the qube
 vm_call() { VCHAN_DOMAIN=7 timeout 20 "$bin/qrexec-client-vm" -a "$dir/agent" "$@"; }
