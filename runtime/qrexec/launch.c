@@ -21,6 +21,8 @@
 
 extern char **environ;
 
+#define STDOUT_PIPE (256 << 10)
+
 static launch_session_fn open_session;
 static uid_t own_uid;
 static char *own_name;
@@ -88,6 +90,8 @@ static int open_streams(struct streams *s, bool detached)
 		s->child[i] = pair[1];
 		s->ours[i] = pair[0];
 	}
+	/* So that program and agent run at the same time, not in turns. Refused to users who have many: then it is as it was. */
+	fcntl(s->ours[1], F_SETPIPE_SZ, STDOUT_PIPE);
 	return 0;
 }
 

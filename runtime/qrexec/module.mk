@@ -37,8 +37,8 @@ test-qrexec_SRCS := $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/ser
 test-qrexec_LIBS := vchan common
 
 SOCKET_BINS += qrexec-bench
-qrexec-bench_SRCS := runtime/qrexec/bench/bench.c
-qrexec-bench_LIBS := common
+qrexec-bench_SRCS := $(addprefix runtime/qrexec/bench/,bench.c bench_policy.c)
+qrexec-bench_LIBS := policy common
 
 .PHONY: bench-runtime
 # BENCH_WITH=DIR: programs of another build or of somebody else, measured in turn with ours.

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,13 +10,16 @@
 #define HEADER sizeof(struct msg_header)
 /* Chunks moved per call and direction before other calls get their turn. */
 #define TURN 16
+#define PAGE 4096
 
 /*
  * One call at a time moves data in this process, so all share the buffers; a call owns memory only for what it could not
  * pass on. Input takes several messages in one read.
  */
-static char in_buffer[2 * QREXEC_CHUNK + HEADER];
-static char out_buffer[QREXEC_CHUNK + HEADER];
+static char in_buffer[QREXEC_CHUNK + PAGE] __attribute__((aligned(PAGE)));
+static char out_buffer[QREXEC_CHUNK + PAGE] __attribute__((aligned(PAGE)));
+/* Whether more than the first pages of them were used since they were last given back. */
+static bool buffers_used;
 
 void transfer_init(struct transfer *t, enum transfer_role role, libvchan_t *vchan, bool hello_first)
 {
@@ -41,8 +45,19 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* A process that lives long and once moved much holds no memory for it. */
+static void give_back_buffers(void)
+{
+	if (!buffers_used)
+		return;
+	madvise(in_buffer, sizeof(in_buffer), MADV_DONTNEED);
+	madvise(out_buffer, sizeof(out_buffer), MADV_DONTNEED);
+	buffers_used = false;
+}
+
 void transfer_free(struct transfer *t)
 {
+	give_back_buffers();
 	if (t->out_fd == t->in_fd)
 		t->out_fd = -1;
 	close_fd(&t->in_fd);
@@ -192,6 +207,7 @@ static bool pump_source(struct transfer *t, int *fd, uint32_t type, bool *eof_se
 		return false;
 	if (n > 0)
 		h.len = (uint32_t)n;
+	buffers_used |= n > PAGE;
 	memcpy(out_buffer, &h, HEADER);
 	put(t, out_buffer, HEADER + h.len);
 	if (n > 0)
@@ -275,18 +291,20 @@ static size_t to_sink(struct transfer *t, char *p, size_t n)
 		return n;
 	if (t->role == TRANSFER_INITIATOR && (t->type == MSG_DATA_STDOUT ? t->filter_out : t->filter_err))
 		make_safe(p, n);
-	r = send(*fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (r < 0 && errno == ENOTSOCK)
+	r = fd == t->no_socket ? write(*fd, p, n) : send(*fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (r < 0 && errno == ENOTSOCK) {
+		t->no_socket = fd;
 		r = write(*fd, p, n);
-	if (r >= 0)
-		return (size_t)r;
-	if (errno == EINTR)
-		return 0;
-	if (errno == EAGAIN) {
+	}
+	/* A short write is not tried again before there is room for more than the next few bytes. */
+	if ((r >= 0 && (size_t)r < n) || (r < 0 && errno == EAGAIN)) {
 		t->sink_blocked = true;
 		t->blocked_fd = *fd;
-		return 0;
 	}
+	if (r >= 0)
+		return (size_t)r;
+	if (errno == EINTR || errno == EAGAIN)
+		return 0;
 	if (t->stop_on_pipe && fd == &t->in_fd)
 		t->failure = TRANSFER_PIPE;
 	close_sink(t, fd);
@@ -429,6 +447,7 @@ static bool pump_in(struct transfer *t)
 	n = t->peer_gone && libvchan_data_ready(t->vchan) <= 0 ? -1 : libvchan_read(t->vchan, in_buffer, sizeof(in_buffer));
 	if (n < 0)
 		t->peer_gone = true;
+	buffers_used |= n > PAGE;
 	/* Only an empty read says that the next bytes come with an event: behind a short one may be the end. */
 	if (n <= 0)
 		t->in_maybe = false;

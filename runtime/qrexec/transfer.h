@@ -65,6 +65,7 @@ struct transfer {
 	uint32_t left; /* bytes of the current payload still to come */
 	struct strbuf stash; /* read from the vchan, not yet consumed */
 	size_t stash_used;
+	const int *no_socket; /* which of the descriptors above was found to be none */
 	bool sink_blocked;
 	int blocked_fd;
 	bool in_maybe; /* the vchan was not yet found empty since its last event */

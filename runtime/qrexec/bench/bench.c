@@ -5,7 +5,11 @@
  *  - one call of `true`, against a client, a UNIX socket and a spawned `sh -c true`;
  *  - 32 calls in flight, against 32 such clients at once;
  *  - a stream into and out of a qube, against four processes that read and write 64 KiB over pipes and a socket;
+ *  - a call from qube to qube under 1,000 rules, against a call from dom0; the evaluation of these rules alone, and the
+ *    answer of the policy daemon, against a round trip over a UNIX socket;
  *  - memory of agent and daemon, before and after.
+ *
+ * $BENCH_CALLS: how many calls are made with 32 in flight (192).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,23 +31,19 @@
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
+#include "runtime/qrexec/bench/bench.h"
 
 #define CALLS 40
 #define FLIGHT 32
-#define FLIGHT_CALLS 192
-#define STREAM (256UL << 20)
+#define STREAM (1UL << 30)
+#define ROUNDS 3
 #define CHUNK 65536
-
-struct set {
-	char *bin; /* our copy of the programs */
-	char *dir; /* sockets */
-	pid_t agent, daemon;
-};
 
 static char *work_dir;
 static char *user;
+static unsigned flight_calls = 192;
 
-static double now(void)
+double bench_now(void)
 {
 	struct timespec t;
 
@@ -51,19 +51,19 @@ static double now(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static void die(const char *what)
+void bench_die(const char *what)
 {
 	fprintf(stderr, "qrexec-bench: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
-static pid_t spawn(const char *const *argv, int in, int out)
+pid_t bench_spawn(const char *const *argv, int in, int out)
 {
 	struct process p = {.argv = argv, .stdin_fd = in, .stdout_fd = out, .null_stdin = in == 0};
 	pid_t pid = process_spawn(&p);
 
 	if (pid < 0)
-		die(argv[0]);
+		bench_die(argv[0]);
 	return pid;
 }
 
@@ -76,7 +76,7 @@ static int floor_socket(void)
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s/floor", work_dir);
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 128) < 0)
-		die(a.sun_path);
+		bench_die(a.sun_path);
 	return fd;
 }
 
@@ -102,7 +102,7 @@ static void floor_server(int listen_fd)
 			if (fd < 0 || read(fd, &c, 1) != 1)
 				continue;
 			running[n].fd = fd;
-			running[n++].pid = spawn(sh, 0, 0);
+			running[n++].pid = bench_spawn(sh, 0, 0);
 			continue;
 		}
 		pid = waitpid(-1, &status, 0);
@@ -110,7 +110,7 @@ static void floor_server(int listen_fd)
 			if (running[i].pid != pid)
 				continue;
 			if (write(running[i].fd, "0", 1) < 0)
-				die("floor");
+				bench_die("floor");
 			close(running[i].fd);
 			running[i] = running[--n];
 			break;
@@ -132,29 +132,38 @@ static int floor_client(const char *path)
 
 /* --- a qube --- */
 
-static void start_set(struct set *s)
+static void start_qube(const struct set *s, const char *domid, const char *name, pid_t *agent_pid, pid_t *daemon_pid)
 {
-	char *agent = xasprintf("%s/qrexec-agent", s->bin), *daemon = xasprintf("%s/qrexec-daemon", s->bin);
-	char *agent_socket = xasprintf("--agent-socket=%s/agent", s->dir), *dir = xasprintf("--socket-dir=%s", s->dir);
+	_cleanup_free_ char *agent = xasprintf("%s/qrexec-agent", s->bin), *daemon = xasprintf("%s/qrexec-daemon", s->bin);
+	_cleanup_free_ char *agent_socket = xasprintf("--agent-socket=%s/agent%s", s->dir, domid);
+	_cleanup_free_ char *dir = xasprintf("--socket-dir=%s", s->dir);
+	_cleanup_free_ char *socket_path = xasprintf("%s/qrexec.%s", s->dir, domid);
 	const char *const agent_argv[] = {agent, agent_socket, NULL};
-	const char *const daemon_argv[] = {daemon, "--direct", dir, "--", "7", "vm", user, NULL};
-	char *socket_path = xasprintf("%s/qrexec.7", s->dir);
+	const char *const daemon_argv[] = {daemon, "--direct", dir, "--", domid, name, user, NULL};
 
 	setenv("VCHAN_SOCKET_DIR", s->dir, 1);
-	setenv("VCHAN_DOMAIN", "7", 1);
-	s->agent = spawn(agent_argv, 0, 0);
+	setenv("QREXEC_SERVICE_PATH", s->dir, 1);
+	setenv("VCHAN_DOMAIN", domid, 1);
+	*agent_pid = bench_spawn(agent_argv, 0, 0);
 	setenv("VCHAN_DOMAIN", "0", 1);
-	s->daemon = spawn(daemon_argv, 0, 0);
-	for (int i = 0; access(socket_path, F_OK) < 0; i++) {
+	*daemon_pid = bench_spawn(daemon_argv, 0, 0);
+	bench_wait_for(socket_path);
+}
+
+void bench_wait_for(const char *path)
+{
+	for (int i = 0; access(path, F_OK) < 0; i++) {
 		if (i == 500)
-			die("the daemon did not start");
+			bench_die(path);
 		usleep(10000);
 	}
-	free(agent);
-	free(daemon);
-	free(agent_socket);
-	free(dir);
-	free(socket_path);
+}
+
+static void start_set(struct set *s)
+{
+	start_qube(s, "7", "vm", &s->agent, &s->daemon);
+	start_qube(s, "8", "other", &s->agent2, &s->daemon2);
+	bench_policy_start(s);
 }
 
 static pid_t start_call(const struct set *s, const char *command, int in, int out)
@@ -165,7 +174,7 @@ static pid_t start_call(const struct set *s, const char *command, int in, int ou
 	pid_t pid;
 
 	setenv("VCHAN_SOCKET_DIR", s->dir, 1);
-	pid = spawn(argv, in, out);
+	pid = bench_spawn(argv, in, out);
 	free(client);
 	free(dir);
 	free(line);
@@ -176,7 +185,7 @@ static pid_t start_floor(void)
 {
 	char *path = xasprintf("%s/floor", work_dir);
 	const char *const argv[] = {"/proc/self/exe", "--floor-client", path, NULL};
-	pid_t pid = spawn(argv, 0, 0);
+	pid_t pid = bench_spawn(argv, 0, 0);
 
 	free(path);
 	return pid;
@@ -189,11 +198,11 @@ static pid_t start_one(const struct set *s)
 
 static double one_call(const struct set *s, unsigned *failures)
 {
-	double begin = now();
+	double begin = bench_now();
 
 	if (process_wait(start_one(s)) != 0)
 		(*failures)++;
-	return now() - begin;
+	return bench_now() - begin;
 }
 
 static int compare(const void *a, const void *b)
@@ -206,12 +215,12 @@ static int compare(const void *a, const void *b)
 /* Calls a second with FLIGHT of them running. */
 static double flight(const struct set *s, unsigned *failures)
 {
-	double begin = now();
+	double begin = bench_now();
 	unsigned running = 0, started = 0;
 	int status;
 
-	while (started < FLIGHT_CALLS || running) {
-		while (running < FLIGHT && started < FLIGHT_CALLS) {
+	while (started < flight_calls || running) {
+		while (running < FLIGHT && started < flight_calls) {
 			start_one(s);
 			running++;
 			started++;
@@ -222,7 +231,7 @@ static double flight(const struct set *s, unsigned *failures)
 				(*failures)++;
 		}
 	}
-	return FLIGHT_CALLS / (now() - begin) * 1e3;
+	return (double)flight_calls / (bench_now() - begin) * 1e3;
 }
 
 static pid_t fork_pump(int in, int out, size_t limit)
@@ -247,7 +256,7 @@ static pid_t fork_pump(int in, int out, size_t limit)
 static void new_pipe(int p[2], bool as_socket)
 {
 	if (as_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) : pipe2(p, O_CLOEXEC))
-		die("pipe");
+		bench_die("pipe");
 	if (as_socket) {
 		int t = p[0];
 
@@ -258,14 +267,14 @@ static void new_pipe(int p[2], bool as_socket)
 
 static double rate(double begin)
 {
-	return (double)STREAM / 1e6 / ((now() - begin) / 1e3);
+	return (double)STREAM / 1e6 / ((bench_now() - begin) / 1e3);
 }
 
 /* Source, two relays, sink. MB/s. */
 static double relay(void)
 {
 	int a[2], b[2], c[2];
-	double begin = now();
+	double begin = bench_now();
 	pid_t pids[4];
 
 	new_pipe(a, false);
@@ -290,7 +299,7 @@ static double relay(void)
 static double stream_in(const struct set *s, unsigned *failures)
 {
 	int p[2];
-	double begin = now();
+	double begin = bench_now();
 	pid_t source, client;
 
 	new_pipe(p, false);
@@ -307,7 +316,7 @@ static double stream_out(const struct set *s, unsigned *failures)
 {
 	char *command = xasprintf("exec dd if=/dev/zero bs=64k count=%lu status=none", STREAM / CHUNK);
 	int p[2];
-	double begin = now();
+	double begin = bench_now();
 	pid_t sink, client;
 
 	new_pipe(p, false);
@@ -335,94 +344,154 @@ static long rss_kib(pid_t pid)
 	return kib;
 }
 
-static void copy_program(const char *from, const char *to, const char *name)
+/* Whether it is there. */
+static bool copy_program(const char *from, const char *to, const char *name)
 {
 	char *a = xasprintf("%s/%s", from, name), *b = xasprintf("%s/%s", to, name);
 	int in = open(a, O_RDONLY | O_CLOEXEC), out = open(b, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
 
-	if (in < 0 || out < 0 || copy_fd(in, out) < 0)
-		die(a);
-	close(in);
-	close(out);
+	bool ok = in >= 0 && out >= 0 && copy_fd(in, out) >= 0;
+
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
 	free(a);
 	free(b);
+	return ok;
 }
 
 /* Everything runs without rights: as root, programs would go through PAM and login shells. */
 static void prepare(struct set *sets, unsigned n, char **from)
 {
+	static const char *const programs[] = {"qrexec-agent", "qrexec-daemon", "qrexec-client", "qrexec-client-vm"};
 	char template[] = "/tmp/bulkhead-bench.XXXXXX";
 	struct passwd *pw;
 
 	if (!mkdtemp(template))
-		die(template);
+		bench_die(template);
 	work_dir = xstrdup(template);
 	for (unsigned i = 0; i < n; i++) {
 		sets[i].bin = xasprintf("%s/bin%u", work_dir, i);
 		sets[i].dir = xasprintf("%s/run%u", work_dir, i);
 		mkdir(sets[i].bin, 0755);
 		mkdir(sets[i].dir, 0777);
-		copy_program(from[i], sets[i].bin, "qrexec-agent");
-		copy_program(from[i], sets[i].bin, "qrexec-daemon");
-		copy_program(from[i], sets[i].bin, "qrexec-client");
+		for (unsigned k = 0; k < sizeof(programs) / sizeof(*programs); k++)
+			if (!copy_program(from[i], sets[i].bin, programs[k]))
+				bench_die(programs[k]);
+		sets[i].has_policy = copy_program(from[i], sets[i].bin, "qrexec-policy-daemon") &&
+				     copy_program(from[i], sets[i].bin, "fake-qubesd");
 		if (geteuid() == 0 && chown(sets[i].dir, 65534, 65534) < 0)
-			die(sets[i].dir);
+			bench_die(sets[i].dir);
 	}
 	if (geteuid() == 0) {
 		if (chown(work_dir, 65534, 65534) < 0 || setgid(65534) < 0 || setuid(65534) < 0)
-			die("setuid");
+			bench_die("setuid");
 	}
 	pw = getpwuid(getuid());
 	user = xstrdup(pw ? pw->pw_name : "nobody");
 }
 
-static void measure(struct set *sets, unsigned n)
+static double median(double *v, unsigned n)
 {
-	double calls[3][CALLS], rates[3] = {0}, in[2], out[2], base;
-	unsigned failures = 0;
-	long before[2][2];
+	qsort(v, n, sizeof(double), compare);
+	return v[n / 2];
+}
+
+struct result {
+	double call, rate, in, out, other;
+	long before[2];
+};
+
+static void measure_calls(struct set *sets, unsigned n, struct result *floor_result, struct result *results, unsigned *failures)
+{
+	double calls[3][CALLS], others[2][CALLS];
 
 	for (unsigned i = 0; i < n; i++) {
-		one_call(&sets[i], &failures);
-		before[i][0] = rss_kib(sets[i].agent);
-		before[i][1] = rss_kib(sets[i].daemon);
+		one_call(&sets[i], failures);
+		results[i].before[0] = rss_kib(sets[i].agent);
+		results[i].before[1] = rss_kib(sets[i].daemon);
 	}
-	for (unsigned c = 0; c < CALLS; c++)
+	for (unsigned c = 0; c < CALLS; c++) {
 		for (unsigned i = 0; i <= n; i++)
-			calls[i][c] = one_call(i ? &sets[i - 1] : NULL, &failures);
+			calls[i][c] = one_call(i ? &sets[i - 1] : NULL, failures);
+		for (unsigned i = 0; i < n; i++)
+			others[i][c] = bench_policy_call(&sets[i], failures);
+	}
 	for (unsigned i = 0; i <= n; i++) {
-		qsort(calls[i], CALLS, sizeof(double), compare);
-		rates[i] = flight(i ? &sets[i - 1] : NULL, &failures);
-	}
-	base = relay();
-	for (unsigned i = 0; i < n; i++) {
-		in[i] = stream_in(&sets[i], &failures);
-		out[i] = stream_out(&sets[i], &failures);
-	}
-	printf("%-34s %10.1f ms\n", "floor: client, socket, sh", calls[0][CALLS / 2]);
-	printf("%-34s %10.0f /s\n", "floor: 32 in flight", rates[0]);
-	printf("%-34s %10.0f MB/s\n", "floor: relay of four processes", base);
-	for (unsigned i = 0; i < n; i++) {
-		const struct set *s = &sets[i];
+		struct result *r = i ? &results[i - 1] : floor_result;
 
-		printf("set %u\n", i + 1);
-		printf("  %-32s %10.1f ms   %5.2f x floor (at most 1.40)\n", "one call of true", calls[i + 1][CALLS / 2],
-		       calls[i + 1][CALLS / 2] / calls[0][CALLS / 2]);
-		printf("  %-32s %10.0f /s   %5.2f x floor (at least 0.60)\n", "32 calls in flight", rates[i + 1],
-		       rates[i + 1] / rates[0]);
-		printf("  %-32s %10.0f MB/s %5.2f x relay (at least 0.60)\n", "stream into the qube", in[i], in[i] / base);
-		printf("  %-32s %10.0f MB/s %5.2f x relay (at least 0.60)\n", "stream out of the qube", out[i],
-		       out[i] / base);
-		printf("  %-32s %ld -> %ld KiB, %ld -> %ld KiB\n", "RSS of agent, of daemon", before[i][0],
-		       rss_kib(s->agent), before[i][1], rss_kib(s->daemon));
+		r->call = median(calls[i], CALLS);
+		r->rate = flight(i ? &sets[i - 1] : NULL, failures);
+		if (i)
+			r->other = median(others[i - 1], CALLS);
 	}
-	printf("failures: %u\n", failures);
+}
+
+static void measure_streams(struct set *sets, unsigned n, struct result *floor_result, struct result *results, unsigned *failures)
+{
+	double base[ROUNDS], in[2][ROUNDS], out[2][ROUNDS];
+
+	for (unsigned k = 0; k < ROUNDS; k++) {
+		base[k] = relay();
+		for (unsigned i = 0; i < n; i++) {
+			in[i][k] = stream_in(&sets[i], failures);
+			out[i][k] = stream_out(&sets[i], failures);
+		}
+	}
+	floor_result->in = median(base, ROUNDS);
+	for (unsigned i = 0; i < n; i++) {
+		results[i].in = median(in[i], ROUNDS);
+		results[i].out = median(out[i], ROUNDS);
+	}
+}
+
+static void print_set(const struct set *s, const struct result *r, const struct result *base)
+{
+	printf("  %-32s %10.1f ms   %5.2f x floor (at most 1.40)\n", "one call of true", r->call, r->call / base->call);
+	printf("  %-32s %10.0f /s   %5.2f x floor (at least 0.60)\n", "32 calls in flight", r->rate, r->rate / base->rate);
+	if (s->policy > 0)
+		printf("  %-32s %10.1f ms   %5.2f x call from dom0 (at most 2.00)\n", "qube to qube, 1,000 rules", r->other,
+		       r->other / r->call);
+	printf("  %-32s %10.0f MB/s %5.2f x relay (at least 0.60)\n", "stream into the qube", r->in, r->in / base->in);
+	printf("  %-32s %10.0f MB/s %5.2f x relay (at least 0.60)\n", "stream out of the qube", r->out, r->out / base->in);
+	printf("  %-32s %ld -> %ld KiB, %ld -> %ld KiB\n", "RSS of agent, of daemon", r->before[0], rss_kib(s->agent),
+	       r->before[1], rss_kib(s->daemon));
+}
+
+static unsigned measure(struct set *sets, unsigned n)
+{
+	struct result base = {0}, results[2] = {0};
+	unsigned failures = 0;
+
+	measure_calls(sets, n, &base, results, &failures);
+	measure_streams(sets, n, &base, results, &failures);
+	printf("%-34s %10.1f ms\n", "floor: client, socket, sh", base.call);
+	printf("%-34s %10.0f /s\n", "floor: 32 in flight", base.rate);
+	printf("%-34s %10.0f MB/s\n", "floor: relay of four processes", base.in);
+	for (unsigned i = 0; i < n; i++) {
+		printf("set %u\n", i + 1);
+		print_set(&sets[i], &results[i], &base);
+		bench_policy_print(&sets[i]);
+	}
+	printf("failures: %u of %u calls\n", failures, n * (2 * CALLS + flight_calls + 2 * ROUNDS + 1));
+	return failures;
+}
+
+static void stop_set(const struct set *s)
+{
+	const pid_t pids[] = {s->agent, s->daemon, s->agent2, s->daemon2, s->policy, s->qubesd};
+
+	for (unsigned i = 0; i < sizeof(pids) / sizeof(*pids); i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGTERM);
 }
 
 int main(int argc, char **argv)
 {
 	struct set sets[2] = {0};
-	unsigned n = (unsigned)argc - 1;
+	unsigned n = (unsigned)argc - 1, failures;
+	const char *calls = getenv("BENCH_CALLS");
 	pid_t server;
 	int fd;
 
@@ -432,6 +501,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: qrexec-bench BINARIES [BINARIES]\n");
 		return 2;
 	}
+	if (calls && atoi(calls) > 0)
+		flight_calls = (unsigned)atoi(calls);
 	prepare(sets, n, argv + 1);
 	fd = floor_socket();
 	server = fork();
@@ -440,14 +511,12 @@ int main(int argc, char **argv)
 	close(fd);
 	for (unsigned i = 0; i < n; i++)
 		start_set(&sets[i]);
-	measure(sets, n);
+	failures = measure(sets, n);
 	kill(server, SIGKILL);
-	for (unsigned i = 0; i < n; i++) {
-		kill(sets[i].agent, SIGTERM);
-		kill(sets[i].daemon, SIGTERM);
-	}
+	for (unsigned i = 0; i < n; i++)
+		stop_set(&sets[i]);
 	while (wait(NULL) > 0)
 		;
 	remove_tree(AT_FDCWD, work_dir);
-	return 0;
+	return failures ? 1 : 0;
 }

@@ -96,14 +96,16 @@ svc qubes.VMExec+-2Fno-2Fsuch dom0 2>/dev/null; check "VMExec, no such program" 
 
 # rpc-config
 svc_in() { call "DEFAULT:QUBESRPC $*"; }
-printf '#!/bin/sh\nexec sleep 20\n' >"$dir/svc/test.Stuck"
-printf '#!/bin/sh\nexec >&- 2>&-\nexec sleep 20\n' >"$dir/svc/test.Mute"
+printf '#!/bin/sh\necho $$ >>%s/sleepers\nexec sleep 60\n' "$dir" >"$dir/svc/test.Stuck"
+printf '#!/bin/sh\necho $$ >>%s/sleepers\nexec >&- 2>&-\nexec sleep 60\n' "$dir" >"$dir/svc/test.Mute"
 printf '#!/bin/sh\necho "$(id -un)"\n' >"$dir/svc/test.Who"
 chmod +x "$dir"/svc/test.{Stuck,Mute,Who}
 echo 'exit-on-client-eof = true' >"$dir/cfg/test.Stuck"
 timeout 10 "$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:QUBESRPC test.Stuck dom0" </dev/null; check "exit-on-client-eof" $? 0
 echo 'exit-on-service-eof = true' >"$dir/cfg/test.Mute"
 timeout 10 "$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:QUBESRPC test.Mute dom0" <>"$dir/err" >/dev/null; check "exit-on-service-eof" $? 0
+# Only the calls ended: the programs go on.
+kill $(cat "$dir/sleepers") && ok || bad "services ended with their calls"
 echo "force-user = '$user'" >"$dir/cfg/test.Who"
 check "force-user" "$(call 'nosuch:QUBESRPC test.Who dom0' </dev/null)" "$user"
 echo "force-user = 'nosuch'" >"$dir/cfg/test.Who"
