@@ -10,6 +10,7 @@
 
 #include "builder/image/derive.h"
 #include "builder/image/tool.h"
+#include "builder/medium/sums.h"
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
@@ -33,7 +34,7 @@ static char *source_path(const struct output_job *job, const char *source)
 
 /* Binds every file into the sandbox, lists where it goes, and digests all into the seed of what is derived. */
 static int graft_files(const struct output_job *job, struct arena *a, struct sandbox_bind *binds, struct strbuf *graft,
-		       char seed[SHA256_HEX], struct error *err)
+		       struct strbuf *sums, char seed[SHA256_HEX], struct error *err)
 {
 	_cleanup_sha256_ struct sha256 *s = sha256_new();
 	const struct definition *d = job->definition;
@@ -60,6 +61,7 @@ static int graft_files(const struct output_job *job, struct arena *a, struct san
 		strbuf_printf(graft, "%s=%s\n", to.p, binds[i].target);
 		sha256_add(s, to.p, to.n + 1);
 		sha256_add(s, hex, sizeof(hex));
+		sums_add(sums, hex, to.p + 1);
 	}
 	sha256_end_hex(take_ptr(s), seed);
 	return 0;
@@ -159,14 +161,17 @@ int output_iso_write(const struct output_job *job, struct error *err)
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct sandbox_bind *binds = arena_alloc(a, (job->definition->n_files + 1) * sizeof(*binds));
 	_cleanup_free_ char *list = job_work(job, "graft");
-	_cleanup_strbuf_ struct strbuf graft = {0};
+	_cleanup_strbuf_ struct strbuf graft = {0}, sums = {0}, rest = {0};
 	char seed[SHA256_HEX];
-	int r = graft_files(job, a, binds, &graft, seed, err);
+	int r = graft_files(job, a, binds, &graft, &sums, seed, err);
 
 	if (!r)
-		r = make_menu(job, &graft, err);
+		r = make_menu(job, &rest, err);
 	if (!r)
-		r = iso_boot_make(job, seed, &graft, err);
+		r = iso_boot_make(job, seed, &rest, err);
+	strbuf_add(&graft, strbuf_blob(&rest).p, rest.n);
+	if (!r)
+		r = iso_sums_make(job, strbuf_blob(&rest), &sums, &graft, err);
 	if (r < 0)
 		return r;
 	r = write_file(AT_FDCWD, list, graft.p, graft.n, 0644);

@@ -23,3 +23,10 @@ int iso_fill_in(const struct output_job *job, const char *where, struct blob tex
 
 /* The volume id: that of the definition, or BULKHEAD. */
 const char *iso_volume(const struct output_job *job);
+
+/*
+ * Writes the medium's own list of digests and adds it to `graft`. `sums` has those of the definition's files already;
+ * `rest` are the lines of the graft list that came after them.
+ */
+int iso_sums_make(const struct output_job *job, struct blob rest, struct strbuf *sums, struct strbuf *graft,
+		  struct error *err);

@@ -13,7 +13,7 @@ static const struct output_class classes[OUTPUT_KINDS] = {
 	[OUTPUT_DRACUT] = {output_dracut_write, {.root_dir = true, .tools = true, .revision = 1}},
 	[OUTPUT_GUEST_INITRAMFS] = {output_guest_initramfs_write,
 				    {.root_dir = true, .tools = true, .revision = 1}},
-	[OUTPUT_ISO] = {output_iso_write, {.tools = true}},
+	[OUTPUT_ISO] = {output_iso_write, {.tools = true, .revision = 1}},
 };
 
 const struct output_class *output_class(enum output_kind kind)
