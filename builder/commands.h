@@ -16,6 +16,7 @@ typedef int command_fn(int argc, char **argv);
 command_fn cmd_build; /* builder/build.c */
 command_fn cmd_gc;    /* builder/gc.c */
 command_fn cmd_lock;  /* builder/lock/ */
+command_fn cmd_key, cmd_sign, cmd_verify, cmd_write; /* builder/medium/ */
 
 /*
  * Root of the source tree: the nearest folder upwards from the current one that holds VERSION and

@@ -12,7 +12,11 @@ static const struct {
 } commands[] = {
 	{"build", "build an image from its lock", cmd_build},
 	{"gc", "remove old results from the store", cmd_gc},
+	{"key", "make a key pair for signing", cmd_key},
 	{"lock", "resolve an image's packages and write its lock", cmd_lock},
+	{"sign", "sign a list of digests", cmd_sign},
+	{"verify", "compare an image or a stick with what promises it", cmd_verify},
+	{"write", "write an image to a stick", cmd_write},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
