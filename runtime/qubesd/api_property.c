@@ -207,14 +207,21 @@ static enum call_result property_reset(struct call *c)
 {
 	struct property_ctx ctx = context(c);
 	const struct property_def *def = named(c);
+	const char *value, *why;
 	struct vm *old_netvm;
 
 	if (!writable(c, def))
 		return CALL_DONE;
 	if (def->type == PROPERTY_LABEL || !strcmp(def->name, "template"))
 		return call_raise(c, "QubesValueError", "Property '%s' has no default", def->name);
+	value = property_default(&ctx, def);
+	why = def->check && value && *value ? def->check(&ctx, blob_of(value)) : NULL;
+	if (why)
+		return call_raise(c, "QubesPropertyValueError",
+				  "Invalid value '%s' for property '%s': %s", value, def->name,
+				  why);
 	if (!kv_get(store(c), def->name) ||
-	    !netvm_ready(c, def->name, property_default(&ctx, def)))
+	    !netvm_ready(c, def->name, value))
 		return CALL_DONE;
 	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
 	kv_del(store(c), def->name);

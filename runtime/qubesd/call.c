@@ -52,7 +52,7 @@ void call_add_escaped(struct strbuf *out, const char *value)
 static const struct call_method *method_find(struct blob name)
 {
 	static const struct call_method *const tables[] = {
-		vm_methods,	property_methods, feature_methods, storage_methods,
+		vm_methods,	create_methods, property_methods, feature_methods, storage_methods,
 		system_methods, firewall_methods, device_methods, internal_methods};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
@@ -80,8 +80,9 @@ enum call_result call_dispatch(struct call *c)
 {
 	const struct call_method *m = method_find(c->request.method);
 
-	c->source = model_find(c->d->model, c->request.source);
-	c->target = model_find(c->d->model, c->request.target);
+	/* They may be removed while the call waits. */
+	c->source = vm_ref(model_find(c->d->model, c->request.source));
+	c->target = vm_ref(model_find(c->d->model, c->request.target));
 	if (!m)
 		return call_raise(c, "ProtocolError", "no such method: %.*s",
 				  BLOB_ARG(c->request.method));

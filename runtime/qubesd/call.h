@@ -50,7 +50,7 @@ struct call_method {
 };
 
 /* The tables, a file each; TO_VM alone excludes dom0 as target only where the method says so. */
-extern const struct call_method vm_methods[], property_methods[], feature_methods[],
+extern const struct call_method vm_methods[], create_methods[], property_methods[], feature_methods[],
 	storage_methods[], system_methods[], firewall_methods[], device_methods[], internal_methods[];
 
 /* Sets the exception and returns CALL_DONE. */

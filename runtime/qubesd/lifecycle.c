@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/base/alloc.h"
+#include "runtime/qubesd/dispvm.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
 #include "runtime/qubesd/property_net.h"
@@ -159,8 +160,10 @@ static void job_end(struct job *j)
 	if (j->starting && j->nic_backend != net_backend(j->d->model, vm))
 		sync_network(j->d, vm, NULL);
 	answer_waiting(j);
-	if (!j->starting)
+	if (!j->starting) {
 		halted(vm);
+		dispvm_sweep(j->d);
+	}
 	job_free(j);
 }
 
@@ -288,6 +291,7 @@ static struct job *job_begin(struct qubesd *d, struct vm *vm)
 
 	j->nic_backend = -1;
 	vm->power = POWER_TRANSIENT;
+	vm->used = true;
 	event_send(d, vm, "domain-pre-start", "start_guid", "True", NULL);
 	return j;
 }
@@ -567,4 +571,5 @@ void lifecycle_domains_listed(struct qubesd *d)
 			stop(d, vm);
 		vm->seen = false;
 	}
+	dispvm_sweep(d);
 }

@@ -66,8 +66,13 @@ static int load(struct qubesd *d, struct error *err)
 
 	if (r < 0)
 		return error_errno(err, r, d->state_path, "cannot make its directory");
-	if (access(d->state_path, F_OK) == 0)
-		return state_load(d->state_path, &d->model, err);
+	if (access(d->state_path, F_OK) == 0) {
+		r = state_load(d->state_path, &d->model, err);
+		/* Whatever an earlier qubesd made them for is over, unless they run. */
+		for (size_t i = 0; r == 0 && i < d->model->n_vms; i++)
+			d->model->vms[i]->used = true;
+		return r;
+	}
 	d->model = model_new();
 	return state_save(d->model, d->state_path, err);
 }
@@ -87,10 +92,18 @@ static void on_swept(void *user, int status, const char *out)
 /* Nobody waits for it. */
 static void sweep(struct qubesd *d)
 {
-	_cleanup_free_ char *dir = xasprintf("%s/var/lib/qubes", d->root);
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char **dirs = arena_alloc(a, (d->model->n_pools + 1) * sizeof(*dirs));
+	size_t n = 0;
 
-	child_start(d->event, &(struct child_spec){.work = work_sweep, .arg = dir}, on_swept, NULL,
-		    NULL);
+	for (size_t i = 0; i < d->model->n_pools; i++) {
+		const char *dir = kv_get(&d->model->pools[i].config, "dir_path");
+
+		if (dir && storage_is_file_pool(&d->model->pools[i]))
+			dirs[n++] = arena_printf(a, "%s%s", d->root, dir);
+	}
+	child_start(d->event, &(struct child_spec){.work = work_sweep, .arg = dirs}, on_swept,
+		    NULL, NULL);
 }
 
 static int serve(struct qubesd *d, const char *socket_path, struct error *err)

@@ -87,7 +87,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < m->n_vms; i++)
-		vm_free(m->vms[i]);
+		vm_unref(m->vms[i]);
 	free(m->vms);
 	for (size_t i = 0; i < m->n_labels; i++) {
 		free(m->labels[i].name);
@@ -207,6 +207,7 @@ struct vm *vm_new(enum vm_class class, const char *name)
 {
 	struct vm *vm = xcalloc(1, sizeof(*vm));
 
+	vm->refs = 1;
 	vm->class = class;
 	vm->name = xstrdup(name);
 	vm->qid = -1;
@@ -221,9 +222,16 @@ struct vm *vm_new(enum vm_class class, const char *name)
 	return vm;
 }
 
-void vm_free(struct vm *vm)
+struct vm *vm_ref(struct vm *vm)
 {
-	if (!vm)
+	if (vm)
+		vm->refs++;
+	return vm;
+}
+
+void vm_unref(struct vm *vm)
+{
+	if (!vm || --vm->refs)
 		return;
 	free(vm->name);
 	kv_free(&vm->props);
@@ -314,6 +322,14 @@ struct vm *vm_template(const struct model *m, const struct vm *vm)
 	return model_find_name(m, kv_get(&vm->props, "template"));
 }
 
+bool vm_tag_add(struct vm *vm, const char *tag)
+{
+	if (strv_contains(&vm->tags, tag))
+		return false;
+	strv_push(&vm->tags, tag);
+	return true;
+}
+
 bool vm_tag_remove(struct vm *vm, const char *tag)
 {
 	for (size_t i = 0; i < vm->tags.n; i++) {
@@ -377,4 +393,17 @@ struct pool *model_pool_add(struct model *m, const char *name)
 	m->pools = xreallocarray(m->pools, m->n_pools + 1, sizeof(*m->pools));
 	m->pools[m->n_pools] = (struct pool){.name = xstrdup(name)};
 	return &m->pools[m->n_pools++];
+}
+
+void model_pool_remove(struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_pools; i++) {
+		if (strcmp(m->pools[i].name, name) != 0)
+			continue;
+		free(m->pools[i].name);
+		kv_free(&m->pools[i].config);
+		m->n_pools--;
+		memmove(m->pools + i, m->pools + i + 1, (m->n_pools - i) * sizeof(*m->pools));
+		return;
+	}
 }

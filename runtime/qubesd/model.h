@@ -72,6 +72,8 @@ struct vm {
 	struct job *job; /* what is being done to it, or NULL (lifecycle.h) */
 	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
 	bool seen;	 /* in the list of domains that is coming in */
+	bool used;	 /* a disposable that goes when it is halted: it has been started */
+	unsigned refs;	 /* the model's and those of calls about it */
 	struct vif *vif; /* the network interface while it is being changed, or NULL (sync.h) */
 };
 
@@ -115,9 +117,11 @@ int model_add(struct model *m, struct vm *vm);
 /* Takes it out of the model without freeing it. */
 void model_remove(struct model *m, struct vm *vm);
 
-/* A qube in no model yet, with a new uuid and qid -1. */
+/* A qube in no model yet, with a new uuid and qid -1; the reference is the caller's. */
 struct vm *vm_new(enum vm_class class, const char *name);
-void vm_free(struct vm *vm);
+struct vm *vm_ref(struct vm *vm);
+/* Frees it with the last reference; NULL is allowed. */
+void vm_unref(struct vm *vm);
 struct volume *vm_volume(const struct vm *vm, const char *name);
 /* The volume of that name, made if it is not there. */
 struct volume *vm_volume_add(struct vm *vm, const char *name);
@@ -132,6 +136,7 @@ bool vm_has_assigned(const struct vm *vm, const char *class);
 /* The template by the stored property, NULL for none. */
 struct vm *vm_template(const struct model *m, const struct vm *vm);
 bool vm_tag_remove(struct vm *vm, const char *tag);
+bool vm_tag_add(struct vm *vm, const char *tag);
 /* A letter first, then letters, digits, `.`, `_`, `-`, at most 31; no `-dm` at the end; not a
  * reserved word. */
 bool vm_name_valid(struct blob name);
@@ -148,3 +153,4 @@ const struct label *model_label_index(const struct model *m, int index);
 void model_label_add(struct model *m, int index, const char *name, const char *color);
 const struct pool *model_pool(const struct model *m, const char *name);
 struct pool *model_pool_add(struct model *m, const char *name);
+void model_pool_remove(struct model *m, const char *name);

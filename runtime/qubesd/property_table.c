@@ -96,10 +96,40 @@ static const char *check_template(const struct property_ctx *ctx, struct blob va
 		return "a template is needed";
 	if (ctx->vm && vm_has_domain(ctx->vm))
 		return "cannot be changed while the qube runs";
-	if (ctx->vm && ctx->vm->class == CLASS_DISP)
-		return t->class == CLASS_APP ? NULL
-					     : "is no qube that disposables can be made from";
+	if (ctx->vm && ctx->vm->class == CLASS_DISP) {
+		struct property_ctx up = {ctx->m, t, ctx->arena};
+
+		return strcmp(property_value(&up, "template_for_dispvms"), "True")
+			       ? "is no qube that disposables can be made from"
+			       : NULL;
+	}
 	return t->class == CLASS_TEMPLATE ? NULL : "is no TemplateVM";
+}
+
+static const char *check_disposables(const struct property_ctx *ctx, struct blob value)
+{
+	if (!ctx->vm || blob_eq_str(value, "True"))
+		return NULL;
+	for (size_t i = 0; i < ctx->m->n_vms; i++)
+		if (ctx->m->vms[i]->class == CLASS_DISP &&
+		    vm_template(ctx->m, ctx->m->vms[i]) == ctx->vm)
+			return arena_printf(ctx->arena, "the disposable %s is made from it",
+					    ctx->m->vms[i]->name);
+	return NULL;
+}
+
+static const char *get_template_name(const struct property_ctx *ctx)
+{
+	return ctx->vm->class == CLASS_DISP ? kv_get(&ctx->vm->props, "template") : NULL;
+}
+
+/* Of a disposable that goes there is nothing to keep. */
+static const char *get_include_in_backups(const struct property_ctx *ctx)
+{
+	return ctx->vm->class == CLASS_DISP &&
+			       !strcmp(property_value(ctx, "auto_cleanup"), "True")
+		       ? "False"
+		       : "True";
 }
 
 static const char *check_virt_mode(const struct property_ctx *ctx, struct blob value)
@@ -166,7 +196,7 @@ const struct property_def vm_properties[] = {
 	{.name = "label", .type = PROPERTY_LABEL, .classes = EVERY, .help = "colour of the qube"},
 	STR("icon", EVERY, COMPUTED, .compute = get_icon, .help = "name of the icon"),
 	VM("template", BASED, .check = check_template, .help = "template whose root the qube uses"),
-	BOOL("template_for_dispvms", CLASS_APP | CLASS_STANDALONE, .constant = "False",
+	BOOL("template_for_dispvms", CLASS_APP, .constant = "False", .check = check_disposables,
 	     .help = "whether disposables may be made from this qube"),
 	STR("virt_mode", GUESTS, INHERIT, .first = get_virt_mode, .constant = "pvh",
 	    .check = check_virt_mode, .help = "pvh, pv or hvm"),
@@ -193,7 +223,12 @@ const struct property_def vm_properties[] = {
 	    .constant = "60", .check = check_positive, .help = "seconds to wait for a shutdown"),
 	BOOL("autostart", GUESTS, .constant = "False",
 	     .help = "whether the qube starts with the machine"),
-	BOOL("include_in_backups", EVERY, .constant = "True",
+	INT("dispid", CLASS_DISP, ONCE, .help = "number of the disposable, for its name and address"),
+	BOOL("auto_cleanup", CLASS_DISP, .constant = "False",
+	     .help = "whether the disposable goes as soon as it has stopped"),
+	BOOL("is_preload", CLASS_DISP, COMPUTED, .constant = "False",
+	     .help = "whether it was made in advance"),
+	BOOL("include_in_backups", EVERY, .compute = get_include_in_backups,
 	     .help = "whether backups contain it by default"),
 	INT("backup_timestamp", GUESTS, .help = "time of the last backup, seconds since 1970"),
 	BOOL("installed_by_rpm", GUESTS, .constant = "False",
@@ -235,7 +270,7 @@ const struct property_def vm_properties[] = {
 	    .help = "number of the Xen domain, -1 when halted"),
 	STR("start_time", EVERY, COMPUTED, .compute = get_start_time,
 	    .help = "start, seconds since 1970"),
-	VM("default_dispvm", EVERY, .global = "default_dispvm",
+	VM("default_dispvm", EVERY, .first = get_template_name, .global = "default_dispvm",
 	   .help = "disposable template for services"),
 	VM("management_dispvm", GUESTS, INHERIT, .global = "management_dispvm",
 	   .help = "disposable template for management"),

@@ -32,6 +32,8 @@ static void call_free(struct call *c)
 {
 	strbuf_free(&c->out);
 	arena_free(c->arena);
+	vm_unref(c->source);
+	vm_unref(c->target);
 	free(c);
 }
 
@@ -156,8 +158,6 @@ void server_forget(struct qubesd *d, const struct vm *vm)
 		next = c->next;
 		if (c->subscribed && c->subject == vm)
 			connection_close(c);
-		else if (c->pending && c->pending->source == vm)
-			c->pending->source = NULL;
 	}
 }
 
@@ -191,13 +191,10 @@ static void connection_request(struct connection *c)
 		c->pending = call;
 		sd_event_source_set_io_events(c->io, 0);
 		break;
-	case CALL_SUBSCRIBE: {
-		struct vm *target = call->target;
-
+	case CALL_SUBSCRIBE:
+		subscribe(c, call->target);
 		call_free(call);
-		subscribe(c, target);
 		break;
-	}
 	case CALL_ABORT:
 		call_free(call);
 		connection_close(c);

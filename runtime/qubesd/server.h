@@ -10,5 +10,5 @@
 int server_listen(struct qubesd *d, const char *path, struct error *err);
 /* Closes every connection. */
 void server_close(struct qubesd *d);
-/* A qube is about to go: nobody keeps a pointer to it. */
+/* A qube is about to go: who subscribed to its events gets their end. */
 void server_forget(struct qubesd *d, const struct vm *vm);

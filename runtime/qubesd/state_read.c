@@ -222,7 +222,7 @@ static int read_domain(const struct reader *r, xmlNode *node)
 	if (res == 0 && model_add(r->m, vm) < 0)
 		res = wrong(r, node, "its name, uuid or id is used by another domain");
 	if (res < 0)
-		vm_free(vm);
+		vm_unref(vm);
 	return res;
 }
 

@@ -15,6 +15,13 @@ static const char *pool_dir(const struct model *m, const char *pool)
 	return dir && dir[0] == '/' ? dir : NULL;
 }
 
+bool storage_is_file_pool(const struct pool *p)
+{
+	const char *driver = kv_get(&p->config, "driver");
+
+	return driver && !strcmp(driver, "file-reflink");
+}
+
 static const char *vm_subdir(const struct vm *vm)
 {
 	return vm->class == CLASS_TEMPLATE ? "vm-templates" : "appvms";
@@ -27,14 +34,39 @@ static bool attr_true(const struct volume *v, const char *key)
 	return value && !strcmp(value, "True");
 }
 
-static struct volume *configure_volume(const struct property_ctx *ctx, struct vm *vm,
-				       const char *name, uint64_t gib)
+const struct volume *storage_origin(const struct model *m, const struct vm *vm, const char *name)
 {
-	struct volume *v = vm_volume_add(vm, name);
+	const struct volume *v = NULL;
+	const char *snap = "True";
+
+	/* The template of a disposable has a root that is a snapshot itself. */
+	for (int depth = 0; depth < 3 && snap && !strcmp(snap, "True"); depth++) {
+		vm = vm_template(m, vm);
+		v = vm ? vm_volume(vm, name) : NULL;
+		if (!v)
+			return NULL;
+		snap = kv_get(&v->attrs, "snap_on_start");
+	}
+	return v;
+}
+
+static const char *pool_of(const struct property_ctx *ctx, const struct kvlist *pools,
+			   const char *name)
+{
+	const char *chosen = pools ? kv_get(pools, name) : NULL;
 	struct property_ctx global = {ctx->m, NULL, ctx->arena};
 
-	kv_set(&v->attrs, "pool",
-	       property_value(&global, arena_printf(ctx->arena, "default_pool_%s", name)));
+	return chosen ? chosen
+		      : property_value(&global,
+				       arena_printf(ctx->arena, "default_pool_%s", name));
+}
+
+static struct volume *configure_volume(const struct property_ctx *ctx, struct vm *vm,
+				       const struct kvlist *pools, const char *name, uint64_t gib)
+{
+	struct volume *v = vm_volume_add(vm, name);
+
+	kv_set(&v->attrs, "pool", pool_of(ctx, pools, name));
 	kv_set(&v->attrs, "vid",
 	       arena_printf(ctx->arena, "%s/%s/%s", vm_subdir(vm), vm->name, name));
 	kv_set(&v->attrs, "rw", "True");
@@ -43,32 +75,38 @@ static struct volume *configure_volume(const struct property_ctx *ctx, struct vm
 	return v;
 }
 
-void storage_configure(const struct model *m, struct vm *vm)
+/* A snapshot lives in the pool of its source: only there it costs nothing. */
+static void configure_source(struct volume *v, const struct volume *from)
+{
+	static const char *const same[] = {"pool", "size"};
+
+	if (!from) {
+		kv_set(&v->attrs, "save_on_stop", "True");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		if (kv_get(&from->attrs, same[i]))
+			kv_set(&v->attrs, same[i], kv_get(&from->attrs, same[i]));
+	kv_set(&v->attrs, "source", kv_get(&from->attrs, "vid"));
+	kv_set(&v->attrs, "snap_on_start", "True");
+}
+
+void storage_configure(const struct model *m, struct vm *vm, const struct kvlist *pools)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct property_ctx ctx = {m, vm, a};
-	const struct vm *template = vm_template(m, vm);
-	const struct volume *from = template ? vm_volume(template, "root") : NULL;
+	bool disposable = vm->class == CLASS_DISP;
 	struct volume *v;
 
 	if (vm->class == CLASS_ADMIN)
 		return;
-	v = configure_volume(&ctx, vm, "root", 10);
-	if (from) {
-		/* A snapshot lives in the pool of its source: only there it costs nothing. */
-		kv_set(&v->attrs, "pool", kv_get(&from->attrs, "pool"));
-		kv_set(&v->attrs, "size", kv_get(&from->attrs, "size"));
-		kv_set(&v->attrs, "source", kv_get(&from->attrs, "vid"));
-		kv_set(&v->attrs, "snap_on_start", "True");
-	} else {
-		kv_set(&v->attrs, "save_on_stop", "True");
-	}
-	v = configure_volume(&ctx, vm, "private", 2);
-	kv_set(&v->attrs, "save_on_stop", "True");
-	configure_volume(&ctx, vm, "volatile", vm->class == CLASS_DISP ? 12 : 10);
+	configure_source(configure_volume(&ctx, vm, pools, "root", 10),
+			 storage_origin(m, vm, "root"));
+	configure_source(configure_volume(&ctx, vm, pools, "private", 2),
+			 disposable ? storage_origin(m, vm, "private") : NULL);
+	configure_volume(&ctx, vm, pools, "volatile", disposable ? 12 : 10);
 	v = vm_volume_add(vm, "kernel");
-	kv_set(&v->attrs, "pool",
-	       property_value(&(struct property_ctx){m, NULL, a}, "default_pool_kernel"));
+	kv_set(&v->attrs, "pool", pool_of(&ctx, pools, "kernel"));
 	kv_set(&v->attrs, "vid", "");
 }
 
@@ -103,6 +141,35 @@ static int plan_kernel(const char *dir, const char *root, const char *kernel, st
 	return 0;
 }
 
+/* A kept number of the volume, of its pool, or the driver's. */
+static unsigned revisions_to_keep(const struct model *m, const struct volume *v)
+{
+	const struct pool *p = model_pool(m, kv_get(&v->attrs, "pool"));
+	const char *text = kv_get(&v->attrs, "revisions_to_keep");
+	uint64_t n;
+
+	if (!text && p)
+		text = kv_get(&p->config, "revisions_to_keep");
+	return text && blob_to_u64(blob_of(text), STORAGE_REVISIONS_MAX, &n) ? (unsigned)n : 1;
+}
+
+static int plan_source(const struct model *m, const struct vm *vm, const struct volume *from,
+		       const char *root, struct arena *a, struct storage_volume *v,
+		       struct error *err)
+{
+	/* The template may have changed since this was written: its volume is the source, whatever
+	 * the file says. */
+	const struct volume *origin = storage_origin(m, vm, from->name);
+	const char *vid = kv_get(origin ? &origin->attrs : &from->attrs, origin ? "vid" : "source");
+	const char *dir = pool_dir(m, kv_get(origin ? &origin->attrs : &from->attrs, "pool"));
+
+	if (!vid || !dir || !vid_valid(vid))
+		return error_set(err, -ENOENT, arena_printf(a, "%s:%s", vm->name, from->name), NULL,
+				 "is a snapshot without a source");
+	v->source = image_path(a, root, dir, vid, "");
+	return 0;
+}
+
 static int plan_volume(const struct model *m, const struct vm *vm, const struct volume *from,
 		       const char *root, const char *kernel, struct arena *a,
 		       struct storage_volume *v, struct error *err)
@@ -111,7 +178,7 @@ static int plan_volume(const struct model *m, const struct vm *vm, const struct 
 		{"root", "xvda"}, {"private", "xvdb"}, {"volatile", "xvdc"}};
 	const char *object = arena_printf(a, "%s:%s", vm->name, from->name);
 	const char *pool = kv_get(&from->attrs, "pool"), *vid = kv_get(&from->attrs, "vid");
-	const char *source = kv_get(&from->attrs, "source"), *size = kv_get(&from->attrs, "size");
+	const char *size = kv_get(&from->attrs, "size");
 	const char *dir = pool_dir(m, pool);
 	uint64_t bytes = 0;
 
@@ -134,18 +201,10 @@ static int plan_volume(const struct model *m, const struct vm *vm, const struct 
 	v->snap_on_start = attr_true(from, "snap_on_start");
 	v->clean = image_path(a, root, dir, vid, "");
 	v->dirty = image_path(a, root, dir, vid, "-dirty");
+	v->import = image_path(a, root, dir, vid, "-import");
 	v->image = v->dirty;
-	if (!v->snap_on_start)
-		return 0;
-	/* The template may have changed since this was written: its root is the source, whatever
-	 * the file says. */
-	if (!strcmp(from->name, "root") && vm_template(m, vm) &&
-	    vm_volume(vm_template(m, vm), "root"))
-		source = kv_get(&vm_volume(vm_template(m, vm), "root")->attrs, "vid");
-	if (!source || !vid_valid(source))
-		return error_set(err, -ENOENT, object, NULL, "is a snapshot without a source");
-	v->source = image_path(a, root, dir, source, "");
-	return 0;
+	v->revisions_to_keep = v->save_on_stop ? revisions_to_keep(m, from) : 0;
+	return v->snap_on_start ? plan_source(m, vm, from, root, a, v, err) : 0;
 }
 
 const char *storage_dir(const struct model *m, const struct vm *vm, const char *root,
@@ -157,18 +216,35 @@ const char *storage_dir(const struct model *m, const struct vm *vm, const char *
 			    vm->name);
 }
 
+/* Only a directory of the qube's own name is its own. */
+static void plan_dir(struct storage *s, const char *name, const char *clean, struct arena *a)
+{
+	const char *dir = arena_strndup(a, clean, (size_t)(strrchr(clean, '/') - clean));
+
+	if (strcmp(strrchr(dir, '/') + 1, name) != 0)
+		return;
+	for (size_t i = 0; i < s->n_dirs; i++)
+		if (!strcmp(s->dirs[i], dir))
+			return;
+	s->dirs[s->n_dirs++] = dir;
+}
+
 int storage_plan(const struct model *m, const struct vm *vm, const char *root, const char *kernel,
 		 struct arena *a, struct storage *out, struct error *err)
 {
 	*out = (struct storage){
 		.dir = storage_dir(m, vm, root, a),
 		.volumes = arena_alloc(a, (vm->n_volumes + 1) * sizeof(*out->volumes)),
+		.dirs = arena_alloc(a, (vm->n_volumes + 1) * sizeof(*out->dirs)),
 	};
+	out->dirs[out->n_dirs++] = out->dir;
 	for (size_t i = 0; i < vm->n_volumes; i++) {
 		int r = plan_volume(m, vm, &vm->volumes[i], root, kernel, a, &out->volumes[i], err);
 
 		if (r < 0)
 			return r;
+		if (out->volumes[i].clean)
+			plan_dir(out, vm->name, out->volumes[i].clean, a);
 		out->n++;
 	}
 	return 0;

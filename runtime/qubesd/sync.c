@@ -7,6 +7,7 @@
 
 #include "common/base/alloc.h"
 #include "runtime/qubesd/child.h"
+#include "runtime/qubesd/dispvm.h"
 #include "runtime/qubesd/firewall.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/keys.h"
@@ -238,6 +239,7 @@ static void vif_end(struct vm *vm, const char *failure)
 		call_finish(v->calls[i]);
 	}
 	free(v->calls);
+	dispvm_sweep(v->d);
 	free(v);
 }
 

@@ -15,6 +15,9 @@
  *   gone FILE                        it vanishes within five seconds
  *   key VM PATH [PATTERN]            within five seconds the qube's QubesDB has that value there
  *   nokey VM PATH                    or no value
+ *   new METHOD[+ARG] DEST [PAYLOAD]  as call; the data of the answer is what @new stands for from then on
+ *   nothing VM                       within five seconds there is no such qube, nor its directory
+ *   unwrite FILE                     removes it
  *   restart                          kill -9, start anew
  *   start VM                         sends admin.vm.Start and does not wait
  *   wait VM STATE                    until the qube is in that state, at most five seconds
@@ -45,6 +48,7 @@ static const char here[] = "runtime/qubesd/tests";
 
 struct daemon {
 	char *root, *socket;
+	char *fresh; /* @new */
 	bool fake;
 	pid_t pid;
 };
@@ -148,6 +152,7 @@ static void daemon_free(struct daemon *d)
 	end_qubes(d);
 	free(d->root);
 	free(d->socket);
+	free(d->fresh);
 }
 
 /* 0 with the raw answer, or -errno. */
@@ -358,6 +363,25 @@ static void do_start(const struct daemon *d, struct blob rest)
 	shutdown(fd, SHUT_WR);
 }
 
+static void do_nothing(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *vm = blob_dup(rest), *dir = NULL;
+	bool gone = false;
+
+	dir = xasprintf("%s/var/lib/qubes/appvms/%s", d->root, vm);
+	for (int ms = 0; ms < PATIENCE_MS && !gone; ms += POLL_MS) {
+		_cleanup_strbuf_ struct strbuf answer = {0};
+		_cleanup_free_ char *text = NULL;
+
+		ask(d, "admin.vm.List", vm, (struct blob){0}, &answer);
+		text = describe(strbuf_blob(&answer));
+		gone = !strncmp(text, "raise QubesVMNotFoundError", 26) && access(dir, F_OK) < 0;
+		if (!gone)
+			pause_ms(POLL_MS);
+	}
+	test_check(gone, where, 0, vm);
+}
+
 static char *do_call(const struct daemon *d, struct blob rest)
 {
 	_cleanup_free_ char *method = blob_dup(word(&rest)), *dest = blob_dup(word(&rest)),
@@ -369,9 +393,26 @@ static char *do_call(const struct daemon *d, struct blob rest)
 	return describe(strbuf_blob(&answer));
 }
 
-static void run_line(struct daemon *d, const char *where, struct blob line, char **answer)
+/* The line with every @new replaced. */
+static char *with_new(const struct daemon *d, struct blob line)
 {
-	struct blob rest = line, verb;
+	struct strbuf s = {0};
+
+	for (size_t i = 0; i < line.n; i++) {
+		if (d->fresh && line.n - i >= 4 && !memcmp(line.p + i, "@new", 4)) {
+			strbuf_add_str(&s, d->fresh);
+			i += 3;
+		} else {
+			strbuf_add_char(&s, line.p[i]);
+		}
+	}
+	return strbuf_steal(&s);
+}
+
+static void run_line(struct daemon *d, const char *where, struct blob written, char **answer)
+{
+	_cleanup_free_ char *text = with_new(d, written);
+	struct blob line = blob_of(text), rest = line, verb;
 
 	if (blob_has_prefix(line, "  ")) {
 		expect(where, *answer ? *answer : "(no call)",
@@ -385,9 +426,19 @@ static void run_line(struct daemon *d, const char *where, struct blob line, char
 		do_write(d, rest);
 	else if (!d->pid)
 		daemon_start(d);
-	if (blob_eq_str(verb, "call")) {
+	if (blob_eq_str(verb, "call") || blob_eq_str(verb, "new")) {
 		free(*answer);
 		*answer = do_call(d, rest);
+		if (blob_eq_str(verb, "new")) {
+			free(d->fresh);
+			d->fresh = xstrdup(strncmp(*answer, "ok ", 3) ? "(none)" : *answer + 3);
+		}
+	} else if (blob_eq_str(verb, "nothing")) {
+		do_nothing(d, where, rest);
+	} else if (blob_eq_str(verb, "unwrite")) {
+		_cleanup_free_ char *path = path_in(d, rest);
+
+		CHECK(unlink(path) == 0);
 	} else if (blob_eq_str(verb, "file")) {
 		do_file(d, where, rest);
 	} else if (blob_eq_str(verb, "link") || blob_eq_str(verb, "nolink")) {

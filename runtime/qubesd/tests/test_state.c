@@ -102,7 +102,7 @@ TEST(removed_qube_leaves_the_file)
 	size_t n;
 
 	model_remove(m, vm);
-	vm_free(vm);
+	vm_unref(vm);
 	state_format(m, &text, &n);
 	CHECK(!strstr(text, "domain-7"));
 	CHECK(strstr(text, "domain-0"));

@@ -1,0 +1,18 @@
+/* Image files of volumes: made and copied whole or not at all. All may block: for a child. */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/base/error.h"
+
+/*
+ * `to` gets the content of `from`: a clone where the file system can, else a sparse copy, which one
+ * line on stderr announces. What was there before is replaced only when all is done.
+ */
+int image_clone(const char *from, const char *to, struct error *err);
+/* An empty image of that size. */
+int image_sparse(const char *path, uint64_t size, struct error *err);
+/* The content of a file, or the names in a directory, are on the disk. 0 or -errno. */
+int image_sync(const char *path);
+/* The same for the directory that the file lies in. */
+int image_sync_dir(const char *path);
