@@ -31,7 +31,7 @@ static void print_option(const struct option_def *o)
 	else
 		strbuf_printf(&left, "      --%s", o->name);
 	if (o->argument)
-		strbuf_printf(&left, "=%s", o->argument);
+		strbuf_printf(&left, o->kind == OPTION_MAYBE ? "[=%s]" : "=%s", o->argument);
 	if (left.n + 2 > HELP_COLUMN)
 		printf("%s\n%*s%s\n", left.p, HELP_COLUMN, "", o->help);
 	else
@@ -59,6 +59,7 @@ static int set_value(const struct command_line *cmd, const struct option_def *o,
 		*(bool *)o->value = true;
 		return OPTIONS_OK;
 	case OPTION_STRING:
+	case OPTION_MAYBE:
 		*(const char **)o->value = value;
 		return OPTIONS_OK;
 	case OPTION_LIST:
@@ -88,6 +89,8 @@ static int take_value(const struct command_line *cmd, const struct option_def *o
 	}
 	if (attached)
 		return set_value(cmd, o, attached);
+	if (o->kind == OPTION_MAYBE)
+		return set_value(cmd, o, "");
 	if (c->i + 1 >= c->argc)
 		return options_wrong(cmd, "--%s needs a value%s%s", o->name, o->argument ? ": " : "",
 				     o->argument ? o->argument : "");
@@ -123,6 +126,10 @@ static int parse_letters(const struct command_line *cmd, const char *text, struc
 		}
 		if (!o->name)
 			return options_wrong(cmd, "unknown option '-%c'", *text);
+		if (o->kind == OPTION_MAYBE) {
+			set_value(cmd, o, "");
+			continue;
+		}
 		if (o->kind != OPTION_FLAG)
 			return take_value(cmd, o, text[1] ? text + 1 : NULL, c);
 		set_value(cmd, o, NULL);

@@ -13,6 +13,7 @@ enum option_kind {
 	OPTION_STRING, /* const char ** : the last one given wins */
 	OPTION_LIST,   /* struct strv * : may be repeated */
 	OPTION_NUMBER, /* long * : decimal, 0 or more */
+	OPTION_MAYBE,  /* const char ** : only --name=VALUE has one; --name alone gives "" */
 };
 
 struct option_def {

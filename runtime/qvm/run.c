@@ -1,5 +1,7 @@
 /* qvm-run: starts the qube if need be and hands over to qrexec-client. */
 #include <ctype.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,16 +17,23 @@ enum { RED = 31 };
 
 static const char *user = "DEFAULT", *local_command;
 static bool pass_io, service, no_auto, auto_start, gui, no_gui, no_shell, filter, no_filter,
-	no_colour, no_colour_stderr, ignored, dispvm;
+	no_colour, no_colour_stderr, ignored;
+static const char *dispvm;
 static long colour = RED, colour_stderr = RED;
+
+/* Words of the command; the qube, if one is named, stands before them. */
+struct words {
+	char *const *v;
+	size_t n;
+};
 
 /* Arguments as one service argument: `+` between them, other bytes than [A-Za-z0-9._] as -XX, `-`
  * as `--`. */
-static void encode(struct strbuf *out, const struct strv *operands)
+static void encode(struct strbuf *out, const struct words *words)
 {
-	for (size_t i = 1; i < operands->n; i++) {
+	for (size_t i = 0; i < words->n; i++) {
 		strbuf_add_char(out, '+');
-		for (const unsigned char *p = (const unsigned char *)operands->v[i]; *p; p++) {
+		for (const unsigned char *p = (const unsigned char *)words->v[i]; *p; p++) {
 			if (isalnum(*p) || *p == '.' || *p == '_')
 				strbuf_add_char(out, (char)*p);
 			else if (*p == '-')
@@ -36,20 +45,20 @@ static void encode(struct strbuf *out, const struct strv *operands)
 }
 
 /* USER:COMMAND as qrexec-client takes it. */
-static char *command_text(const struct strv *operands)
+static char *command_text(const struct words *words)
 {
 	_cleanup_strbuf_ struct strbuf s = {0};
 
 	strbuf_printf(&s, "%s:", user);
 	if (service) {
-		strbuf_printf(&s, "QUBESRPC %s dom0", operands->v[1]);
+		strbuf_printf(&s, "QUBESRPC %s dom0", words->v[0]);
 	} else if (no_shell) {
 		strbuf_add_str(&s, "QUBESRPC qubes.VMExec");
-		encode(&s, operands);
+		encode(&s, words);
 		strbuf_add_str(&s, " dom0");
 	} else {
-		for (size_t i = 1; i < operands->n; i++)
-			strbuf_printf(&s, "%s%s", i > 1 ? " " : "", operands->v[i]);
+		for (size_t i = 0; i < words->n; i++)
+			strbuf_printf(&s, "%s%s", i ? " " : "", words->v[i]);
 	}
 	return strbuf_steal(&s);
 }
@@ -89,6 +98,26 @@ static void end_colour(int fd, bool off)
 		dprintf(fd, "\033[0m");
 }
 
+static int client_failed(int r)
+{
+	if (r < 0)
+		fprintf(stderr, "qvm-run: %s: %s\n", client, strerror(-r));
+	return r < 0 ? 126 : r;
+}
+
+/* A disposable lives as long as the command, so its end is waited for. */
+static int run_unheard(const struct strv *argv)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return client_failed(null < 0 ? -errno
+				      : process_run(&(struct process){
+						.argv = (const char *const *)argv->v,
+						.null_stdin = 1,
+						.stdout_fd = null,
+						.stderr_fd = null}));
+}
+
 static int run_client(const char *vm, const char *command)
 {
 	_cleanup_strv_ struct strv argv = {0};
@@ -104,11 +133,13 @@ static int run_client(const char *vm, const char *command)
 	if (local_command) {
 		strv_push(&argv, "-l");
 		strv_push(&argv, local_command);
-	} else if (!pass_io) {
+	} else if (!pass_io && !dispvm) {
 		strv_push(&argv, "-e");
 	}
 	strv_push(&argv, command);
-	if (!pass_io || (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO))) {
+	if (dispvm && !pass_io && !local_command)
+		return run_unheard(&argv);
+	if (!dispvm && (!pass_io || (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO)))) {
 		execvp(client, argv.v);
 		fprintf(stderr, "qvm-run: %s: %s\n", client, strerror(errno));
 		return 126;
@@ -118,9 +149,42 @@ static int run_client(const char *vm, const char *command)
 	r = process_run(&(struct process){.argv = (const char *const *)argv.v});
 	end_colour(STDOUT_FILENO, no_colour);
 	end_colour(STDERR_FILENO, no_colour_stderr);
-	if (r < 0)
-		fprintf(stderr, "qvm-run: %s: %s\n", client, strerror(-r));
-	return r < 0 ? 126 : r;
+	return client_failed(r);
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* Interrupts are the command's, which gets them as ever; the disposable has to be removed after it. */
+static void outlive(void)
+{
+	static const int signals[] = {SIGINT, SIGHUP, SIGTERM};
+	const struct sigaction a = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &a, NULL);
+}
+
+static int run_disposable(const char *command)
+{
+	_cleanup_admin_error_ struct admin_error ignored_error = {0};
+	_cleanup_strbuf_ struct strbuf name = {0};
+	int r = qvm_call(*dispvm ? dispvm : "dom0", "admin.vm.CreateDisposable", NULL, NULL, &name);
+
+	if (r)
+		return r;
+	outlive();
+	r = qvm_call(name.p, "admin.vm.Start", NULL, NULL, NULL);
+	if (r) { /* qubesd removes what did not start, but not what could not even be tried */
+		admin_call(&qvm_admin, name.p, "admin.vm.Remove", NULL, (struct blob){0}, NULL,
+			   &ignored_error);
+		return r;
+	}
+	r = run_client(name.p, command);
+	qvm_call(name.p, "admin.vm.Kill", NULL, NULL, NULL);
+	return r;
 }
 
 int qvm_run(int argc, char **argv)
@@ -143,7 +207,8 @@ int qvm_run(int argc, char **argv)
 		 "connect it to this command in dom0"},
 		{"gui", 0, OPTION_FLAG, &gui, NULL, NULL},
 		{"no-gui", 0, OPTION_FLAG, &no_gui, NULL, "do not wait for a graphical session"},
-		{"dispvm", 0, OPTION_FLAG, &dispvm, NULL, NULL},
+		{"dispvm", 0, OPTION_MAYBE, &dispvm, "TEMPLATE",
+		 "in a new disposable (of dom0's default_dispvm)"},
 		{"filter-escape-chars", 0, OPTION_FLAG, &filter, NULL,
 		 "filter control characters (on a terminal)"},
 		{"no-filter-escape-chars", 0, OPTION_FLAG, &no_filter, NULL, "pass them on"},
@@ -161,7 +226,7 @@ int qvm_run(int argc, char **argv)
 		{0},
 	};
 	static const struct command_line cmd = {"qvm-run",
-						"VM COMMAND...",
+						"VM COMMAND... | --dispvm COMMAND...",
 						"Run a command in a qube.",
 						"Exit codes with --pass-io: the command's; 1 the "
 						"qube did not start, 126 no connection.",
@@ -170,19 +235,23 @@ int qvm_run(int argc, char **argv)
 	_cleanup_strv_ struct strv operands = {0};
 	_cleanup_free_ char *command = NULL;
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	size_t first = dispvm ? 0 : 1;
+	struct words words;
 	int r;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
-	if (dispvm)
-		return options_wrong(&cmd, "disposables are not there yet");
-	if (operands.n < 2)
-		return options_wrong(&cmd, "a qube and a command are needed");
-	if (service && operands.n > 2)
+	if (operands.n < first + 1)
+		return options_wrong(&cmd, "%s", dispvm ? "a command is needed"
+							: "a qube and a command are needed");
+	words = (struct words){operands.v + first, operands.n - first};
+	if (service && words.n > 1)
 		return options_wrong(&cmd, "a service takes no further words");
+	command = command_text(&words);
+	if (dispvm)
+		return run_disposable(command);
 	r = ensure_running(operands.v[0]);
 	if (r)
 		return r;
-	command = command_text(&operands);
 	return run_client(operands.v[0], command);
 }
