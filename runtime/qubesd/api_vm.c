@@ -37,7 +37,7 @@ static enum call_result vm_remove(struct call *c)
 	_cleanup_error_ struct error err = {0};
 	const char *user = vmset_user(c->d->model, vm, c->arena);
 
-	if (vm->power != POWER_HALTED || vm->job || vm->vif)
+	if (vm->power != POWER_HALTED || vm->job || vm->vif || vm->changing)
 		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
 				  vm->name);
 	if (user)

@@ -52,8 +52,8 @@ void call_add_escaped(struct strbuf *out, const char *value)
 static const struct call_method *method_find(struct blob name)
 {
 	static const struct call_method *const tables[] = {
-		vm_methods,	create_methods, property_methods, feature_methods, storage_methods,
-		system_methods, firewall_methods, device_methods, internal_methods};
+		vm_methods,	create_methods, property_methods, feature_methods, volume_methods,
+		import_methods, pool_methods, system_methods, firewall_methods, device_methods, internal_methods};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
 		for (const struct call_method *m = tables[t]; m->name; m++)

@@ -51,7 +51,7 @@ struct call_method {
 
 /* The tables, a file each; TO_VM alone excludes dom0 as target only where the method says so. */
 extern const struct call_method vm_methods[], create_methods[], property_methods[], feature_methods[],
-	storage_methods[], system_methods[], firewall_methods[], device_methods[], internal_methods[];
+	volume_methods[], import_methods[], pool_methods[], system_methods[], firewall_methods[], device_methods[], internal_methods[];
 
 /* Sets the exception and returns CALL_DONE. */
 enum call_result call_raise(struct call *c, const char *exception, const char *fmt, ...)

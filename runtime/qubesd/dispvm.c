@@ -144,7 +144,7 @@ static bool to_go(const struct model *m, const struct vm *vm, struct arena *a)
 	struct property_ctx ctx = {m, vm, a};
 
 	return vm->class == CLASS_DISP && vm->used && vm->power == POWER_HALTED && !vm->job &&
-	       !vm->vif && !strcmp(property_value(&ctx, "auto_cleanup"), "True");
+	       !vm->vif && !vm->changing && !strcmp(property_value(&ctx, "auto_cleanup"), "True");
 }
 
 static int on_sweep(sd_event_source *source, void *user)

@@ -100,3 +100,11 @@ int image_sparse(const char *path, uint64_t size, struct error *err)
 		r = -errno;
 	return r < 0 ? error_errno(err, r, path, "cannot make") : 0;
 }
+
+bool image_can_clone(const char *dir)
+{
+	_cleanup_close_ int from = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	_cleanup_close_ int to = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	return from >= 0 && to >= 0 && write(from, "x", 1) == 1 && ioctl(to, FICLONE, from) == 0;
+}

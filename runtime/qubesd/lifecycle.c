@@ -308,6 +308,11 @@ enum step_result job_start_first(struct job *j, struct vm *other)
 			  other->name);
 		return STEP_FAILED;
 	}
+	if (fresh && other->changing) {
+		error_set(&j->err, -EBUSY, j->vm->name, NULL,
+			  "a volume of its netvm %s is being changed", other->name);
+		return STEP_FAILED;
+	}
 	if (fresh && prohibited(other)) {
 		error_set(&j->err, -EPERM, j->vm->name, NULL, "its netvm %s may not start: %s",
 			  other->name, prohibited(other));
@@ -337,6 +342,9 @@ enum call_result lifecycle_start(struct call *c)
 	if (prohibited(vm))
 		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name,
 				  prohibited(vm));
+	if (vm->changing)
+		return call_raise(c, "QubesVMInUseError", "A volume of '%s' is being changed",
+				  vm->name);
 	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED))
 		return CALL_DONE;
 	if (j && !j->starting)

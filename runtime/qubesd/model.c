@@ -234,6 +234,7 @@ void vm_unref(struct vm *vm)
 	if (!vm || --vm->refs)
 		return;
 	free(vm->name);
+	free(vm->importing);
 	kv_free(&vm->props);
 	kv_free(&vm->features);
 	strv_free(&vm->tags);

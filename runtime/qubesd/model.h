@@ -73,6 +73,8 @@ struct vm {
 	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
 	bool seen;	 /* in the list of domains that is coming in */
 	bool used;	 /* a disposable that goes when it is halted: it has been started */
+	unsigned changing; /* operations on its volumes: it neither starts nor goes */
+	char *importing; /* the volume that data is coming in for, or NULL */
 	unsigned refs;	 /* the model's and those of calls about it */
 	struct vif *vif; /* the network interface while it is being changed, or NULL (sync.h) */
 };

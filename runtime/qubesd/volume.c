@@ -1,0 +1,120 @@
+#include "runtime/qubesd/volume.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qubesd/child.h"
+#include "runtime/qubesd/property.h"
+
+struct storage_volume *volume_of(struct call *c, struct volume **entry)
+{
+	const char *name = arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
+	struct property_ctx ctx = {c->d->model, c->target, c->arena};
+	_cleanup_error_ struct error err = {0};
+	struct storage *s = arena_alloc(c->arena, sizeof(*s));
+
+	*entry = vm_volume(c->target, name);
+	if (!*entry) {
+		call_raise(c, "QubesVolumeNotFoundError", "No such volume: '%s:%s'",
+			   c->target->name, name);
+		return NULL;
+	}
+	if (storage_plan(c->d->model, c->target, c->d->root, property_value(&ctx, "kernel"),
+			 c->arena, s, &err) < 0) {
+		call_raise_error(c, "StoragePoolException", &err);
+		return NULL;
+	}
+	return &s->volumes[*entry - c->target->volumes];
+}
+
+struct storage_volume *volume_changeable(struct call *c, struct volume **entry)
+{
+	struct storage_volume *v = volume_of(c, entry);
+
+	if (!v)
+		return NULL;
+	if (!v->clean || !v->save_on_stop)
+		call_raise(c, "StoragePoolException", "%s:%s: has no data of its own to change",
+			   c->target->name, v->name);
+	else if (c->target->power != POWER_HALTED || c->target->job)
+		call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
+			   c->target->name);
+	else if (c->target->changing)
+		call_raise(c, "QubesVolumeCopyInUseError", "A volume of '%s' is being changed",
+			   c->target->name);
+	/* A crash of the machine left what the qube wrote last; it would come back at the start. */
+	else if (access(v->dirty, F_OK) == 0)
+		call_raise(c, "StoragePoolException",
+			   "%s:%s: was not stopped properly; start and shut down the qube first",
+			   c->target->name, v->name);
+	return c->exception ? NULL : v;
+}
+
+struct operation {
+	struct call *call;
+	const struct storage_volume *volume;
+	volume_work_fn work;
+	const void *arg;
+	volume_done_fn done;
+	void *user;
+};
+
+static int work(const void *arg, struct error *err)
+{
+	const struct operation *op = arg;
+
+	return op->work(op->volume, op->arg, err);
+}
+
+static void on_done(void *user, int status, const char *out)
+{
+	struct operation *op = user;
+	struct call *c = op->call;
+	const char *failure = status == 0 ? NULL : *out ? out : "the operation failed";
+
+	c->target->changing--;
+	if (failure)
+		call_raise(c, "StoragePoolException", "%s:%s: %s", c->target->name,
+			   op->volume->name, failure);
+	if (op->done)
+		op->done(c, op->user, failure);
+	else
+		call_finish(c);
+}
+
+enum call_result volume_run(struct call *c, const struct storage_volume *v, volume_work_fn work_fn,
+			    const void *arg, volume_done_fn done, void *user)
+{
+	struct operation *op = arena_alloc(c->arena, sizeof(*op));
+	int r;
+
+	*op = (struct operation){c, v, work_fn, arg, done, user};
+	r = child_start(c->d->event, &(struct child_spec){.work = work, .arg = op}, on_done, op,
+			NULL);
+	if (r < 0)
+		return call_raise(c, "StoragePoolException", "%s:%s: %s", c->target->name, v->name,
+				  strerror(-r));
+	c->target->changing++;
+	return CALL_LATER;
+}
+
+bool volume_set_size(struct call *c, const char *volume, uint64_t size)
+{
+	struct volume *v = vm_volume(c->target, volume);
+
+	if (!v)
+		return false;
+	kv_set(&v->attrs, "size",
+	       arena_printf(c->arena, "%llu", (unsigned long long)size));
+	return call_save(c) == CALL_DONE && !c->exception;
+}
+
+void volume_size_from_file(struct call *c, const struct storage_volume *v)
+{
+	struct stat st;
+
+	if (stat(v->clean, &st) == 0)
+		volume_set_size(c, v->name, (uint64_t)st.st_size);
+}
