@@ -3,3 +3,11 @@ builder_SRCS += $(addprefix builder/medium/,device.c iso_read.c key_command.c si
 	verify_command.c verity.c write.c write_command.c)
 builder_PKGS += libsystemd libcrypto jansson
 CHECK_FAST += builder/tests/medium-cases
+
+FUZZ += fuzz-iso fuzz-sums fuzz-verity
+fuzz-iso_SRCS := qa/fuzz/iso.c
+fuzz-iso_LIBS := builder
+fuzz-sums_SRCS := qa/fuzz/sums.c
+fuzz-sums_LIBS := builder
+fuzz-verity_SRCS := qa/fuzz/verity.c
+fuzz-verity_LIBS := builder
