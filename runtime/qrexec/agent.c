@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/blob.h"
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/launch.h"
 #include "runtime/qrexec/notify.h"
@@ -191,7 +193,7 @@ static int setup(struct agent *a)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	/* Whoever may enter the directory may ask; dom0 decides. */
-	a->listen_fd = agent_listen(a->socket_path, 0666);
+	a->listen_fd = socket_listen(a->socket_path, 0666, SOCK_NONBLOCK, 128);
 	if (a->listen_fd < 0) {
 		agent_log("%s: %s", a->socket_path, strerror(-a->listen_fd));
 		return a->listen_fd;

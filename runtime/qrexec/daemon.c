@@ -9,13 +9,12 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/qubesd.h"
 #include "runtime/qrexec/notify.h"
@@ -96,24 +95,12 @@ static void close_sockets(struct daemon *d)
 
 static int open_sockets(struct daemon *d)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_free_ char *path = socket_path(d);
-	mode_t mask;
-	int r;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	d->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (d->listen_fd < 0)
-		return -errno;
-	unlink(path);
 	/* For the group of the directory, which is "qubes". */
-	mask = umask(0007);
-	r = bind(d->listen_fd, (struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (r < 0 || listen(d->listen_fd, 2 * DAEMON_MAX_CLIENTS) < 0)
-		return -errno;
+	d->listen_fd = socket_listen(path, 0770, SOCK_NONBLOCK, 2 * DAEMON_MAX_CLIENTS);
+	if (d->listen_fd < 0)
+		return d->listen_fd;
 	link_name(d, "", d->name, true);
 	link_name(d, "uuid:", d->uuid, true);
 	return 0;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/agent.h"
 #include "runtime/qrexec/launch.h"
@@ -177,7 +178,7 @@ static int setup(struct agent *a)
 	sigdelset(&set, SIGPIPE);
 	a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	/* The agent is root; nobody else has anything to ask here. */
-	a->listen_fd = agent_listen(a->socket_path, 0600);
+	a->listen_fd = socket_listen(a->socket_path, 0600, SOCK_NONBLOCK, 128);
 	if (a->listen_fd < 0)
 		agent_log("%s: %s", a->socket_path, strerror(-a->listen_fd));
 	return a->listen_fd;

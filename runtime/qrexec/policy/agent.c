@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-login.h>
 #include <termios.h>
 #include <time.h>
@@ -19,6 +17,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/policy/decide.h"
 #include "runtime/qrexec/policy/question.h"
@@ -182,24 +181,16 @@ static void serve_one(struct agent *a, int client)
 
 static int serve(struct agent *a)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	mode_t mask;
-	int r;
+	_cleanup_close_ int other = socket_connect(a->socket_path, 0), fd = -1;
 
-	if (fd < 0 || strlen(a->socket_path) >= sizeof(address.sun_path))
-		return 1;
-	strcpy(address.sun_path, a->socket_path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+	if (other >= 0) {
 		fprintf(stderr, "qrexec-policy-agent: %s: another agent answers there\n", a->socket_path);
 		return 1;
 	}
-	unlink(a->socket_path);
-	mask = umask(0007);
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (r < 0 || listen(fd, 16) < 0) {
-		fprintf(stderr, "qrexec-policy-agent: %s: %s\n", a->socket_path, strerror(errno));
+	/* For the group of the folder, which is "qubes". */
+	fd = socket_listen(a->socket_path, 0770, 0, 16);
+	if (fd < 0) {
+		fprintf(stderr, "qrexec-policy-agent: %s: %s\n", a->socket_path, strerror(-fd));
 		return 1;
 	}
 	for (;;) {

@@ -9,12 +9,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/qubesd.h"
 #include "runtime/qrexec/policy/decide.h"
@@ -193,23 +192,11 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *arg
 /* For the group of the folder, which is "qubes". */
 static int listen_at(struct server *s, enum kind kind, const char *path)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct listener *l = &s->listeners[kind];
-	mode_t mask;
 	int r;
 
-	*l = (struct listener){s, kind, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-	if (l->fd < 0 || strlen(path) >= sizeof(a.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(a.sun_path, path);
-	unlink(path);
-	mask = umask(0007);
-	r = bind(l->fd, (struct sockaddr *)&a, sizeof(a));
-	umask(mask);
-	if (r < 0 || listen(l->fd, 128) < 0)
-		r = -errno;
-	else
-		r = sd_event_add_io(s->event, NULL, l->fd, EPOLLIN, on_accept, l);
+	*l = (struct listener){s, kind, socket_listen(path, 0770, SOCK_NONBLOCK, 128)};
+	r = l->fd < 0 ? l->fd : sd_event_add_io(s->event, NULL, l->fd, EPOLLIN, on_accept, l);
 	if (r < 0)
 		fprintf(stderr, "qrexec-policy-daemon: %s: cannot listen: %s\n", path, strerror(-r));
 	return r;
