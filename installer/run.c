@@ -2,22 +2,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/clock.h"
 #include "common/sys/process.h"
 #include "common/ui/event.h"
 #include "installer/table.h"
 #include "installer/target.h"
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 char *install_path(const struct install *in, const char *path)
 {

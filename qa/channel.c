@@ -5,19 +5,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "common/sys/file.h"
 
 enum { KEEP_BYTES = 4 << 20 };
-
-int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 int channel_open(struct channel *c, const char *name, const char *socket_path, const char *log, struct error *err)
 {

@@ -32,5 +32,3 @@ bool channel_line(struct channel *c, struct strbuf *line);
 int channel_send(struct channel *c, const char *text, size_t n);
 /* The last `lines` lines, for a report. */
 struct blob channel_tail(const struct channel *c, unsigned lines);
-
-int64_t now_ms(void);

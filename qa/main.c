@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/ui/options.h"
 #include "qa/pool.h"

@@ -4,6 +4,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 
 /* 1: the line answers the command with this number. Events and answers to others pass. */
 static int judge_line(json_t *line, json_int_t id, json_t **reply, const char *name, struct error *err)

@@ -9,6 +9,7 @@
 #include <termios.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "qa/qmp.h"

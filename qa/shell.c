@@ -4,6 +4,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "qa/run.h"
 
 /* Markers are written in two halves, so that an echo of the line never looks like its result. */

@@ -2,22 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/sys/clock.h"
 #include "common/ui/event.h"
 
 enum { DRAW_MS = 200 };
 
-int64_t monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
-void duration_text(int64_t seconds, char text[24])
+/* "1:05:09", "5:09", "9 s" */
+static void duration_text(int64_t seconds, char text[24])
 {
 	long long s = seconds < 0 ? 0 : seconds > 359999 ? 359999 : seconds;
 
@@ -31,13 +24,13 @@ void duration_text(int64_t seconds, char text[24])
 
 void progress_start(struct progress *p, const char *what, uint64_t total, bool quiet)
 {
-	*p = (struct progress){.what = what, .total = total, .started = monotonic_ms()};
+	*p = (struct progress){.what = what, .total = total, .started = now_ms()};
 	p->terminal = !quiet && isatty(STDERR_FILENO);
 }
 
 double progress_rate(const struct progress *p)
 {
-	int64_t ms = monotonic_ms() - p->started;
+	int64_t ms = now_ms() - p->started;
 
 	return (double)p->done / 1e3 / (double)(ms > 0 ? ms : 1);
 }
@@ -55,7 +48,7 @@ static void draw(const struct progress *p)
 
 void progress_add(struct progress *p, uint64_t bytes)
 {
-	int64_t now = monotonic_ms();
+	int64_t now = now_ms();
 	char done[24], total[24];
 
 	p->done = bytes > p->total - p->done ? p->total : p->done + bytes;

@@ -21,8 +21,3 @@ void progress_add(struct progress *p, uint64_t bytes);
 void progress_end(struct progress *p);
 /* Megabytes a second since the start. */
 double progress_rate(const struct progress *p);
-
-/* Milliseconds of a clock that only goes forward. */
-int64_t monotonic_ms(void);
-/* "1:05:09", "5:09", "9 s" into at most 24 bytes. */
-void duration_text(int64_t seconds, char text[24]);

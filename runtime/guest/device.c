@@ -6,18 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#include "common/sys/clock.h"
 
 /* The kernel makes device nodes itself (devtmpfs), so their appearance in /dev is the event to wait
  * for. */

@@ -113,4 +113,3 @@ void agent_clients_drop(struct agent *a);
 unsigned agent_add_poll(struct agent *a, int fd, short events);
 void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
 void agent_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-int64_t now_ms(void);

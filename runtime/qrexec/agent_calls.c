@@ -8,6 +8,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "runtime/qrexec/agent.h"
 #include "runtime/qrexec/launch.h"

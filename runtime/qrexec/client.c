@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/process.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/channel.h"
@@ -88,14 +88,6 @@ int client_ask(struct client *c, uint32_t type, struct exec_params *where, const
 		client_fail(c, "its qrexec-daemon refused the call");
 	channel_free(&ch);
 	return r;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int attach(struct client *c, struct transfer *t, struct local_program *local)

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/sys/clock.h"
 #include "runtime/qvm/qvm.h"
 
 #define _cleanup_list_ _cleanup_(qvm_list_free)
@@ -116,14 +116,6 @@ int qvm_start(int argc, char **argv)
 		result = r > result ? r : result;
 	}
 	return result;
-}
-
-static long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* How many of the names have a domain; they are moved to *left. Negative: exit code. */

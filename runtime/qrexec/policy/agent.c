@@ -12,10 +12,10 @@
 #include <sys/socket.h>
 #include <systemd/sd-login.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/sys/socket.h"
 #include "common/ui/options.h"
@@ -70,14 +70,6 @@ static void close_terminal(struct agent *a)
 		close(a->tty);
 	a->out = NULL;
 	a->tty = -1;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* One typed line without its end; false when the time is over, the terminal hangs up, or who asked has gone. */
