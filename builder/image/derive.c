@@ -8,13 +8,11 @@
 void derive_bytes(const char *seed, const char *purpose, void *out, unsigned n)
 {
 	struct sha256 *s = sha256_new();
-	char hex[SHA256_HEX];
 	uint8_t digest[SHA256_BYTES];
 
 	sha256_add(s, purpose, strlen(purpose) + 1);
 	sha256_add(s, seed, strlen(seed));
-	sha256_end_hex(s, hex);
-	(void)hex_decode(blob_of(hex), digest, sizeof(digest));
+	sha256_end(s, digest);
 	memcpy(out, digest, n < sizeof(digest) ? n : sizeof(digest));
 }
 

@@ -49,12 +49,10 @@ static void hash_block(const struct tree *t, const unsigned char *block,
 		       unsigned char digest[SHA256_BYTES])
 {
 	struct sha256 *s = sha256_new();
-	char hex[SHA256_HEX];
 
 	sha256_add(s, t->salt, t->n_salt);
 	sha256_add(s, block, BLOCK);
-	sha256_end_hex(s, hex);
-	hex_decode(blob_of(hex), digest, SHA256_BYTES);
+	sha256_end(s, digest);
 }
 
 static bool is_block(const struct tree *t, const unsigned char *block, const unsigned char *want)

@@ -26,14 +26,19 @@ void sha256_add(struct sha256 *s, const void *data, size_t n)
 		abort();
 }
 
+void sha256_end(struct sha256 *s, unsigned char digest[SHA256_BYTES])
+{
+	if (!EVP_DigestFinal_ex(s->ctx, digest, NULL))
+		abort();
+	sha256_free(s);
+}
+
 void sha256_end_hex(struct sha256 *s, char hex[SHA256_HEX])
 {
 	unsigned char digest[SHA256_BYTES];
 
-	if (!EVP_DigestFinal_ex(s->ctx, digest, NULL))
-		abort();
+	sha256_end(s, digest);
 	hex_encode(digest, sizeof(digest), hex);
-	sha256_free(s);
 }
 
 void sha256_free(struct sha256 *s)

@@ -12,6 +12,8 @@ struct sha256; /* a running digest */
 
 struct sha256 *sha256_new(void);
 void sha256_add(struct sha256 *s, const void *data, size_t n);
+/* Writes the digest and frees s. */
+void sha256_end(struct sha256 *s, unsigned char digest[SHA256_BYTES]);
 /* Writes 64 lower-case digits and a NUL, and frees s. */
 void sha256_end_hex(struct sha256 *s, char hex[SHA256_HEX]);
 void sha256_free(struct sha256 *s);
