@@ -64,7 +64,7 @@ static void pci_devices(struct call *c, struct device_list *out)
 
 static void list_devices(struct call *c, const struct device_list *l)
 {
-	const char *want = arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
+	const char *want = call_argument(c);
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct device *d = &l->v[i];
@@ -303,7 +303,7 @@ static enum call_result device_unassign(struct call *c)
 static enum call_result device_set_assignment(struct call *c)
 {
 	struct named n;
-	const char *mode = arena_strndup(c->arena, c->request.payload.p, c->request.payload.n);
+	const char *mode = call_payload(c);
 	struct assignment *as;
 
 	if (!mode_ok(mode) || !strcmp(mode, "manual"))

@@ -10,11 +10,6 @@
 
 enum { TAG_MAX = 255 };
 
-static const char *argument(struct call *c)
-{
-	return arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
-}
-
 static enum call_result feature_list(struct call *c)
 {
 	for (size_t i = 0; i < c->target->features.n; i++)
@@ -27,19 +22,19 @@ static enum call_result answer_feature(struct call *c, const char *value)
 	if (!value)
 		return call_raise(c, "QubesFeatureNotFoundError",
 				  "Feature not set for domain %s: %s", c->target->name,
-				  argument(c));
+				  call_argument(c));
 	strbuf_add_str(&c->out, value);
 	return CALL_DONE;
 }
 
 static enum call_result feature_get(struct call *c)
 {
-	return answer_feature(c, kv_get(&c->target->features, argument(c)));
+	return answer_feature(c, kv_get(&c->target->features, call_argument(c)));
 }
 
 static const char *with_template(struct call *c)
 {
-	return net_feature(c->d->model, c->target, argument(c));
+	return net_feature(c->d->model, c->target, call_argument(c));
 }
 
 static const char *with_netvm(struct call *c)
@@ -48,7 +43,7 @@ static const char *with_netvm(struct call *c)
 	const char *value = NULL;
 
 	for (size_t i = 0; ctx.vm && !value && i <= c->d->model->n_vms; i++) {
-		value = kv_get(&ctx.vm->features, argument(c));
+		value = kv_get(&ctx.vm->features, call_argument(c));
 		ctx.vm = model_find_name(c->d->model, property_value(&ctx, "netvm"));
 	}
 	return value;
@@ -56,7 +51,7 @@ static const char *with_netvm(struct call *c)
 
 static const char *adminvm_feature(struct call *c, const char *value)
 {
-	return value ? value : kv_get(&c->d->model->vms[0]->features, argument(c));
+	return value ? value : kv_get(&c->d->model->vms[0]->features, call_argument(c));
 }
 
 static enum call_result feature_check_template(struct call *c)
@@ -71,7 +66,7 @@ static enum call_result feature_check_netvm(struct call *c)
 
 static enum call_result feature_check_adminvm(struct call *c)
 {
-	return answer_feature(c, adminvm_feature(c, kv_get(&c->target->features, argument(c))));
+	return answer_feature(c, adminvm_feature(c, kv_get(&c->target->features, call_argument(c))));
 }
 
 static enum call_result feature_check_both(struct call *c)
@@ -100,8 +95,8 @@ static void feature_effect(struct call *c, const char *name, const char *value)
 
 static enum call_result feature_set(struct call *c)
 {
-	const char *name = argument(c), *old = kv_get(&c->target->features, name);
-	const char *value = arena_strndup(c->arena, c->request.payload.p, c->request.payload.n);
+	const char *name = call_argument(c), *old = kv_get(&c->target->features, name);
+	const char *value = call_payload(c);
 
 	for (size_t i = 0; name[i]; i++)
 		if (!isalnum((unsigned char)name[i]) && !strchr("_.-", name[i]))
@@ -126,7 +121,7 @@ static enum call_result feature_set(struct call *c)
 
 static enum call_result feature_remove(struct call *c)
 {
-	const char *name = argument(c);
+	const char *name = call_argument(c);
 
 	if (kv_del(&c->target->features, name) < 0)
 		return answer_feature(c, NULL);
@@ -153,7 +148,7 @@ static enum call_result tag_list(struct call *c)
 /* A letter or digit first, then those and `_`, `-`. */
 static bool tag_ok(struct call *c)
 {
-	const char *tag = argument(c);
+	const char *tag = call_argument(c);
 	bool ok = isalnum((unsigned char)*tag) && strlen(tag) <= TAG_MAX;
 
 	for (size_t i = 0; tag[i]; i++)
@@ -166,7 +161,7 @@ static bool tag_ok(struct call *c)
 static enum call_result tag_get(struct call *c)
 {
 	if (tag_ok(c))
-		strbuf_add_str(&c->out, strv_contains(&c->target->tags, argument(c)) ? "1" : "0");
+		strbuf_add_str(&c->out, strv_contains(&c->target->tags, call_argument(c)) ? "1" : "0");
 	return CALL_DONE;
 }
 
@@ -183,7 +178,7 @@ static bool tag_changeable(struct call *c)
 
 static enum call_result tag_set(struct call *c)
 {
-	const char *tag = argument(c);
+	const char *tag = call_argument(c);
 
 	if (!tag_changeable(c) || strv_contains(&c->target->tags, tag))
 		return CALL_DONE;
@@ -196,7 +191,7 @@ static enum call_result tag_set(struct call *c)
 
 static enum call_result tag_remove(struct call *c)
 {
-	const char *tag = argument(c);
+	const char *tag = call_argument(c);
 
 	if (!tag_changeable(c))
 		return CALL_DONE;

@@ -21,22 +21,12 @@ static const struct {
 	{"linux-kernel", {"dir_path"}},
 };
 
-static const char *argument(struct call *c)
-{
-	return arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
-}
-
-static const char *payload(struct call *c)
-{
-	return arena_strndup(c->arena, c->request.payload.p, c->request.payload.n);
-}
-
 static const struct pool *named(struct call *c)
 {
-	const struct pool *p = model_pool(c->d->model, argument(c));
+	const struct pool *p = model_pool(c->d->model, call_argument(c));
 
 	if (!p)
-		call_raise(c, "QubesPoolNotFoundError", "No such pool: '%s'", argument(c));
+		call_raise(c, "QubesPoolNotFoundError", "No such pool: '%s'", call_argument(c));
 	return p;
 }
 
@@ -173,7 +163,7 @@ static const char *const *parameters(struct call *c)
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++)
 		if (blob_eq_str(c->request.argument, drivers[i].name))
 			return drivers[i].parameters;
-	call_raise(c, "QubesException", "unexpected driver name: %s", argument(c));
+	call_raise(c, "QubesException", "unexpected driver name: %s", call_argument(c));
 	return NULL;
 }
 
@@ -253,7 +243,7 @@ static enum call_result pool_add(struct call *c)
 	if (allowed && take_config(c, allowed, &name, &config) && pool_ok(c, name, &config)) {
 		struct pool *p = model_pool_add(c->d->model, name);
 
-		kv_set(&p->config, "driver", argument(c));
+		kv_set(&p->config, "driver", call_argument(c));
 		for (size_t i = 0; i < config.n; i++)
 			kv_set(&p->config, config.v[i].key, config.v[i].value);
 		if (call_save(c) == CALL_DONE && c->exception)
@@ -296,9 +286,9 @@ static enum call_result pool_remove(struct call *c)
 		return call_raise(c, "QubesPoolInUseError", "Storage pool is in use: '%s'; see %s",
 				  p->name, user_of(c, p));
 	event_send(c->d, NULL, "pool-pre-delete", "name", p->name, NULL);
-	model_pool_remove(c->d->model, argument(c));
+	model_pool_remove(c->d->model, call_argument(c));
 	if (call_save(c) == CALL_DONE && !c->exception)
-		event_send(c->d, NULL, "pool-delete", "name", argument(c), NULL);
+		event_send(c->d, NULL, "pool-delete", "name", call_argument(c), NULL);
 	return CALL_DONE;
 }
 
@@ -311,9 +301,9 @@ static enum call_result set(struct call *c, const char *key)
 	if (!storage_is_file_pool(p))
 		return call_raise(c, "QubesNotImplementedError", "Pool '%s' has no %s", p->name,
 				  key);
-	if (!value_ok(c, key, payload(c)))
+	if (!value_ok(c, key, call_payload(c)))
 		return CALL_DONE;
-	kv_set(&c->d->model->pools[p - c->d->model->pools].config, key, payload(c));
+	kv_set(&c->d->model->pools[p - c->d->model->pools].config, key, call_payload(c));
 	return call_save(c);
 }
 

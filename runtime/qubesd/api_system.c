@@ -21,7 +21,7 @@ static enum call_result label_list(struct call *c)
 
 static const struct label *label_of(struct call *c)
 {
-	const char *name = arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
+	const char *name = call_argument(c);
 	const struct label *l = model_label(c->d->model, name);
 
 	if (!l)
@@ -69,8 +69,8 @@ static bool color_ok(struct blob color)
 
 static enum call_result label_create(struct call *c)
 {
-	const char *name = arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
-	const char *color = arena_strndup(c->arena, c->request.payload.p, c->request.payload.n);
+	const char *name = call_argument(c);
+	const char *color = call_payload(c);
 	int index = LABEL_INDEX_STANDARD + 1;
 
 	if (!name_ok(c->request.argument))

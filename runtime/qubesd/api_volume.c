@@ -20,11 +20,6 @@ static struct token {
 
 static unsigned next_token;
 
-static const char *payload(struct call *c)
-{
-	return arena_strndup(c->arena, c->request.payload.p, c->request.payload.n);
-}
-
 static enum call_result volume_list(struct call *c)
 {
 	for (size_t i = 0; i < c->target->n_volumes; i++)
@@ -104,7 +99,7 @@ static enum call_result volume_revert(struct call *c)
 	struct volume *entry;
 	struct storage_volume *v = volume_changeable(c, &entry);
 	_cleanup_strv_ struct strv have = {0};
-	const char *name = payload(c);
+	const char *name = call_payload(c);
 
 	if (!v)
 		return CALL_DONE;
@@ -294,14 +289,14 @@ static enum call_result set_revisions(struct call *c)
 	if (!blob_to_u64(c->request.payload, STORAGE_REVISIONS_MAX, &n))
 		return call_raise(c, "QubesValueError", "revisions_to_keep is 0 to %d",
 				  STORAGE_REVISIONS_MAX);
-	return set_attribute(c, entry, "revisions_to_keep", payload(c));
+	return set_attribute(c, entry, "revisions_to_keep", call_payload(c));
 }
 
 static enum call_result set_rw(struct call *c)
 {
 	struct volume *entry;
 	struct storage_volume *v = volume_of(c, &entry);
-	const char *value = payload(c);
+	const char *value = call_payload(c);
 
 	if (!v)
 		return CALL_DONE;
@@ -317,7 +312,7 @@ static enum call_result set_ephemeral(struct call *c)
 {
 	struct volume *entry;
 	struct storage_volume *v = volume_of(c, &entry);
-	const char *value = payload(c);
+	const char *value = call_payload(c);
 
 	if (!v)
 		return CALL_DONE;

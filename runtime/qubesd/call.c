@@ -6,6 +6,16 @@
 
 #include "common/base/alloc.h"
 
+const char *call_argument(const struct call *c)
+{
+	return arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
+}
+
+const char *call_payload(const struct call *c)
+{
+	return arena_strndup(c->arena, c->request.payload.p, c->request.payload.n);
+}
+
 enum call_result call_raise(struct call *c, const char *exception, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;

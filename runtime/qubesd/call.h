@@ -53,6 +53,9 @@ struct call_method {
 extern const struct call_method vm_methods[], create_methods[], property_methods[], feature_methods[],
 	volume_methods[], import_methods[], pool_methods[], system_methods[], firewall_methods[], device_methods[], internal_methods[];
 
+/* The request's argument and payload as texts, in the arena of the call. */
+const char *call_argument(const struct call *c);
+const char *call_payload(const struct call *c);
 /* Sets the exception and returns CALL_DONE. */
 enum call_result call_raise(struct call *c, const char *exception, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

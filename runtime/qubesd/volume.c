@@ -10,7 +10,7 @@
 
 struct storage_volume *volume_of(struct call *c, struct volume **entry)
 {
-	const char *name = arena_strndup(c->arena, c->request.argument.p, c->request.argument.n);
+	const char *name = call_argument(c);
 	struct property_ctx ctx = {c->d->model, c->target, c->arena};
 	_cleanup_error_ struct error err = {0};
 	struct storage *s = arena_alloc(c->arena, sizeof(*s));
