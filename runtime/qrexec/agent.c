@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,20 +126,6 @@ static int reopen_control(struct agent *a, int why)
 	return why;
 }
 
-static void take_signals(struct agent *a)
-{
-	struct signalfd_siginfo info;
-
-	while (read(a->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			agent_reap(a);
-		else if (info.ssi_signo == SIGUSR1)
-			agent_single_socket(a, (pid_t)info.ssi_pid);
-		else
-			exit(0);
-	}
-}
-
 static int run(struct agent *a)
 {
 	enum { CONTROL, SIGNALS, LISTEN };
@@ -160,8 +145,8 @@ static int run(struct agent *a)
 			timeout = 0;
 		if (poll(a->polls, a->n_polls, timeout) < 0)
 			continue;
-		if (a->polls[SIGNALS].revents)
-			take_signals(a);
+		if (a->polls[SIGNALS].revents && agent_take_signals(a))
+			exit(0);
 		agent_calls_step(a);
 		agent_clients_step(a);
 		r = a->polls[CONTROL].revents || first ? step_control(a, a->polls[CONTROL].revents) : 0;
@@ -177,21 +162,10 @@ static int run(struct agent *a)
 
 static int setup(struct agent *a)
 {
-	sigset_t set;
 	int r;
 
 	launch_setup(session_start);
-	/* SIGPIPE stays blocked for good: a closed pipe is an error of the write, and programs start with nothing blocked. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigdelset(&set, SIGPIPE);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	a->signal_fd = agent_signals();
 	/* Whoever may enter the directory may ask; dom0 decides. */
 	a->listen_fd = socket_listen(a->socket_path, 0666, SOCK_NONBLOCK, 128);
 	if (a->listen_fd < 0) {

@@ -110,6 +110,10 @@ void agent_client_refuse(struct agent *a, const char ident[32]);
 void agent_clients_drop(struct agent *a);
 
 /* agent_common.c */
+/* Blocks the signals that agent_take_signals() reads; the descriptor, or -1. */
+int agent_signals(void);
+/* Whether one of them says to end. */
+bool agent_take_signals(struct agent *a);
 unsigned agent_add_poll(struct agent *a, int fd, short events);
 void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
 void agent_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,8 +1,10 @@
 /* What the agent and the fork server share beside the calls. */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -34,4 +36,36 @@ void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const v
 	/* A channel that is gone is noticed when it is read. */
 	if (a->greeted)
 		channel_send(&a->control, type, p, n, q, q_n);
+}
+
+int agent_signals(void)
+{
+	sigset_t set;
+
+	/* SIGPIPE stays blocked for good: a closed pipe is an error of the write, and programs start with nothing blocked. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&set, SIGPIPE);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+bool agent_take_signals(struct agent *a)
+{
+	struct signalfd_siginfo info;
+
+	while (read(a->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			agent_reap(a);
+		else if (info.ssi_signo == SIGUSR1)
+			agent_single_socket(a, (pid_t)info.ssi_pid);
+		else
+			return true;
+	}
+	return false;
 }

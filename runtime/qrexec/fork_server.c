@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -109,21 +108,6 @@ static void accept_one(struct agent *a)
 	}
 }
 
-static bool take_signals(struct agent *a)
-{
-	struct signalfd_siginfo info;
-
-	while (read(a->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			agent_reap(a);
-		else if (info.ssi_signo == SIGUSR1)
-			agent_single_socket(a, (pid_t)info.ssi_pid);
-		else
-			return true;
-	}
-	return false;
-}
-
 static unsigned poll_incoming(struct agent *a)
 {
 	unsigned free_places = 0;
@@ -150,7 +134,7 @@ static int run(struct agent *a)
 		agent_calls_poll(a, &timeout);
 		if (poll(a->polls, a->n_polls, timeout) < 0)
 			continue;
-		if (a->polls[SIGNALS].revents && take_signals(a))
+		if (a->polls[SIGNALS].revents && agent_take_signals(a))
 			return 0;
 		agent_calls_step(a);
 		for (unsigned k = 0; k < 16; k++)
@@ -163,20 +147,10 @@ static int run(struct agent *a)
 
 static int setup(struct agent *a)
 {
-	sigset_t set;
-
 	launch_setup(launch_own_user);
 	for (unsigned k = 0; k < 16; k++)
 		incoming[k].fd = -1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigdelset(&set, SIGPIPE);
-	a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	a->signal_fd = agent_signals();
 	/* The agent is root; nobody else has anything to ask here. */
 	a->listen_fd = socket_listen(a->socket_path, 0600, SOCK_NONBLOCK, 128);
 	if (a->listen_fd < 0)
