@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/qubesd/call.h"
+#include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/device.h"
 #include "runtime/qubesd/pci.h"
 #include "runtime/qubesd/property.h"
@@ -134,6 +135,7 @@ static enum call_result device_attached(struct call *c)
 
 struct named {
 	const char *class, *backend, *port, *id;
+	const char *interfaces; /* of a PCI device that is there */
 };
 
 /* The device of the argument, with its backend known; else raises. */
@@ -221,6 +223,7 @@ static bool pci_resolve(struct call *c, struct named *n)
 		return false;
 	}
 	n->port = dev->port;
+	n->interfaces = arena_printf(c->arena, "p%s", dev->class);
 	n->id = !strcmp(n->id, "*") || !strcmp(n->id, "_") ? "*" : dev->id;
 	return true;
 }
@@ -230,7 +233,7 @@ static enum call_result device_assign(struct call *c)
 	struct kvlist options = {0};
 	struct assignment *as;
 	const char *mode;
-	struct named n;
+	struct named n = {0};
 	char *text;
 
 	if (!named(c, &n) || !take_payload(c, &n, &options, &mode) || !pci_resolve(c, &n))
@@ -240,6 +243,11 @@ static enum call_result device_assign(struct call *c)
 			raise_payload(c, options.v[i].key);
 			goto out;
 		}
+	if (!strcmp(n.class, "pci") && denied_matches(c->d->model, c->target, n.interfaces)) {
+		call_raise(c, "PermissionDenied", "devices of this kind are denied to %s",
+			   c->target->name);
+		goto out;
+	}
 	if (vm_assignment(c->target, n.class, n.backend, n.port)) {
 		call_raise(c, "DeviceAlreadyAssigned", "device %s:%s already assigned to %s",
 			   n.backend, n.port, c->target->name);
@@ -320,6 +328,12 @@ static enum call_result device_set_assignment(struct call *c)
 	return CALL_DONE;
 }
 
+static enum call_result only_at_start(struct call *c)
+{
+	return call_raise(c, "QubesNotImplementedError",
+			  "PCI devices are given to a qube at its start: assign the device instead");
+}
+
 static enum call_result deviceclass_list(struct call *c)
 {
 	strbuf_add_str(&c->out, "block\npci\n");
@@ -328,11 +342,7 @@ static enum call_result deviceclass_list(struct call *c)
 
 /* clang-format off */
 #define CLASS_METHODS(class)                                                                       \
-	{"admin.vm.device." class ".Available", TO_ANY | ARGUMENT_OPTIONAL, device_available},     \
-		{"admin.vm.device." class ".Assigned", TO_VM | ARGUMENT_OPTIONAL,                  \
-		 list_assignments},                                                                \
-		{"admin.vm.device." class ".Attached", TO_VM | ARGUMENT_OPTIONAL,                  \
-		 device_attached},                                                                 \
+	{"admin.vm.device." class ".Assigned", TO_VM | ARGUMENT_OPTIONAL, list_assignments},       \
 		{"admin.vm.device." class ".Assign", TO_VM | ARGUMENT | PAYLOAD_OPTIONAL,          \
 		 device_assign},                                                                   \
 		{"admin.vm.device." class ".Unassign", TO_VM | ARGUMENT, device_unassign},         \
@@ -343,6 +353,11 @@ static enum call_result deviceclass_list(struct call *c)
 
 const struct call_method device_methods[] = {
 	CLASS_METHODS("pci"),
+	{"admin.vm.device.pci.Available", TO_ANY | ARGUMENT_OPTIONAL, device_available},
+	{"admin.vm.device.pci.Attached", TO_VM | ARGUMENT_OPTIONAL, device_attached},
+	{"admin.vm.device.pci.Attach", TO_VM | ARGUMENT | PAYLOAD_OPTIONAL, only_at_start},
+	{"admin.vm.device.pci.Detach", TO_VM | ARGUMENT, only_at_start},
+	CLASS_METHODS("block"),
 	{"admin.deviceclass.List", TO_DOM0, deviceclass_list},
 	{0},
 };

@@ -118,6 +118,12 @@ static enum call_result events(struct call *c)
 	return CALL_SUBSCRIBE;
 }
 
+static enum call_result stats(struct call *c)
+{
+	(void)c;
+	return CALL_STATS;
+}
+
 const struct call_method system_methods[] = {
 	{"admin.vmclass.List", TO_DOM0, vmclass_list},
 	{"admin.label.List", TO_DOM0, label_list},
@@ -126,5 +132,6 @@ const struct call_method system_methods[] = {
 	{"admin.label.Create", TO_DOM0 | ARGUMENT | PAYLOAD, label_create},
 	{"admin.label.Remove", TO_DOM0 | ARGUMENT, label_remove},
 	{"admin.Events", TO_ANY, events},
+	{"admin.vm.Stats", TO_ANY, stats},
 	{0},
 };

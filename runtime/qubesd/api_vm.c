@@ -75,6 +75,18 @@ static enum call_result vm_unpause(struct call *c)
 	return lifecycle_pause(c, false);
 }
 
+/* PVH and PV guests of ours have no power management of their own; to be paused does what suspending
+ * does for the others. */
+static enum call_result vm_suspend(struct call *c)
+{
+	return lifecycle_suspend(c, true);
+}
+
+static enum call_result vm_resume(struct call *c)
+{
+	return lifecycle_suspend(c, false);
+}
+
 const struct call_method vm_methods[] = {
 	{"admin.vm.List", TO_ANY, vm_list},
 	{"admin.vm.Remove", TO_VM, vm_remove},
@@ -83,6 +95,8 @@ const struct call_method vm_methods[] = {
 	{"admin.vm.Shutdown", TO_VM | ARGUMENT_OPTIONAL, vm_shutdown},
 	{"admin.vm.Pause", TO_VM, vm_pause},
 	{"admin.vm.Unpause", TO_VM, vm_unpause},
+	{"admin.vm.Suspend", TO_VM, vm_suspend},
+	{"admin.vm.Resume", TO_VM, vm_resume},
 	{"admin.vm.CurrentState", TO_ANY, lifecycle_state},
 	{0},
 };

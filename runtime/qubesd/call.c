@@ -63,7 +63,9 @@ static const struct call_method *method_find(struct blob name)
 {
 	static const struct call_method *const tables[] = {
 		vm_methods,	create_methods, property_methods, feature_methods, volume_methods,
-		import_methods, pool_methods, system_methods, firewall_methods, device_methods, internal_methods};
+		import_methods, pool_methods, system_methods, firewall_methods, device_methods,
+		block_methods,	denied_methods, notes_methods, notify_methods, suspend_methods,
+		internal_methods};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
 		for (const struct call_method *m = tables[t]; m->name; m++)

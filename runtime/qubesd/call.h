@@ -19,6 +19,7 @@ struct call {
 	struct vm *source, *target;
 	bool dispatching, finished; /* answered while its method still ran */
 	struct strbuf out;	    /* the answer's data */
+	void *extra;		    /* what a method keeps until later; from the arena */
 	const char *exception;	    /* NULL: success */
 	const char *message;
 };
@@ -28,6 +29,7 @@ enum call_result {
 	CALL_DONE,	/* answered: out, or an exception */
 	CALL_LATER,	/* call_finish() will come */
 	CALL_SUBSCRIBE, /* the connection stays open for events */
+	CALL_STATS,	/* or for what running qubes use */
 	CALL_ABORT,	/* close without a word: not permitted or malformed */
 };
 
@@ -51,7 +53,8 @@ struct call_method {
 
 /* The tables, a file each; TO_VM alone excludes dom0 as target only where the method says so. */
 extern const struct call_method vm_methods[], create_methods[], property_methods[], feature_methods[],
-	volume_methods[], import_methods[], pool_methods[], system_methods[], firewall_methods[], device_methods[], internal_methods[];
+	volume_methods[], import_methods[], pool_methods[], system_methods[], firewall_methods[], device_methods[], block_methods[], denied_methods[],
+	notes_methods[], notify_methods[], suspend_methods[], internal_methods[];
 
 /* The request's argument and payload as texts, in the arena of the call. */
 const char *call_argument(const struct call *c);

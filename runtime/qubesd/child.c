@@ -97,13 +97,16 @@ void child_kill(struct child *c)
 static void work_in_child(const struct child_spec *spec, int out)
 {
 	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf result = {0};
 	_cleanup_free_ char *text = NULL;
 	sigset_t none;
 	int r;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	r = spec->work(spec->arg, &err);
+	r = spec->work ? spec->work(spec->arg, &err) : spec->produce(spec->arg, &result, &err);
+	if (r == 0 && write_all(out, strbuf_blob(&result).p, result.n) < 0)
+		_exit(2);
 	if (r < 0) {
 		text = err.object ? xasprintf("%s: %s", err.object, err.cause)
 				  : xstrdup(strerror(-r));
@@ -165,10 +168,11 @@ int child_start(sd_event *event, const struct child_spec *spec, child_done_fn do
 {
 	_cleanup_close_ int to = -1;
 	struct child *c = xcalloc(1, sizeof(*c));
+	bool ours = spec->work || spec->produce;
 	int fds[2], r;
 
 	*c = (struct child){.out_fd = -1, .done = done, .user = user};
-	if (spec->capture || spec->work) {
+	if (spec->capture || ours) {
 		if (pipe2(fds, O_CLOEXEC) < 0) {
 			r = -errno;
 			child_free(c);
@@ -178,11 +182,11 @@ int child_start(sd_event *event, const struct child_spec *spec, child_done_fn do
 		to = fds[1];
 		fcntl(c->out_fd, F_SETFL, O_NONBLOCK);
 	}
-	c->pid = spec->work ? fork() : start_program(spec, to > 0 ? to : 0);
-	if (spec->work && c->pid == 0)
+	c->pid = ours ? fork() : start_program(spec, to > 0 ? to : 0);
+	if (ours && c->pid == 0)
 		work_in_child(spec, to);
 	if (c->pid < 0) {
-		r = spec->work ? -errno : (int)c->pid;
+		r = ours ? -errno : (int)c->pid;
 		child_free(c);
 		return r;
 	}

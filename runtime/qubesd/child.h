@@ -8,6 +8,7 @@
 
 #include "common/base/blob.h"
 #include "common/base/error.h"
+#include "common/base/strbuf.h"
 
 struct child;
 
@@ -20,9 +21,13 @@ typedef void (*child_done_fn)(void *user, int status, const char *out);
 /* Runs in the forked child. 0 or -errno with *err, whose text becomes `out`, the status 1. */
 typedef int (*child_work_fn)(const void *arg, struct error *err);
 
+/* The same for work with a result, which becomes `out`. */
+typedef int (*child_produce_fn)(const void *arg, struct strbuf *out, struct error *err);
+
 struct child_spec {
 	const char *const *argv; /* a program, or NULL and */
-	child_work_fn work;	 /* a function of ours with its argument */
+	child_work_fn work;	 /* a function of ours with its argument, or NULL and */
+	child_produce_fn produce; /* one with a result */
 	const void *arg;
 	struct blob input;	/* stdin of a program */
 	bool capture;		/* stdout is collected; else it goes where ours does */

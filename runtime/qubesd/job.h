@@ -32,6 +32,7 @@ struct job {
 	struct child *child; /* what the current step waits for */
 	struct error err;    /* of the current step */
 	const char *failure; /* why the start is being undone; from the arena */
+	const char *blocks; /* disk= lines of assigned block devices; from the arena */
 	bool storage_known;
 	bool queued;	       /* waits for another domain to be made */
 	struct call **waiting; /* answered when the start is through, well or not */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/base/alloc.h"
+#include "runtime/qubesd/block.h"
 #include "runtime/qubesd/dispvm.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
@@ -152,10 +153,12 @@ static void job_end(struct job *j)
 			event_send(j->d, vm, "domain-shutdown", NULL);
 		}
 	}
-	if (!j->starting)
+	if (!j->starting) {
+		block_stopped(j->d, vm);
 		sync_stopped(j->d, vm);
-	else
+	} else {
 		sync_started(j->d, vm);
+	}
 	/* The netvm may have been changed, started anew or stopped meanwhile. */
 	if (j->starting && j->nic_backend != net_backend(j->d->model, vm))
 		sync_network(j->d, vm, NULL);
@@ -301,7 +304,8 @@ enum step_result job_start_first(struct job *j, struct vm *other)
 	struct job *first = other->job;
 	bool fresh = !first;
 
-	if (fresh && (other->power == POWER_RUNNING || other->power == POWER_PAUSED))
+	if (fresh && (other->power == POWER_RUNNING || other->power == POWER_PAUSED ||
+		      other->power == POWER_SUSPENDED))
 		return STEP_DONE;
 	if (first && !first->starting) {
 		error_set(&j->err, -EBUSY, j->vm->name, NULL, "its netvm %s is being stopped",
@@ -345,7 +349,8 @@ enum call_result lifecycle_start(struct call *c)
 	if (vm->changing)
 		return call_raise(c, "QubesVMInUseError", "A volume of '%s' is being changed",
 				  vm->name);
-	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED))
+	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED ||
+		   vm->power == POWER_SUSPENDED))
 		return CALL_DONE;
 	if (j && !j->starting)
 		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
@@ -450,22 +455,39 @@ enum call_result lifecycle_shutdown(struct call *c, bool force, bool wait)
 	return CALL_LATER;
 }
 
+struct stillness {
+	enum vm_power to;
+	const char *event;
+};
+
 static void on_paused(void *user, int status, const char *out)
 {
 	struct call *c = user;
-	bool pause = blob_eq_str(c->request.method, "admin.vm.Pause");
+	const struct stillness *s = c->extra;
 
 	if (!operation_failed(c, status, out) && !c->target->job && vm_has_domain(c->target)) {
-		c->target->power = pause ? POWER_PAUSED : POWER_RUNNING;
-		event_send(c->d, c->target, pause ? "domain-paused" : "domain-unpaused", NULL);
+		c->target->power = s->to;
+		event_send(c->d, c->target, s->event, NULL);
 	}
 	call_finish(c);
 }
 
-enum call_result lifecycle_pause(struct call *c, bool pause)
+static enum call_result change_power(struct call *c, const char *op, enum vm_power to,
+				     const char *event)
 {
+	struct stillness *s = arena_alloc(c->arena, sizeof(*s));
 	int r;
 
+	*s = (struct stillness){to, event};
+	c->extra = s;
+	r = hypervisor_run(c->d, op, c->target->domid, (struct blob){0}, on_paused, c, NULL);
+	if (r < 0)
+		return call_raise(c, "QubesVMError", "%s: %s", c->target->name, strerror(-r));
+	return CALL_LATER;
+}
+
+enum call_result lifecycle_pause(struct call *c, bool pause)
+{
 	if (!running(c))
 		return CALL_DONE;
 	if (!pause && c->target->power != POWER_PAUSED)
@@ -474,11 +496,23 @@ enum call_result lifecycle_pause(struct call *c, bool pause)
 	if (pause && c->target->power != POWER_RUNNING)
 		return call_raise(c, "QubesVMNotRunningError", "Domain is not running: '%s'",
 				  c->target->name);
-	r = hypervisor_run(c->d, pause ? "pause" : "unpause", c->target->domid, (struct blob){0},
-			   on_paused, c, NULL);
-	if (r < 0)
-		return call_raise(c, "QubesVMError", "%s: %s", c->target->name, strerror(-r));
-	return CALL_LATER;
+	event_send(c->d, c->target, pause ? "domain-pre-paused" : "domain-pre-unpaused", NULL);
+	return pause ? change_power(c, "pause", POWER_PAUSED, "domain-paused")
+		     : change_power(c, "unpause", POWER_RUNNING, "domain-unpaused");
+}
+
+enum call_result lifecycle_suspend(struct call *c, bool suspend)
+{
+	if (!running(c))
+		return CALL_DONE;
+	if (!suspend && c->target->power != POWER_SUSPENDED)
+		return call_raise(c, "QubesVMNotSuspendedError", "Domain is not suspended: '%s'",
+				  c->target->name);
+	if (suspend && c->target->power != POWER_RUNNING)
+		return call_raise(c, "QubesVMNotRunningError", "Domain is not running: '%s'",
+				  c->target->name);
+	return suspend ? change_power(c, "pause", POWER_SUSPENDED, "domain-paused")
+		       : change_power(c, "unpause", POWER_RUNNING, "domain-resumed");
 }
 
 /* `mem=N maxmem=N cputime=N` from the helper; 0 for what it does not say. */
@@ -552,14 +586,17 @@ void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct
 		vm->domid = domid;
 		vm->start_time = time(NULL);
 		vm->power = POWER_RUNNING;
+		block_load(d, vm);
 		sync_network(d, vm, NULL);
 	}
 	if (vm->domid != domid)
 		return;
 	if (ended)
 		stop(d, vm);
-	else
-		vm->power = blob_eq_str(state, "paused") ? POWER_PAUSED : POWER_RUNNING;
+	else if (!blob_eq_str(state, "paused"))
+		vm->power = POWER_RUNNING;
+	else if (vm->power != POWER_SUSPENDED)
+		vm->power = POWER_PAUSED;
 }
 
 void lifecycle_domain_gone(struct qubesd *d, int domid)

@@ -13,6 +13,8 @@ enum call_result lifecycle_kill(struct call *c);
  * shutdown_timeout. */
 enum call_result lifecycle_shutdown(struct call *c, bool force, bool wait);
 enum call_result lifecycle_pause(struct call *c, bool pause);
+/* As paused, under another name, for a qube without power management of its own. */
+enum call_result lifecycle_suspend(struct call *c, bool suspend);
 enum call_result lifecycle_state(struct call *c);
 
 /* The domain that gives network to a qube, -1 when none runs. */

@@ -44,6 +44,7 @@ const char *vm_power_name(enum vm_power power)
 	static const char *const names[] = {
 		[POWER_HALTED] = "Halted",   [POWER_TRANSIENT] = "Transient",
 		[POWER_RUNNING] = "Running", [POWER_PAUSED] = "Paused",
+		[POWER_SUSPENDED] = "Suspended",
 		[POWER_HALTING] = "Halting", [POWER_DYING] = "Dying",
 		[POWER_CRASHED] = "Crashed",
 	};
@@ -246,6 +247,9 @@ void vm_unref(struct vm *vm)
 	while (vm->n_assignments)
 		vm_assignment_remove(vm, &vm->assignments[vm->n_assignments - 1]);
 	free(vm->assignments);
+	while (vm->n_attached)
+		vm_attached_remove(vm, &vm->attached[vm->n_attached - 1]);
+	free(vm->attached);
 	free(vm);
 }
 
@@ -306,6 +310,32 @@ void vm_assignment_remove(struct vm *vm, struct assignment *as)
 	kv_free(&as->options);
 	memmove(as, as + 1, after * sizeof(*as));
 	vm->n_assignments--;
+}
+
+void vm_attached_add(struct vm *vm, const struct attached *at)
+{
+	vm->attached = xreallocarray(vm->attached, vm->n_attached + 1, sizeof(*vm->attached));
+	vm->attached[vm->n_attached++] = (struct attached){
+		.backend = xstrdup(at->backend),
+		.port = xstrdup(at->port),
+		.id = xstrdup(at->id),
+		.node = xstrdup(at->node),
+		.frontend = xstrdup(at->frontend),
+		.read_only = at->read_only,
+	};
+}
+
+void vm_attached_remove(struct vm *vm, struct attached *at)
+{
+	size_t after = (size_t)(vm->attached + vm->n_attached - at) - 1;
+
+	free(at->backend);
+	free(at->port);
+	free(at->id);
+	free(at->node);
+	free(at->frontend);
+	memmove(at, at + 1, after * sizeof(*at));
+	vm->n_attached--;
 }
 
 bool vm_has_assigned(const struct vm *vm, const char *class)

@@ -27,6 +27,7 @@ enum vm_power {
 	POWER_TRANSIENT,
 	POWER_RUNNING,
 	POWER_PAUSED,
+	POWER_SUSPENDED,
 	POWER_HALTING,
 	POWER_DYING,
 	POWER_CRASHED,
@@ -53,6 +54,13 @@ struct assignment {
 	struct kvlist options; /* its <option> elements */
 };
 
+/* A block device that a qube has while it runs (block.h). */
+struct attached {
+	char *backend, *port, *id, *node;
+	char *frontend; /* xvdi ... */
+	bool read_only;
+};
+
 struct vm {
 	enum vm_class class;
 	int qid;
@@ -73,6 +81,8 @@ struct vm {
 	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
 	bool seen;	 /* in the list of domains that is coming in */
 	bool used;	 /* a disposable that goes when it is halted: it has been started */
+	struct attached *attached;
+	size_t n_attached;
 	unsigned changing; /* operations on its volumes: it neither starts nor goes */
 	char *importing; /* the volume that data is coming in for, or NULL */
 	unsigned refs;	 /* the model's and those of calls about it */
@@ -133,6 +143,9 @@ struct assignment *vm_assignment(const struct vm *vm, const char *class, const c
 struct assignment *vm_assignment_add(struct vm *vm, const char *class, const char *backend,
 				     const char *port);
 void vm_assignment_remove(struct vm *vm, struct assignment *as);
+/* Copies what `at` says, to the end of the list. */
+void vm_attached_add(struct vm *vm, const struct attached *at);
+void vm_attached_remove(struct vm *vm, struct attached *at);
 /* Has it devices of that class assigned? */
 bool vm_has_assigned(const struct vm *vm, const char *class);
 /* The template by the stored property, NULL for none. */

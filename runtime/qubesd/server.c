@@ -10,6 +10,7 @@
 
 #include "common/base/alloc.h"
 #include "runtime/qubesd/call.h"
+#include "runtime/qubesd/stats.h"
 
 enum {
 	CONNECTIONS_MAX = 512,
@@ -25,6 +26,7 @@ struct connection {
 	size_t sent;
 	struct call *pending; /* a call to be answered later */
 	bool subscribed, answered;
+	bool stats; /* subscribed to these instead of events */
 	struct vm *subject; /* events of this qube only; NULL: all */
 };
 
@@ -133,23 +135,57 @@ static void add_event(struct strbuf *out, const char *subject, const char *event
 	strbuf_add(out, "", 1);
 }
 
-void event_send(struct qubesd *d, const struct vm *vm, const char *event, ...)
+static void send_event(struct qubesd *d, const struct vm *vm, bool stats, const char *event,
+		       va_list args)
 {
 	for (struct connection *c = d->connections, *next; c; c = next) {
-		va_list args;
+		va_list again;
 
 		next = c->next;
-		if (!c->subscribed || (c->subject && c->subject != vm))
+		if (!c->subscribed || c->stats != stats || (c->subject && c->subject != vm))
 			continue;
 		if (c->out.n > BACKLOG_MAX) {
 			connection_close(c);
 			continue;
 		}
-		va_start(args, event);
-		add_event(&c->out, vm ? vm->name : "", event, args);
-		va_end(args);
+		va_copy(again, args);
+		add_event(&c->out, vm ? vm->name : "", event, again);
+		va_end(again);
 		connection_flush(c);
 	}
+}
+
+void event_send(struct qubesd *d, const struct vm *vm, const char *event, ...)
+{
+	va_list args;
+
+	va_start(args, event);
+	send_event(d, vm, false, event, args);
+	va_end(args);
+}
+
+__attribute__((sentinel)) static void stats_send(struct qubesd *d, const struct vm *vm, ...)
+{
+	va_list args;
+
+	va_start(args, vm);
+	send_event(d, vm, true, "vm-stats", args);
+	va_end(args);
+}
+
+bool server_has_stats(const struct qubesd *d)
+{
+	for (const struct connection *c = d->connections; c; c = c->next)
+		if (c->subscribed && c->stats)
+			return true;
+	return false;
+}
+
+void server_send_stats(struct qubesd *d, const struct vm *vm, const char *memory_kb,
+		       const char *cpu_time, const char *cpu_usage, const char *vcpus)
+{
+	stats_send(d, vm, "memory_kb", memory_kb, "cpu_time", cpu_time, "cpu_usage", cpu_usage,
+		   "online_vcpus", vcpus, NULL);
 }
 
 void server_forget(struct qubesd *d, const struct vm *vm)
@@ -161,9 +197,10 @@ void server_forget(struct qubesd *d, const struct vm *vm)
 	}
 }
 
-static void subscribe(struct connection *c, struct vm *target)
+static void subscribe(struct connection *c, struct vm *target, bool stats)
 {
 	c->subscribed = true;
+	c->stats = stats;
 	c->subject = target->class == CLASS_ADMIN ? NULL : target;
 	strbuf_add(&c->out, "1\0\0connection-established\0", 27);
 	connection_flush(c);
@@ -192,7 +229,10 @@ static void connection_request(struct connection *c)
 		sd_event_source_set_io_events(c->io, 0);
 		break;
 	case CALL_SUBSCRIBE:
-		subscribe(c, call->target);
+	case CALL_STATS:
+		if (r == CALL_STATS)
+			stats_begin(c->d);
+		subscribe(c, call->target, r == CALL_STATS);
 		call_free(call);
 		break;
 	case CALL_ABORT:

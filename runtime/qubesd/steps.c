@@ -9,12 +9,14 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "runtime/qubesd/block.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
 #include "runtime/qubesd/keys.h"
 #include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/pci.h"
 #include "runtime/qubesd/property_net.h"
+#include "runtime/qubesd/qdbread.h"
 #include "runtime/qubesd/sync.h"
 
 enum { DAEMON_TIMEOUT = 60 };
@@ -68,6 +70,93 @@ static enum step_result step_uplink(struct job *j)
 	return STEP_LATER;
 }
 
+static bool attach_at_start(const struct assignment *as)
+{
+	const char *mode = kv_get(&as->attrs, "mode");
+
+	return !strcmp(as->class, "block") &&
+	       (!mode || !strcmp(mode, "required") || !strcmp(mode, "auto-attach"));
+}
+
+static const struct device *find_block(const struct device_list *l, const struct assignment *as)
+{
+	const char *id = kv_get(&as->attrs, "identity");
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i].backend, as->backend) && !strcmp(l->v[i].port, as->port) &&
+		    device_id_matches(id && *id ? id : "*", l->v[i].id))
+			return &l->v[i];
+	return NULL;
+}
+
+/* NULL, or why the qube cannot have the device it is assigned. */
+static const char *take_block(struct job *j, const struct assignment *as,
+			      const struct device_list *l)
+{
+	const struct device *dev = find_block(l, as);
+	const char *ro = kv_get(&as->options, "read-only");
+	const char *frontend = block_frontend(j->vm, kv_get(&as->options, "frontend-dev"), j->arena);
+	const struct vm *holder = block_holder(j->d->model, as->backend, as->port);
+	struct attached at;
+
+	if (!dev || holder || !frontend)
+		return !dev ? "is not there" : holder ? "is used by another qube"
+						      : "finds no free name";
+	at = (struct attached){
+		.backend = arena_strdup(j->arena, as->backend),
+		.port = arena_strdup(j->arena, as->port),
+		.id = arena_strdup(j->arena, dev->id),
+		.node = arena_strdup(j->arena, dev->node),
+		.frontend = arena_strdup(j->arena, frontend),
+		.read_only = (ro && *ro && strcmp(ro, "no") && strcmp(ro, "False")) ||
+			     (dev->mode && *dev->mode == 'r'),
+	};
+	block_add(j->d, j->vm, &at);
+	j->blocks = arena_printf(j->arena, "%s%s", j->blocks ? j->blocks : "",
+				 block_line(j->d->model, &at, j->arena));
+	return NULL;
+}
+
+static void on_blocks(void *user, int status, const char *out)
+{
+	struct job *j = user;
+	struct device_list l = {0};
+
+	block_parse(blob_of(status == 0 ? out : ""), j->arena, &l);
+	for (size_t i = 0; i < j->vm->n_assignments; i++) {
+		const struct assignment *as = &j->vm->assignments[i];
+		const char *mode = kv_get(&as->attrs, "mode"), *why;
+
+		if (!attach_at_start(as))
+			continue;
+		why = take_block(j, as, &l);
+		if (why && (!mode || strcmp(mode, "auto-attach") != 0)) {
+			job_step_done(j, error_set(&j->err, -ENODEV, j->vm->name, NULL,
+						   "its block device %s:%s %s", as->backend,
+						   as->port, why));
+			return;
+		}
+	}
+	job_step_done(j, 0);
+}
+
+/* Block devices that it always has: what their backends tell of them now. */
+static enum step_result step_blocks(struct job *j)
+{
+	const char **names = arena_alloc(j->arena, (j->vm->n_assignments + 1) * sizeof(*names));
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->vm->n_assignments; i++)
+		if (attach_at_start(&j->vm->assignments[i]))
+			names[n++] = arena_strdup(j->arena, j->vm->assignments[i].backend);
+	if (!n)
+		return STEP_DONE;
+	if (qdb_read_all(j->d, j->arena, names, block_prefix(), on_blocks, j) == 0)
+		return STEP_LATER;
+	error_set(&j->err, -EAGAIN, j->vm->name, NULL, "cannot start a process to read QubesDB");
+	return STEP_FAILED;
+}
+
 static int work_storage_start(const void *arg, struct error *err)
 {
 	return storage_start(arg, err);
@@ -107,6 +196,7 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 			strbuf_printf(&s, "disk=%s %s %s\n", v->device, v->rw ? "rw" : "ro",
 				      v->image);
 	}
+	strbuf_add_str(&s, j->blocks ? j->blocks : "");
 	/* The backends of its own devices and clients are its own business. */
 	if (net_provides(j->d->model, j->vm) || vm_has_assigned(j->vm, "pci"))
 		strbuf_add_str(&s, "driver_domain=1\n");
@@ -389,6 +479,7 @@ const struct job_step start_steps[] = {
 	{"netvm", step_netvm},
 	{"storage", step_storage},
 	{"uplink", step_uplink},
+	{"devices", step_blocks},
 	{"domain", step_create},
 	{"qubesdb", step_qubesdb},
 	{"keys", step_keys},

@@ -50,7 +50,8 @@ struct vif {
 static bool runs(const struct vm *vm)
 {
 	return vm && vm->domid > 0 && !vm->job &&
-	       (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED);
+	       (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED ||
+		vm->power == POWER_SUSPENDED);
 }
 
 static void queue_run(void);

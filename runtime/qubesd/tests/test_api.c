@@ -18,6 +18,10 @@
  *   new METHOD[+ARG] DEST [PAYLOAD]  as call; the data of the answer is what @new stands for from then on
  *   nothing VM                       within five seconds there is no such qube, nor its directory
  *   unwrite FILE                     removes it
+ *   as VM METHOD[+ARG] DEST [PAYLOAD] as call, from another qube
+ *   setkey VM PATH VALUE             the qube writes into its QubesDB
+ *   listen METHOD DEST               admin.Events or admin.vm.Stats, from here on
+ *   event TEXT                       within five seconds it has sent that; \0 between words
  *   restart                          kill -9, start anew
  *   start VM                         sends admin.vm.Start and does not wait
  *   wait VM STATE                    until the qube is in that state, at most five seconds
@@ -49,6 +53,8 @@ static const char here[] = "runtime/qubesd/tests";
 struct daemon {
 	char *root, *socket;
 	char *fresh; /* @new */
+	int events;  /* of `listen`, or -1 */
+	struct strbuf heard;
 	bool fake;
 	pid_t pid;
 };
@@ -114,6 +120,7 @@ static void daemon_prepare(struct daemon *d, const char *name)
 {
 	_cleanup_free_ char *fake = NULL, *domains = NULL, *next = NULL, *events = NULL;
 
+	d->events = -1;
 	d->root = xasprintf("%s/%s", test_dir(), name);
 	d->socket = xasprintf("%s/var/run/qubesd.sock", d->root);
 	fake = xasprintf("%s/fake", d->root);
@@ -153,24 +160,33 @@ static void daemon_free(struct daemon *d)
 	free(d->root);
 	free(d->socket);
 	free(d->fresh);
+	strbuf_free(&d->heard);
+	if (d->events >= 0)
+		close(d->events);
 }
 
 /* 0 with the raw answer, or -errno. */
-static int ask(const struct daemon *d, const char *method, const char *dest, struct blob payload,
-	       struct strbuf *out)
+static int ask_as(const struct daemon *d, const char *source, const char *method,
+		  const char *dest, struct blob payload, struct strbuf *out)
 {
 	_cleanup_strbuf_ struct strbuf request = {0};
 	_cleanup_close_ int fd = dial(d);
 
 	if (fd < 0)
 		return fd;
-	strbuf_printf(&request, "%s dom0 name %s", method, dest);
+	strbuf_printf(&request, "%s %s name %s", method, source, dest);
 	strbuf_add_char(&request, 0);
 	strbuf_add(&request, payload.p ? payload.p : "", payload.n);
 	if (send(fd, request.p, request.n, MSG_NOSIGNAL) != (ssize_t)request.n)
 		return -EPIPE;
 	shutdown(fd, SHUT_WR);
 	return read_fd(fd, FILE_MAX, out);
+}
+
+static int ask(const struct daemon *d, const char *method, const char *dest, struct blob payload,
+	       struct strbuf *out)
+{
+	return ask_as(d, "dom0", method, dest, payload, out);
 }
 
 static char *escape(struct blob text)
@@ -382,13 +398,55 @@ static void do_nothing(const struct daemon *d, const char *where, struct blob re
 	test_check(gone, where, 0, vm);
 }
 
-static char *do_call(const struct daemon *d, struct blob rest)
+static void do_setkey(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/var/run/qubes", d->root), *vm = blob_dup(word(&rest)),
+			    *path = blob_dup(word(&rest)), *value = unescape(rest);
+	qdb_handle_t h = qdb_open_dir(dir, vm);
+
+	test_check(h && qdb_write(h, path, value, (unsigned)strlen(value)), where, 0, path);
+	if (h)
+		qdb_close(h);
+}
+
+static void do_listen(struct daemon *d, struct blob rest)
+{
+	_cleanup_free_ char *method = blob_dup(word(&rest));
+	_cleanup_free_ char *request = xasprintf("%s dom0 name %.*s", method, BLOB_ARG(rest));
+
+	if (d->events >= 0)
+		close(d->events);
+	strbuf_reset(&d->heard);
+	d->events = dial(d);
+	CHECK(send(d->events, request, strlen(request) + 1, MSG_NOSIGNAL) > 0);
+	shutdown(d->events, SHUT_WR);
+}
+
+static void do_event(struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *want = blob_dup(rest);
+	bool heard = false;
+
+	for (int ms = 0; ms < PATIENCE_MS && !heard; ms += POLL_MS) {
+		_cleanup_free_ char *text = NULL;
+		ssize_t n = recv(d->events, strbuf_reserve(&d->heard, 4096), 4096, MSG_DONTWAIT);
+
+		d->heard.n += n > 0 ? (size_t)n : 0;
+		text = escape(strbuf_blob(&d->heard));
+		heard = strstr(text, want);
+		if (!heard)
+			pause_ms(POLL_MS);
+	}
+	test_check(heard, where, 0, want);
+}
+
+static char *do_call(const struct daemon *d, const char *source, struct blob rest)
 {
 	_cleanup_free_ char *method = blob_dup(word(&rest)), *dest = blob_dup(word(&rest)),
 			    *payload = unescape(rest);
 	_cleanup_strbuf_ struct strbuf answer = {0};
 
-	if (ask(d, method, dest, blob_of(payload), &answer) < 0)
+	if (ask_as(d, source, method, dest, blob_of(payload), &answer) < 0)
 		return xstrdup("abort");
 	return describe(strbuf_blob(&answer));
 }
@@ -426,13 +484,22 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 		do_write(d, rest);
 	else if (!d->pid)
 		daemon_start(d);
-	if (blob_eq_str(verb, "call") || blob_eq_str(verb, "new")) {
+	if (blob_eq_str(verb, "call") || blob_eq_str(verb, "new") || blob_eq_str(verb, "as")) {
+		_cleanup_free_ char *source =
+			blob_eq_str(verb, "as") ? blob_dup(word(&rest)) : xstrdup("dom0");
+
 		free(*answer);
-		*answer = do_call(d, rest);
+		*answer = do_call(d, source, rest);
 		if (blob_eq_str(verb, "new")) {
 			free(d->fresh);
 			d->fresh = xstrdup(strncmp(*answer, "ok ", 3) ? "(none)" : *answer + 3);
 		}
+	} else if (blob_eq_str(verb, "setkey")) {
+		do_setkey(d, where, rest);
+	} else if (blob_eq_str(verb, "listen")) {
+		do_listen(d, rest);
+	} else if (blob_eq_str(verb, "event")) {
+		do_event(d, where, rest);
 	} else if (blob_eq_str(verb, "nothing")) {
 		do_nothing(d, where, rest);
 	} else if (blob_eq_str(verb, "unwrite")) {

@@ -65,6 +65,33 @@ static int do_info(libxl_ctx *ctx, uint32_t domid)
 	return 0;
 }
 
+static int do_console(libxl_ctx *ctx, uint32_t domid)
+{
+	char *path = NULL;
+	int r = libxl_primary_console_get_tty(ctx, domid, &path);
+
+	if (r || !path)
+		return xl_fail("the domain has no console", r);
+	printf(XL_OK " %s\n", path);
+	free(path);
+	return 0;
+}
+
+static int do_stats(libxl_ctx *ctx, uint32_t domid)
+{
+	int n = 0;
+	libxl_dominfo *list = libxl_list_domain(ctx, &n);
+
+	(void)domid;
+	for (int i = 0; list && i < n; i++)
+		printf(XL_STAT " %u %llu %llu %u\n", list[i].domid,
+		       (unsigned long long)list[i].current_memkb,
+		       (unsigned long long)list[i].cpu_time, list[i].vcpu_online);
+	libxl_dominfo_list_free(list, n);
+	puts(XL_OK);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(libxl_ctx *ctx, uint32_t domid);
@@ -73,7 +100,7 @@ static const struct {
 	{"create", xl_create, 0},   {"watch", xl_watch, 0}, {"unpause", do_unpause, 1},
 	{"pause", do_pause, 1},	    {"info", do_info, 1},   {"shutdown", do_shutdown, 1},
 	{"destroy", do_destroy, 1}, {"network", xl_network, 1}, {"attach", xl_attach, 1},
-	{"detach", xl_detach, 1},
+	{"detach", xl_detach, 1},   {"console", do_console, 1}, {"stats", do_stats, 0},
 };
 
 static int run(size_t op, uint64_t domid)
@@ -108,7 +135,7 @@ int main(int argc, char **argv)
 			break;
 		return run(i, domid);
 	}
-	fprintf(stderr, "qubesd-xl: usage: qubesd-xl create|watch, qubesd-xl "
-			"unpause|pause|shutdown|destroy|info|network|attach|detach DOMID\n");
+	fprintf(stderr, "qubesd-xl: usage: qubesd-xl create|watch|stats, qubesd-xl "
+			"unpause|pause|shutdown|destroy|info|console|network|attach|detach DOMID\n");
 	return 2;
 }

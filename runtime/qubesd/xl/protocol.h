@@ -7,6 +7,8 @@
  *   qubesd-xl shutdown DOMID    asks the guest to shut down and returns: `ok`
  *   qubesd-xl destroy DOMID     `ok`, also when there is no such domain any more
  *   qubesd-xl info DOMID        `ok mem=KIB maxmem=KIB cputime=NANOSECONDS`
+ *   qubesd-xl console DOMID     `ok PATH` of its first console's terminal
+ *   qubesd-xl stats             `stat DOMID MEM_KIB CPU_NS VCPUS` for each domain, then `ok`
  *   qubesd-xl network DOMID     makes the domain's interface what a nic= line on stdin says, or
  *                               removes it when there is none; nothing is done if it is so: `ok`
  *   qubesd-xl attach DOMID      adds the disk= or pci= of stdin: `ok`
@@ -33,5 +35,6 @@
 #define XL_OK "ok"
 #define XL_ERROR "error"
 #define XL_READY "ready"
+#define XL_STAT "stat"
 #define XL_DOMAIN "domain"
 #define XL_GONE "gone"

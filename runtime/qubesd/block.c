@@ -1,0 +1,235 @@
+#include "runtime/qubesd/block.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "runtime/qubesd/qdbread.h"
+
+enum { PORT_MAX = 64, NOTES_MAX = 64 << 10, DEVICES_MAX = 256 };
+
+static const char prefix[] = "/qubes-block-devices/";
+
+const char *block_prefix(void)
+{
+	return prefix;
+}
+
+/* It becomes a part of a path in /dev of the backend and of arguments. */
+static bool port_ok(struct blob port)
+{
+	if (!port.n || port.n > PORT_MAX || port.p[0] == '.')
+		return false;
+	for (size_t i = 0; i < port.n; i++)
+		if (!isalnum((unsigned char)port.p[i]) && !strchr("_-.", port.p[i]))
+			return false;
+	return true;
+}
+
+static struct device *entry(struct device_list *l, struct arena *a, struct blob vm,
+			    struct blob port)
+{
+	struct device *d;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (blob_eq_str(vm, l->v[i].backend) && blob_eq_str(port, l->v[i].port))
+			return &l->v[i];
+	if (l->n == DEVICES_MAX)
+		return NULL;
+	d = device_add(l, a);
+	d->class = "block";
+	d->backend = arena_strndup(a, vm.p, vm.n);
+	d->port = arena_strndup(a, port.p, port.n);
+	d->node = arena_printf(a, "/dev/%s", d->port);
+	d->interfaces = "b******";
+	return d;
+}
+
+/* What tells one disk from another that is in the same place later. */
+static const char *identity(const struct device *d, struct arena *a)
+{
+	char *id = arena_printf(a, "%s_%s::b******", d->size ? d->size : "0",
+				d->name ? d->name : "");
+
+	for (char *p = id; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(":*._-", *p))
+			*p = '_';
+	return id;
+}
+
+void block_parse(struct blob text, struct arena *a, struct device_list *out)
+{
+	struct qdb_entry e;
+	struct blob port;
+	uint64_t n;
+
+	while (qdb_next(&text, &e)) {
+		const char *value;
+		struct device *d;
+
+		if (!blob_has_prefix(e.path, prefix))
+			continue;
+		e.path = (struct blob){e.path.p + strlen(prefix), e.path.n - strlen(prefix)};
+		blob_token(&e.path, '/', &port);
+		d = port_ok(port) ? entry(out, a, e.vm, port) : NULL;
+		if (!d)
+			continue;
+		value = arena_strndup(a, e.value.p, e.value.n);
+		if (blob_eq_str(e.path, "desc"))
+			d->name = value;
+		else if (blob_eq_str(e.path, "size") && blob_to_u64(e.value, INT64_MAX, &n))
+			d->size = value;
+		else if (blob_eq_str(e.path, "mode"))
+			d->mode = *value == 'w' ? "w" : "r";
+		else if (blob_eq_str(e.path, "parent"))
+			d->parent = value;
+	}
+	for (size_t i = 0; i < out->n; i++)
+		out->v[i].id = identity(&out->v[i], a);
+}
+
+struct attached *block_attached(const struct vm *vm, const char *backend, const char *port)
+{
+	for (size_t i = 0; i < vm->n_attached; i++)
+		if (!strcmp(vm->attached[i].backend, backend) &&
+		    !strcmp(vm->attached[i].port, port))
+			return &vm->attached[i];
+	return NULL;
+}
+
+const struct vm *block_holder(const struct model *m, const char *backend, const char *port)
+{
+	for (size_t i = 0; i < m->n_vms; i++)
+		if (block_attached(m->vms[i], backend, port))
+			return m->vms[i];
+	return NULL;
+}
+
+static bool frontend_used(const struct vm *vm, const char *name)
+{
+	for (size_t i = 0; i < vm->n_attached; i++)
+		if (!strcmp(vm->attached[i].frontend, name))
+			return true;
+	return false;
+}
+
+/* xvda to xvdd are the qube's own, xvde to xvdh its further volumes. */
+const char *block_frontend(const struct vm *vm, const char *wanted, struct arena *a)
+{
+	if (wanted)
+		return !strncmp(wanted, "xvd", 3) && strlen(wanted) == 4 && wanted[3] >= 'e' &&
+				       wanted[3] <= 'z' && !frontend_used(vm, wanted)
+			       ? wanted
+			       : NULL;
+	for (char letter = 'i'; letter <= 'z'; letter++) {
+		const char *name = arena_printf(a, "xvd%c", letter);
+
+		if (!frontend_used(vm, name))
+			return name;
+	}
+	return NULL;
+}
+
+const char *block_line(const struct model *m, const struct attached *at, struct arena *a)
+{
+	const struct vm *backend = model_find_name(m, at->backend);
+
+	return arena_printf(a, "disk=%s %s %s %d\n", at->frontend, at->read_only ? "ro" : "rw",
+			    at->node, backend ? backend->domid : 0);
+}
+
+static char *notes_path(const struct qubesd *d, const struct vm *vm)
+{
+	return xasprintf("%s/block.%s", d->run_dir, vm->name);
+}
+
+static void save(struct qubesd *d, const struct vm *vm)
+{
+	_cleanup_free_ char *path = notes_path(d, vm);
+	_cleanup_strbuf_ struct strbuf s = {0};
+	int r;
+
+	if (!vm->n_attached) {
+		unlink(path);
+		return;
+	}
+	for (size_t i = 0; i < vm->n_attached; i++) {
+		const struct attached *at = &vm->attached[i];
+
+		strbuf_printf(&s, "%s\t%s\t%s\t%s\t%s\t%s\n", at->backend, at->port, at->id,
+			      at->node, at->frontend, at->read_only ? "ro" : "rw");
+	}
+	r = mkdir_parents(AT_FDCWD, path, 0755);
+	if (r == 0)
+		r = write_atomic(AT_FDCWD, path, s.p, s.n, 0640);
+	if (r < 0)
+		fprintf(stderr, "qubesd: %s: %s\n", path, strerror(-r));
+}
+
+void block_add(struct qubesd *d, struct vm *vm, const struct attached *at)
+{
+	vm_attached_add(vm, at);
+	save(d, vm);
+}
+
+void block_remove(struct qubesd *d, struct vm *vm, struct attached *at)
+{
+	vm_attached_remove(vm, at);
+	save(d, vm);
+}
+
+static void tell(struct qubesd *d, struct vm *vm, const struct attached *at)
+{
+	_cleanup_free_ char *text = xasprintf("%s:%s", at->backend, at->port);
+
+	event_send(d, vm, "device-detach:block", "port", text, NULL);
+}
+
+void block_stopped(struct qubesd *d, struct vm *vm)
+{
+	while (vm->n_attached)
+		vm_attached_remove(vm, &vm->attached[vm->n_attached - 1]);
+	save(d, vm);
+	for (size_t i = 0; i < d->model->n_vms; i++) {
+		struct vm *other = d->model->vms[i];
+
+		for (size_t k = other->n_attached; k-- > 0;) {
+			if (strcmp(other->attached[k].backend, vm->name) != 0)
+				continue;
+			tell(d, other, &other->attached[k]);
+			block_remove(d, other, &other->attached[k]);
+		}
+	}
+}
+
+void block_load(struct qubesd *d, struct vm *vm)
+{
+	_cleanup_free_ char *path = notes_path(d, vm);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line;
+
+	if (vm->n_attached || read_file(AT_FDCWD, path, NOTES_MAX, &text) < 0)
+		return;
+	rest = strbuf_blob(&text);
+	while (blob_token(&rest, '\n', &line)) {
+		_cleanup_arena_ struct arena *a = arena_new();
+		const char *field[6] = {0};
+		struct blob word;
+		size_t n = 0;
+
+		while (n < 6 && blob_token(&line, '\t', &word))
+			field[n++] = arena_strndup(a, word.p, word.n);
+		if (n != 6)
+			continue;
+		vm_attached_add(vm, &(struct attached){.backend = arena_strdup(a, field[0]),
+					   .port = arena_strdup(a, field[1]),
+					   .id = arena_strdup(a, field[2]),
+					   .node = arena_strdup(a, field[3]),
+					   .frontend = arena_strdup(a, field[4]),
+					   .read_only = !strcmp(field[5], "ro")});
+	}
+}
