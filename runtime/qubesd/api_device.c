@@ -259,6 +259,8 @@ static enum call_result device_assign(struct call *c)
 			   c->target->name);
 		goto out;
 	}
+	event_send(c->d, c->target, arena_printf(c->arena, "device-pre-assign:%s", n.class),
+		   "device", arena_printf(c->arena, "%s:%s:%s", n.backend, n.port, n.id), NULL);
 	as = vm_assignment_add(c->target, n.class, n.backend, n.port);
 	kv_set(&as->attrs, "mode", mode);
 	kv_set(&as->attrs, "identity", n.id);

@@ -106,6 +106,8 @@ static enum call_result feature_set(struct call *c)
 			return call_raise(c, "QubesValueError",
 					  "Feature value has to be printable ASCII");
 	old = old ? arena_strdup(c->arena, old) : NULL;
+	event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-pre-set:%s", name),
+		   "feature", name, "value", value, NULL);
 	kv_set(&c->target->features, name, value);
 	if (call_save(c) != CALL_DONE || c->exception)
 		return CALL_DONE;
@@ -123,8 +125,12 @@ static enum call_result feature_remove(struct call *c)
 {
 	const char *name = call_argument(c);
 
-	if (kv_del(&c->target->features, name) < 0)
+	if (!kv_get(&c->target->features, name))
 		return answer_feature(c, NULL);
+	event_send(c->d, c->target,
+		   arena_printf(c->arena, "domain-feature-pre-delete:%s", name), "feature", name,
+		   NULL);
+	kv_del(&c->target->features, name);
 	if (call_save(c) == CALL_DONE && !c->exception)
 		event_send(c->d, c->target,
 			   arena_printf(c->arena, "domain-feature-delete:%s", name), "feature",

@@ -52,6 +52,7 @@ static void on_read(void *user, int status, const char *out)
 	struct call *c = user;
 	const char *prefix = c->extra;
 	struct blob rest = blob_of(status == 0 ? out : "");
+	bool fresh = !kv_get(&c->source->features, "qrexec");
 	struct qdb_entry e;
 
 	while (qdb_next(&rest, &e)) {
@@ -72,6 +73,9 @@ static void on_read(void *user, int status, const char *out)
 		call_raise(c, "QubesException", "%s: its QubesDB cannot be read", c->source->name);
 	else if (call_save(c) == CALL_DONE && !c->exception)
 		event_send(c->d, c->source, "features-request", NULL);
+	/* The first word of an agent in it. */
+	if (fresh && kv_get(&c->source->features, "qrexec"))
+		event_send(c->d, c->source, "template-postinstall", NULL);
 	call_finish(c);
 }
 

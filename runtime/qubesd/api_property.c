@@ -115,11 +115,10 @@ static bool writable(struct call *c, const struct property_def *def)
 	return def->access == PROPERTY_RW;
 }
 
-static void announce(struct call *c, const char *what, const char *name, const char *value,
-		     const char *old)
+static void announce(struct call *c, const char *event, const char *value, const char *old)
 {
 	struct property_ctx ctx = context(c);
-	const char *event = arena_printf(c->arena, "property-%s:%s", what, name);
+	const char *name = strchr(event, ':') + 1;
 
 	if (value && old)
 		event_send(c->d, ctx.vm, event, "name", name, "newvalue", value, "oldvalue", old,
@@ -196,9 +195,10 @@ static enum call_result property_set(struct call *c)
 	old = property_get(&ctx, def, NULL);
 	old = old ? arena_strdup(c->arena, old) : NULL;
 	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
+	announce(c, arena_printf(c->arena, "property-pre-set:%s", def->name), value, old);
 	kv_set(store(c), def->name, value);
 	if (call_save(c) == CALL_DONE && !c->exception)
-		announce(c, "set", def->name, value, old);
+		announce(c, arena_printf(c->arena, "property-set:%s", def->name), value, old);
 	on_disk(c, def->name);
 	return take_effect(c, def->name, old_netvm);
 }
@@ -224,9 +224,11 @@ static enum call_result property_reset(struct call *c)
 	    !netvm_ready(c, def->name, value))
 		return CALL_DONE;
 	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
+	announce(c, arena_printf(c->arena, "property-pre-reset:%s", def->name), NULL, NULL);
 	kv_del(store(c), def->name);
 	if (call_save(c) == CALL_DONE && !c->exception)
-		announce(c, "reset", def->name, property_get(&ctx, def, NULL), NULL);
+		announce(c, arena_printf(c->arena, "property-reset:%s", def->name),
+			 property_get(&ctx, def, NULL), NULL);
 	on_disk(c, def->name);
 	return take_effect(c, def->name, old_netvm);
 }

@@ -1,5 +1,6 @@
 #include "runtime/qubesd/call.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,18 @@ void call_add_escaped(struct strbuf *out, const char *value)
 	}
 }
 
+static bool uuid_valid(const char *p, size_t n)
+{
+	static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (n != VM_UUID_LEN)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (shape[i] == 'x' ? !isxdigit((unsigned char)p[i]) : p[i] != '-')
+			return false;
+	return true;
+}
+
 static const struct call_method *method_find(struct blob name)
 {
 	static const struct call_method *const tables[] = {
@@ -100,6 +113,10 @@ enum call_result call_dispatch(struct call *c)
 				  BLOB_ARG(c->request.method));
 	if (!c->source)
 		return CALL_ABORT;
+	if (!c->target && blob_has_prefix(c->request.target, "uuid:") &&
+	    !uuid_valid(c->request.target.p + 5, c->request.target.n - 5))
+		return call_raise(c, "QubesVMInvalidUUIDError", "Invalid UUID: '%.*s'",
+				  BLOB_ARG(c->request.target));
 	if (!c->target)
 		return call_raise(c, "QubesVMNotFoundError", "No such domain: '%.*s'",
 				  BLOB_ARG(c->request.target));

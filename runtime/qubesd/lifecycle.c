@@ -57,6 +57,8 @@ static int on_halt_timeout(sd_event_source *s, uint64_t usec, void *user)
 	for (struct halt_wait **at = &halt_waits; *at; at = &(*at)->next) {
 		if (*at != user)
 			continue;
+		event_send((*at)->call->d, (*at)->call->target, "domain-shutdown-failed", "reason",
+			   "timeout", NULL);
 		call_raise((*at)->call, "QubesVMShutdownTimeoutError",
 			   "Domain shutdown timed out: '%s'", (*at)->call->target->name);
 		halt_wait_end(at);

@@ -1,7 +1,7 @@
 # qubesd, its helper for Xen, and the tools of the same API (../qvm).
 LIBS += qubesd-parts
 qubesd-parts_SRCS := $(addprefix runtime/qubesd/,kv.c model.c state_read.c state_write.c property.c property_table.c \
-	property_net.c storage.c storage_file.c storage_change.c image.c revision.c request.c firewall.c firewall_file.c device.c)
+	property_net.c storage.c storage_file.c storage_change.c denied.c image.c revision.c request.c firewall.c firewall_file.c device.c)
 qubesd-parts_LIBS := common
 qubesd-parts_PKGS := libxml-2.0
 
@@ -9,7 +9,7 @@ SOCKET_BINS += qubesd
 XEN_BINS += qubesd qubesd-xl qubesd-block
 qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c lifecycle.c steps.c keys.c \
 	sync.c pci.c autostart.c \
-	vmset.c dispvm.c denied.c qdbread.c block.c stats.c api_block.c api_denied.c api_notes.c api_notify.c \
+	vmset.c dispvm.c qdbread.c block.c stats.c api_block.c api_denied.c api_notes.c api_notify.c \
 	api_suspend.c api_vm.c api_create.c api_property.c api_feature.c volume.c api_volume.c api_import.c api_pool.c api_system.c api_firewall.c \
 	api_device.c api_internal.c)
 qubesd_LIBS := qubesd-parts qubesdb-client common
@@ -26,6 +26,8 @@ TESTS += test-qubesd
 test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_state.c
 test-qubesd_LIBS := qubesd-parts qubesdb-client common
 test-qubesd_PKGS := libxml-2.0
+
+CHECK_FAST += runtime/qubesd/tests/coverage
 
 FUZZ += fuzz-qubesd
 fuzz-qubesd_SRCS := qa/fuzz/qubesd.c

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/property.h"
 #include "runtime/qubesd/property_net.h"
 
@@ -132,6 +133,53 @@ static const char *get_include_in_backups(const struct property_ctx *ctx)
 		       : "True";
 }
 
+static const char *get_stubdom_xid(const struct property_ctx *ctx)
+{
+	(void)ctx;
+	return "-1"; /* no qube has one yet */
+}
+
+static const char *check_pool(const struct property_ctx *ctx, struct blob value)
+{
+	return model_pool(ctx->m, arena_strndup(ctx->arena, value.p, value.n)) ? NULL
+									      : "is no pool";
+}
+
+static const char *check_codes(const struct property_ctx *ctx, struct blob value)
+{
+	(void)ctx;
+	for (size_t i = 0; i < value.n; i += DENIED_CODE)
+		if (value.n - i < DENIED_CODE ||
+		    !denied_code_valid((struct blob){value.p + i, DENIED_CODE}))
+			return "is no list of interface codes";
+	return NULL;
+}
+
+/* layout+variant+options, of the characters that XKB has in them. */
+static const char *check_keyboard(const struct property_ctx *ctx, struct blob value)
+{
+	int plus = 0;
+
+	(void)ctx;
+	for (size_t i = 0; i < value.n; i++) {
+		plus += value.p[i] == '+';
+		if (!isalnum((unsigned char)value.p[i]) && !strchr("+_-,:", value.p[i]))
+			return "is no layout+variant+options";
+	}
+	return value.n && value.p[0] != '+' && plus == 2 ? NULL : "is no layout+variant+options";
+}
+
+/* A feature boot-mode.kernelopts.NAME of the qube or its template says what it means. */
+static const char *check_bootmode(const struct property_ctx *ctx, struct blob value)
+{
+	const char *feature = arena_printf(ctx->arena, "boot-mode.kernelopts.%.*s", BLOB_ARG(value));
+
+	return blob_eq_str(value, "default") ||
+			       (ctx->vm && net_feature(ctx->m, ctx->vm, feature))
+		       ? NULL
+		       : "is no boot mode of the qube";
+}
+
 static const char *check_virt_mode(const struct property_ctx *ctx, struct blob value)
 {
 	(void)ctx;
@@ -211,9 +259,9 @@ const struct property_def vm_properties[] = {
 	    .help = "kernel version from dom0; empty: the kernel on the qube's disk"),
 	STR("kernelopts", GUESTS, INHERIT, .first = get_kernelopts, .constant = "",
 	    .help = "further words for the kernel command line"),
-	STR("bootmode", GUESTS, .constant = "default", .help = "boot mode"),
+	STR("bootmode", GUESTS, .constant = "default", .check = check_bootmode, .help = "boot mode"),
 	STR("appvm_default_bootmode", CLASS_TEMPLATE, .constant = "default",
-	    .help = "boot mode of qubes based on this template"),
+	    .check = check_bootmode, .help = "boot mode of qubes based on this template"),
 	BOOL("debug", GUESTS, .constant = "False", .help = "whether to start with debugging aids"),
 	STR("default_user", GUESTS, INHERIT, .constant = "user", .check = check_user,
 	    .help = "user that commands run as"),
@@ -235,9 +283,9 @@ const struct property_def vm_properties[] = {
 	     .help = "whether a package owns the qube"),
 	BOOL("updateable", EVERY, COMPUTED, .compute = get_updateable,
 	     .help = "whether it has a root of its own"),
-	STR("devices_denied", GUESTS, .constant = "",
+	STR("devices_denied", GUESTS, .constant = "", .check = check_codes,
 	    .help = "interface codes that may not be attached"),
-	STR("keyboard_layout", EVERY, .constant = "us++", .help = "layout+variant+options"),
+	STR("keyboard_layout", EVERY, .constant = "us++", .check = check_keyboard, .help = "layout+variant+options"),
 	VM("guivm", GUESTS, .global = "default_guivm",
 	   .help = "qube that shows this qube's windows"),
 	VM("audiovm", GUESTS, .global = "default_audiovm",
@@ -268,6 +316,10 @@ const struct property_def vm_properties[] = {
 	    .help = "netmask as the qube sees it"),
 	INT("xid", EVERY, COMPUTED, .compute = get_xid,
 	    .help = "number of the Xen domain, -1 when halted"),
+	INT("stubdom_xid", GUESTS, COMPUTED, .compute = get_stubdom_xid,
+	    .help = "number of the domain that has its device model"),
+	STR("stubdom_uuid", GUESTS, COMPUTED, .constant = "",
+	    .help = "UUID of that domain"),
 	STR("start_time", EVERY, COMPUTED, .compute = get_start_time,
 	    .help = "start, seconds since 1970"),
 	VM("default_dispvm", EVERY, .first = get_template_name, .global = "default_dispvm",
@@ -288,13 +340,13 @@ const struct property_def global_properties[] = {
 	VM("clockvm", 0, .constant = "", .help = "qube that gives the time"),
 	STR("default_kernel", 0, .constant = "", .check = check_kernel,
 	    .help = "kernel version of new qubes"),
-	STR("default_pool", 0, .constant = "varlibqubes", .help = "pool of new volumes"),
-	STR("default_pool_root", 0, .global = "default_pool", .help = "pool of new root volumes"),
-	STR("default_pool_private", 0, .global = "default_pool",
+	STR("default_pool", 0, .constant = "varlibqubes", .check = check_pool, .help = "pool of new volumes"),
+	STR("default_pool_root", 0, .global = "default_pool", .check = check_pool, .help = "pool of new root volumes"),
+	STR("default_pool_private", 0, .global = "default_pool", .check = check_pool,
 	    .help = "pool of new private volumes"),
-	STR("default_pool_volatile", 0, .global = "default_pool",
+	STR("default_pool_volatile", 0, .global = "default_pool", .check = check_pool,
 	    .help = "pool of new volatile volumes"),
-	STR("default_pool_kernel", 0, .constant = "linux-kernel", .help = "pool of kernels"),
+	STR("default_pool_kernel", 0, .constant = "linux-kernel", .check = check_pool, .help = "pool of kernels"),
 	INT("default_qrexec_timeout", 0, .constant = "60", .check = check_positive,
 	    .help = "seconds to wait for a qube's agent"),
 	INT("default_shutdown_timeout", 0, .constant = "60", .check = check_positive,

@@ -56,8 +56,11 @@ static void connection_close(struct connection *c)
 	free(c);
 }
 
+static const char established[] = "connection-established";
+
 void server_close(struct qubesd *d)
 {
+	event_send(d, NULL, "qubes-close", NULL);
 	while (d->connections)
 		connection_close(d->connections);
 }
@@ -202,7 +205,9 @@ static void subscribe(struct connection *c, struct vm *target, bool stats)
 	c->subscribed = true;
 	c->stats = stats;
 	c->subject = target->class == CLASS_ADMIN ? NULL : target;
-	strbuf_add(&c->out, "1\0\0connection-established\0", 27);
+	strbuf_add(&c->out, "1\0", 3);
+	strbuf_add(&c->out, established, sizeof(established));
+	strbuf_add(&c->out, "", 1);
 	connection_flush(c);
 }
 

@@ -348,6 +348,15 @@ static enum step_result step_qubesdb(struct job *j)
 			 on_qubesdb);
 }
 
+static void on_keys(void *user, int status, const char *out)
+{
+	struct job *j = user;
+
+	if (status == 0)
+		event_send(j->d, j->vm, "domain-qdb-create", NULL);
+	on_work(j, status, out);
+}
+
 static enum step_result step_keys(struct job *j)
 {
 	struct keys *k = keys_new(j->d, j->arena);
@@ -355,7 +364,7 @@ static enum step_result step_keys(struct job *j)
 	keys_add_start(k, j->d, j->vm);
 	return job_child(
 		j, &(struct child_spec){.work = keys_write, .arg = k, .timeout = DAEMON_TIMEOUT},
-		on_work);
+		on_keys);
 }
 
 static void on_agent(void *user, int status, const char *out)

@@ -212,6 +212,9 @@ static char *unescape(struct blob text)
 		if (p[0] == '\\' && p[1] == 'n') {
 			*to++ = '\n';
 			p++;
+		} else if (p[0] == '\\' && p[1] == 'x' && p[2] == 'f' && p[3] == 'f') {
+			*to++ = (char)0xff;
+			p += 3;
 		} else {
 			*to++ = *p;
 		}
