@@ -90,7 +90,7 @@ static enum call_result vm_resume(struct call *c)
 const struct call_method vm_methods[] = {
 	{"admin.vm.List", TO_ANY, vm_list},
 	{"admin.vm.Remove", TO_VM, vm_remove},
-	{"admin.vm.Start", TO_VM, lifecycle_start},
+	{"admin.vm.Start", TO_VM | ARGUMENT_OPTIONAL, lifecycle_start},
 	{"admin.vm.Kill", TO_VM, lifecycle_kill},
 	{"admin.vm.Shutdown", TO_VM | ARGUMENT_OPTIONAL, vm_shutdown},
 	{"admin.vm.Pause", TO_VM, vm_pause},

@@ -119,6 +119,8 @@ static void answer_waiting(struct job *j)
 					 : 0);
 	}
 	for (size_t i = 0; i < j->n_waiting; i++) {
+		if (!j->failure && blob_eq_str(j->waiting[i]->request.argument, "timing"))
+			strbuf_add_str(&j->waiting[i]->out, j->timing.p ? j->timing.p : "");
 		if (j->failure)
 			call_raise(j->waiting[i], "QubesVMError", "%s", j->failure);
 		call_finish(j->waiting[i]);
@@ -341,6 +343,8 @@ enum call_result lifecycle_start(struct call *c)
 	struct job *j = vm->job;
 	bool fresh = !j;
 
+	if (c->request.argument.n && !blob_eq_str(c->request.argument, "timing"))
+		return CALL_ABORT;
 	if (c->d->offline)
 		return call_raise(c, "QubesOfflineError",
 				  "%s: there is no hypervisor here, it can start at first boot",

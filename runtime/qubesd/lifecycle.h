@@ -6,7 +6,8 @@
 
 #include "runtime/qubesd/call.h"
 
-/* Each answers the call now or later. */
+/* Each answers the call now or later. Argument `timing` of a start: the answer tells how long each step
+ * took (not in Qubes OS). */
 enum call_result lifecycle_start(struct call *c);
 enum call_result lifecycle_kill(struct call *c);
 /* Asks the qube to shut down, a netvm with running clients only with `force`; `wait` answers when it is down, or with an exception after its

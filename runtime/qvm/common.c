@@ -146,3 +146,16 @@ bool qvm_value_parse(struct blob text, struct qvm_value *v)
 	v->value = text;
 	return true;
 }
+
+bool qvm_word(const char *word, const char *a, const char *b, const char *c)
+{
+	return !strcmp(word, a) || (b && !strcmp(word, b)) || (c && !strcmp(word, c));
+}
+
+void qvm_pool_words(struct strbuf *payload, const char *pool, const struct strv *volumes)
+{
+	if (pool)
+		strbuf_printf(payload, " pool=%s", pool);
+	for (size_t i = 0; i < volumes->n; i++)
+		strbuf_printf(payload, " pool:%s", volumes->v[i]);
+}

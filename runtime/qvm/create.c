@@ -1,13 +1,16 @@
 /* qvm-create, qvm-remove. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
 #define _cleanup_list_ _cleanup_(qvm_list_free)
 
-static const char *class_name = "AppVM", *template, *label, *pool;
+static const char *class_name = "AppVM", *template, *label, *pool, *root_copy, *root_move;
 static bool standalone, disp, force;
 static struct strv properties, volume_pools;
 
@@ -27,14 +30,33 @@ static int set_properties(const char *vm)
 	return result;
 }
 
+/* The root of the new qube from a file, which --root-move-from removes then. */
+static int take_root(const char *vm)
+{
+	const char *path = root_copy ? root_copy : root_move;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		fprintf(stderr, "qvm-create: %s: %s\n", path, strerror(errno));
+		r = QVM_FAILED;
+	} else {
+		r = qvm_import(vm, "root", fd, (uint64_t)st.st_size);
+	}
+	if (r)
+		qvm_call(vm, "admin.vm.Remove", NULL, NULL, NULL);
+	else if (root_move && unlink(root_move) < 0)
+		fprintf(stderr, "qvm-create: %s: %s\n", path, strerror(errno));
+	return r;
+}
+
 static const char *wrong_use(const struct strv *operands)
 {
 	if (operands->n != 1)
 		return "one name is needed";
 	if (!label)
 		return "--label is needed";
-	if (pool || volume_pools.n)
-		return "pools cannot be chosen yet";
 	for (size_t i = 0; i < properties.n; i++)
 		if (!strchr(properties.v[i], '='))
 			return "--property needs NAME=VALUE";
@@ -58,12 +80,16 @@ int qvm_create(int argc, char **argv)
 		{"prop", 0, OPTION_LIST, &properties, "NAME=VALUE", NULL},
 		{"pool", 'p', OPTION_LIST, &volume_pools, "VOLUME=POOL", "pool of one volume"},
 		{"pool-all", 'P', OPTION_STRING, &pool, "POOL", "pool of all volumes"},
+		{"root-copy-from", 'r', OPTION_STRING, &root_copy, "FILE", "its root volume"},
+		{"root-move-from", 'R', OPTION_STRING, &root_move, "FILE",
+		 "the same, and remove the file"},
 		{0},
 	};
 	static const struct command_line cmd = {"qvm-create", "NAME",  "Make a new qube.",
 						NULL,	      options, false};
 	_cleanup_strv_ struct strv operands = {0};
-	_cleanup_free_ char *method = NULL, *payload = NULL;
+	_cleanup_free_ char *method = NULL;
+	_cleanup_strbuf_ struct strbuf payload = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
 	int r;
 
@@ -75,9 +101,13 @@ int qvm_create(int argc, char **argv)
 		class_name = "StandaloneVM";
 	if (disp)
 		class_name = "DispVM";
-	method = xasprintf("admin.vm.Create.%s", class_name);
-	payload = xasprintf("name=%s label=%s", operands.v[0], label);
-	r = qvm_call("dom0", method, template, payload, NULL);
+	method = xasprintf("admin.vm.Create%s.%s", pool || volume_pools.n ? "InPool" : "",
+			   class_name);
+	strbuf_printf(&payload, "name=%s label=%s", operands.v[0], label);
+	qvm_pool_words(&payload, pool, &volume_pools);
+	r = qvm_call("dom0", method, template, payload.p, NULL);
+	if (!r && (root_copy || root_move))
+		r = take_root(operands.v[0]);
 	return r ? r : set_properties(operands.v[0]);
 }
 

@@ -88,11 +88,6 @@ int qvm_features(int argc, char **argv)
 	return qvm_call(operands.v[0], "admin.vm.feature.Set", operands.v[1], operands.v[2], NULL);
 }
 
-static bool word_is(const char *word, const char *a, const char *b, const char *c)
-{
-	return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
-}
-
 int qvm_tags(int argc, char **argv)
 {
 	static const struct option_def options[] = {QVM_COMMON, {0}};
@@ -112,14 +107,14 @@ int qvm_tags(int argc, char **argv)
 		return parsed == OPTIONS_HELP ? 0 : 2;
 	if (!operands.n)
 		return options_wrong(&cmd, "a qube has to be named");
-	if (operands.n == 1 || word_is(operands.v[1], "list", "ls", "l")) {
+	if (operands.n == 1 || qvm_word(operands.v[1], "list", "ls", "l")) {
 		r = qvm_call(operands.v[0], "admin.vm.tag.List", NULL, NULL, &out);
 		fwrite(out.p, 1, out.n, stdout);
 		return r;
 	}
-	if (word_is(operands.v[1], "add", "a", "set"))
+	if (qvm_word(operands.v[1], "add", "a", "set"))
 		method = "admin.vm.tag.Set";
-	else if (word_is(operands.v[1], "del", "d", "unset") || !strcmp(operands.v[1], "u"))
+	else if (qvm_word(operands.v[1], "del", "d", "unset") || !strcmp(operands.v[1], "u"))
 		method = "admin.vm.tag.Remove";
 	else
 		return options_wrong(&cmd, "'%s' is none of list, add, del", operands.v[1]);

@@ -1,7 +1,8 @@
 # Command line tools of the Admin API: one binary, many names.
 SOCKET_BINS += qvm
 XEN_BINS += qvm
-qvm_SRCS := $(addprefix runtime/qvm/,main.c common.c power.c create.c prefs.c features.c ls.c run.c query.c)
+qvm_SRCS := $(addprefix runtime/qvm/,main.c common.c power.c create.c prefs.c features.c ls.c run.c query.c clone.c \
+	table.c volume.c import.c pool.c firewall.c device.c check.c)
 qvm_LIBS := qubesadmin common
 qvm_PKGS := jansson
 

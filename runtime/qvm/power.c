@@ -9,7 +9,7 @@
 
 #define _cleanup_list_ _cleanup_(qvm_list_free)
 
-static bool all, wait_down, force, dry_run, skip_if_running;
+static bool all, wait_down, force, dry_run, skip_if_running, timing, suspend;
 static long timeout = -1;
 static struct strv excluded;
 
@@ -29,8 +29,28 @@ static bool prepare(const struct command_line *cmd, int argc, char **argv, struc
 	return *exit_code == 0;
 }
 
-/* The same call for each name; the worst exit code. */
-static int each(const struct command_line *cmd, int argc, char **argv, const char *method)
+/* What to call for a qube in its state. */
+typedef const char *(*method_fn)(const struct qvm_vm *vm);
+
+static const char *kill_method(const struct qvm_vm *vm)
+{
+	(void)vm;
+	return "admin.vm.Kill";
+}
+
+static const char *pause_method(const struct qvm_vm *vm)
+{
+	(void)vm;
+	return suspend ? "admin.vm.Suspend" : "admin.vm.Pause";
+}
+
+static const char *unpause_method(const struct qvm_vm *vm)
+{
+	return strcmp(vm->state, "Suspended") ? "admin.vm.Unpause" : "admin.vm.Resume";
+}
+
+/* A call for each name; the worst exit code. */
+static int each(const struct command_line *cmd, int argc, char **argv, method_fn method)
 {
 	_cleanup_list_ struct qvm_list list = {0};
 	_cleanup_strv_ struct strv names = {0};
@@ -39,7 +59,8 @@ static int each(const struct command_line *cmd, int argc, char **argv, const cha
 	if (!prepare(cmd, argc, argv, &list, &names, &result))
 		return result;
 	for (size_t i = 0; i < names.n; i++) {
-		r = qvm_call(names.v[i], method, NULL, NULL, NULL);
+		r = qvm_call(names.v[i], method(qvm_list_find(&list, names.v[i])), NULL, NULL,
+			     NULL);
 		result = r > result ? r : result;
 	}
 	return result;
@@ -57,16 +78,21 @@ int qvm_kill(int argc, char **argv)
 	static const struct command_line cmd = {"qvm-kill", "VM...", "Stop qubes at once.",
 						NULL,	    options, false};
 
-	return each(&cmd, argc, argv, "admin.vm.Kill");
+	return each(&cmd, argc, argv, kill_method);
 }
 
 int qvm_pause(int argc, char **argv)
 {
-	static const struct option_def options[] = {QVM_COMMON, MULTI, {0}};
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		MULTI,
+		{"suspend", 'S', OPTION_FLAG, &suspend, NULL, "suspend them; qvm-unpause wakes them"},
+		{0},
+	};
 	static const struct command_line cmd = {"qvm-pause", "VM...", "Pause qubes.",
 						NULL,	     options, false};
 
-	return each(&cmd, argc, argv, "admin.vm.Pause");
+	return each(&cmd, argc, argv, pause_method);
 }
 
 int qvm_unpause(int argc, char **argv)
@@ -75,7 +101,35 @@ int qvm_unpause(int argc, char **argv)
 	static const struct command_line cmd = {"qvm-unpause", "VM...", "Let paused qubes go on.",
 						NULL,	       options, false};
 
-	return each(&cmd, argc, argv, "admin.vm.Unpause");
+	return each(&cmd, argc, argv, unpause_method);
+}
+
+/* `step 12 ms, ...` as lines, and their sum. */
+static void print_timing(const char *vm, struct blob text)
+{
+	unsigned long long sum = 0;
+	struct blob one, word, name;
+	uint64_t ms;
+
+	printf("%s\n", vm);
+	while (blob_token(&text, ',', &one)) {
+		if (!blob_word(&one, &name) || !blob_word(&one, &word) ||
+		    !blob_to_u64(word, UINT32_MAX, &ms))
+			continue;
+		printf("  %-10.*s %6llu ms\n", BLOB_ARG(name), (unsigned long long)ms);
+		sum += ms;
+	}
+	printf("  %-10s %6llu ms\n", "all", sum);
+}
+
+static int start(const char *vm)
+{
+	_cleanup_strbuf_ struct strbuf out = {0};
+	int r = qvm_call(vm, "admin.vm.Start", timing ? "timing" : NULL, NULL, &out);
+
+	if (!r && timing)
+		print_timing(vm, strbuf_blob(&out));
+	return r;
 }
 
 int qvm_start(int argc, char **argv)
@@ -85,6 +139,7 @@ int qvm_start(int argc, char **argv)
 		MULTI,
 		{"skip-if-running", 0, OPTION_FLAG, &skip_if_running, NULL,
 		 "a qube that runs is fine"},
+		{"timing", 0, OPTION_FLAG, &timing, NULL, "print how long each step took"},
 		{0},
 	};
 	static const struct command_line cmd = {
@@ -112,7 +167,7 @@ int qvm_start(int argc, char **argv)
 			result = QVM_FAILED;
 			continue;
 		}
-		r = qvm_call(vm->name, "admin.vm.Start", NULL, NULL, NULL);
+		r = start(vm->name);
 		result = r > result ? r : result;
 	}
 	return result;

@@ -16,6 +16,7 @@
 
 enum {
 	QVM_FAILED = 1,
+	QVM_USAGE = 2,
 	QVM_OFFLINE = 3, /* qubesd has no hypervisor: the qube can start at first boot */
 };
 
@@ -62,6 +63,37 @@ struct qvm_value {
 };
 bool qvm_value_parse(struct blob text, struct qvm_value *v);
 
+/* Is `word` one of these? b and c may be NULL. */
+bool qvm_word(const char *word, const char *a, const char *b, const char *c);
+/* ` pool=P` and ` pool:VOLUME=P`... of the options --pool-all and --pool VOLUME=POOL. */
+void qvm_pool_words(struct strbuf *payload, const char *pool, const struct strv *volumes);
+/* Copies the committed data of a volume of one qube to the same of another; exit code. */
+int qvm_copy_volume(const char *from, const char *to, const char *volume);
+/* Fills a volume with what the descriptor yields; size 0: as it is. Exit code. */
+int qvm_import(const char *vm, const char *volume, int fd, uint64_t size);
+
+/* Cells row by row, as many columns as there are names in head (up to NULL). */
+struct qvm_table {
+	const char *const *head;
+	char **cells;
+	size_t n;
+};
+/* Copies the cell; NULL is empty. */
+void qvm_table_add(struct qvm_table *t, const char *cell);
+void qvm_table_print(const struct qvm_table *t, bool as_json, bool with_head);
+void qvm_table_free(struct qvm_table *t);
+
+int qvm_clone(int argc, char **argv);
+int qvm_volume(int argc, char **argv);
+int qvm_pool(int argc, char **argv);
+int qvm_firewall(int argc, char **argv);
+int qvm_device(int argc, char **argv);
+int qvm_check(int argc, char **argv);
+int qvm_service(int argc, char **argv);
+int qvm_console(int argc, char **argv);
+int qvm_template_postprocess(int argc, char **argv);
+int service_import(int argc, char **argv);
+int service_import_with_size(int argc, char **argv);
 int qvm_ls(int argc, char **argv);
 int qvm_create(int argc, char **argv);
 int qvm_remove(int argc, char **argv);

@@ -1,0 +1,330 @@
+/* qvm-device and its names qvm-pci, qvm-block, qvm-usb. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "runtime/qvm/qvm.h"
+
+#define _cleanup_list_ _cleanup_(qvm_list_free)
+#define _cleanup_table_ _cleanup_(qvm_table_free)
+
+static struct strv settings;
+static bool required, ask, read_only, persistent, by_port, by_device, assignments, with_sbdf, as_json;
+
+/* BACKEND:PORT[:DEVICE_ID]. */
+struct place {
+	char *backend, *port, *id;
+};
+
+static void place_free(struct place *p)
+{
+	free(p->backend);
+}
+
+#define _cleanup_place_ _cleanup_(place_free)
+
+static struct place place_of(const char *text)
+{
+	struct place p = {.backend = xstrdup(text)};
+	char *colon = strchr(p.backend, ':');
+
+	if (!colon)
+		return p;
+	*colon = 0;
+	p.port = colon + 1;
+	colon = strchr(p.port, ':');
+	if (colon) {
+		*colon = 0;
+		p.id = colon + 1;
+	}
+	return p;
+}
+
+/* backend+port+id, with `:` as `+` and `*` as `_` in it (ref/runtime.md 7.7). */
+static char *argument_of(const struct place *p)
+{
+	char *text = xasprintf("%s+%s+%s", p->backend, p->port, p->id && !by_port ? p->id : "*");
+
+	for (char *c = text; *c; c++)
+		*c = *c == ':' ? '+' : *c == '*' ? '_' : *c;
+	return text;
+}
+
+static char *method_of(const char *class, const char *what)
+{
+	return xasprintf("admin.vm.device.%s.%s", class, what);
+}
+
+/* The value of key='value' in a line, without the escapes; NULL without it. */
+static char *value_of(struct blob line, const char *key)
+{
+	_cleanup_free_ char *text = blob_dup(line), *start = xasprintf(" %s='", key);
+	const char *at = strstr(text, start);
+	_cleanup_strbuf_ struct strbuf s = {0};
+
+	if (!at)
+		return NULL;
+	for (at += strlen(start); *at && *at != '\''; at++) {
+		if (*at == '\\' && at[1])
+			at++;
+		strbuf_add_char(&s, *at);
+	}
+	return strbuf_steal(&s);
+}
+
+/* Who has what, from the lists of all qubes. */
+struct user {
+	char *vm, *place, *how;
+};
+
+struct users {
+	struct user *v;
+	size_t n;
+};
+
+static void users_free(struct users *u)
+{
+	for (size_t i = 0; i < u->n; i++) {
+		free(u->v[i].vm);
+		free(u->v[i].place);
+		free(u->v[i].how);
+	}
+	free(u->v);
+}
+
+static int add_users(struct users *u, const char *class, const char *vm, const char *what)
+{
+	_cleanup_free_ char *method = method_of(class, what);
+	_cleanup_strbuf_ struct strbuf out = {0};
+	int r = qvm_call(vm, method, NULL, NULL, &out);
+	struct blob rest = strbuf_blob(&out), line;
+
+	while (!r && blob_token(&rest, '\n', &line)) {
+		_cleanup_free_ char *backend = value_of(line, "backend_domain"),
+				    *port = value_of(line, "port_id"), *mode = value_of(line, "mode"),
+				    *front = value_of(line, "_frontend-dev"),
+				    *ro = value_of(line, "_read-only");
+
+		if (!backend || !port)
+			continue;
+		u->v = xreallocarray(u->v, u->n + 1, sizeof(*u->v));
+		u->v[u->n++] = (struct user){
+			xstrdup(vm), xasprintf("%s:%s", backend, port),
+			!strcmp(what, "Assigned") ? xasprintf(" (%s)", mode ? mode : "required")
+			: front ? xasprintf(" (frontend-dev=%s, read-only=%s)", front, ro ? ro : "no")
+				: xstrdup("")};
+	}
+	return r;
+}
+
+static char *users_text(const struct users *u, const char *place)
+{
+	struct strbuf s = {0};
+
+	for (size_t i = 0; i < u->n; i++)
+		if (!strcmp(u->v[i].place, place))
+			strbuf_printf(&s, "%s%s%s", s.n ? ", " : "", u->v[i].vm, u->v[i].how);
+	return strbuf_steal(&s);
+}
+
+/* The SBDF of a port on the first bus; further ones keep their chain. */
+static void add_rows(struct qvm_table *t, const struct users *u, const char *backend,
+		     struct blob text)
+{
+	struct blob line;
+
+	while (blob_token(&text, '\n', &line)) {
+		_cleanup_free_ char *port = value_of(line, "port_id"), *name = value_of(line, "name"),
+				    *vendor = value_of(line, "vendor"),
+				    *product = value_of(line, "product"), *users = NULL,
+				    *place = xasprintf("%s:%s", backend, port ? port : ""),
+				    *ids = NULL;
+
+		users = users_text(u, place);
+		ids = xasprintf("%s%s%s", vendor ? vendor : "", vendor ? " " : "",
+				product ? product : "");
+		qvm_table_add(t, place);
+		qvm_table_add(t, name ? name : ids);
+		qvm_table_add(t, users);
+	}
+}
+
+static bool is_named(const struct strv *operands, const char *vm)
+{
+	return operands->n < 2 || strv_contains(&(struct strv){operands->v + 1, operands->n - 1}, vm);
+}
+
+static int list(const char *class, const struct strv *operands)
+{
+	static const char *const head[] = {"backend:devid", "description", "used by", NULL};
+	_cleanup_free_ char *available = method_of(class, "Available");
+	_cleanup_table_ struct qvm_table t = {.head = head};
+	_cleanup_list_ struct qvm_list vms = {0};
+	_cleanup_(users_free) struct users users = {0};
+	int r = qvm_list_read(&vms);
+
+	for (size_t i = 0; !r && i < vms.n; i++) {
+		if (!strcmp(vms.v[i].class, "AdminVM"))
+			continue;
+		r = add_users(&users, class, vms.v[i].name,
+			      assignments || !strcmp(class, "pci") ? "Assigned" : "Attached");
+	}
+	for (size_t i = 0; !r && i < vms.n; i++) {
+		_cleanup_strbuf_ struct strbuf out = {0};
+		bool named = is_named(operands, vms.v[i].name);
+
+		if (!named && strcmp(vms.v[i].class, "AdminVM") != 0)
+			continue;
+		r = qvm_call(vms.v[i].name, available, NULL, NULL, &out);
+		if (!r && named)
+			add_rows(&t, &users, vms.v[i].name, strbuf_blob(&out));
+	}
+	if (!r)
+		qvm_table_print(&t, as_json, false);
+	return r;
+}
+
+static int info(const char *class, const struct strv *operands)
+{
+	_cleanup_place_ struct place p = place_of(operands->n > 1 ? operands->v[operands->n - 1] : "");
+	_cleanup_free_ char *method = method_of(class, "Available");
+	_cleanup_strbuf_ struct strbuf out = {0};
+	int r;
+
+	if (!p.port)
+		return QVM_USAGE;
+	r = qvm_call(p.backend, method, p.port, NULL, &out);
+	if (!r && !out.n) {
+		fprintf(stderr, "%s: no such device: %s:%s\n", qvm_name, p.backend, p.port);
+		return QVM_FAILED;
+	}
+	fwrite(out.p ? out.p : "", 1, out.n, stdout);
+	return r;
+}
+
+/* Options and the mode, as a serialized assignment. */
+static char *payload(bool for_good)
+{
+	struct strbuf s = {0};
+
+	strbuf_printf(&s, "mode='%s'", !for_good ? "manual"
+				       : required ? "required"
+				       : ask	  ? "ask-to-attach"
+						  : "auto-attach");
+	for (size_t i = 0; i < settings.n; i++) {
+		const char *equals = strchr(settings.v[i], '=');
+		int n = equals ? (int)(equals - settings.v[i]) : (int)strlen(settings.v[i]);
+
+		strbuf_printf(&s, " _%.*s='%s'", n, settings.v[i], equals ? equals + 1 : "yes");
+	}
+	if (read_only)
+		strbuf_add_str(&s, " _read-only='yes'");
+	return strbuf_steal(&s);
+}
+
+/* VM DEVICE. */
+static int change(const char *class, const char *what, const struct strv *operands,
+		  const char *text)
+{
+	_cleanup_place_ struct place p = place_of(operands->n > 2 ? operands->v[2] : "");
+	_cleanup_free_ char *method = method_of(class, what), *argument = NULL;
+
+	if (!p.port)
+		return QVM_USAGE;
+	argument = argument_of(&p);
+	return qvm_call(operands->v[1], method, argument, text, NULL);
+}
+
+/* Without a device: all of them. */
+static int change_all(const char *class, const char *what, const char *listing,
+		      const struct strv *operands)
+{
+	_cleanup_free_ char *list_method = method_of(class, listing), *method = method_of(class, what);
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob rest, line;
+	int r;
+
+	if (operands->n > 2)
+		return change(class, what, operands, NULL);
+	if (operands->n < 2)
+		return QVM_USAGE;
+	r = qvm_call(operands->v[1], list_method, NULL, NULL, &out);
+	rest = strbuf_blob(&out);
+	while (!r && blob_token(&rest, '\n', &line)) {
+		_cleanup_free_ char *backend = value_of(line, "backend_domain"),
+				    *port = value_of(line, "port_id"), *argument = NULL;
+
+		argument = xasprintf("%s+%s+_", backend ? backend : "", port ? port : "");
+		r = qvm_call(operands->v[1], method, argument, NULL, NULL);
+	}
+	return r;
+}
+
+static int act(const char *class, const struct strv *operands)
+{
+	const char *word = operands->n ? operands->v[0] : "list";
+	_cleanup_free_ char *text = NULL;
+
+	if (qvm_word(word, "list", "ls", "l"))
+		return list(class, operands);
+	if (qvm_word(word, "info", "i", NULL))
+		return info(class, operands);
+	if (qvm_word(word, "unassign", "u", NULL))
+		return change_all(class, "Unassign", "Assigned", operands);
+	if (qvm_word(word, "detach", "d", "dt"))
+		return change_all(class, "Detach", "Attached", operands);
+	if (qvm_word(word, "assign", "s", NULL) ||
+	    (persistent && qvm_word(word, "attach", "at", "a"))) {
+		required |= persistent || !strcmp(class, "pci");
+		text = payload(true);
+		return change(class, "Assign", operands, text);
+	}
+	if (!qvm_word(word, "attach", "at", "a"))
+		return QVM_USAGE;
+	text = payload(false);
+	return change(class, "Attach", operands, text);
+}
+
+int qvm_device(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		{"option", 'o', OPTION_LIST, &settings, "KEY=VALUE", "an option of the assignment"},
+		{"ro", 0, OPTION_FLAG, &read_only, NULL, "the same as -o read-only=yes"},
+		{"required", 'r', OPTION_FLAG, &required, NULL,
+		 "assign: the qube does not start without it"},
+		{"ask", 0, OPTION_FLAG, &ask, NULL, "assign: ask each time before attaching"},
+		{"ask-to-attach", 0, OPTION_FLAG, &ask, NULL, NULL},
+		{"port", 0, OPTION_FLAG, &by_port, NULL, "whatever device is in that port"},
+		{"device", 0, OPTION_FLAG, &by_device, NULL, NULL},
+		{"persistent", 'p', OPTION_FLAG, &persistent, NULL, "attach: assign with --required"},
+		{"assignments", 's', OPTION_FLAG, &assignments, NULL,
+		 "list: what is assigned, not what is attached"},
+		{"with-sbdf", 0, OPTION_FLAG, &with_sbdf, NULL, NULL},
+		{"json", 0, OPTION_FLAG, &as_json, NULL, "list as JSON"},
+		{0},
+	};
+	static const struct command_line cmd = {
+		"qvm-device",
+		"CLASS [list [VM]... | info BACKEND:PORT | assign VM BACKEND:PORT[:ID] | "
+		"unassign VM [BACKEND:PORT] | attach VM BACKEND:PORT[:ID] | "
+		"detach VM [BACKEND:PORT]]",
+		"Look at devices and give them to qubes.",
+		"CLASS is pci or block; qvm-pci and qvm-block have it in their name. assign is for "
+		"good, attach while both qubes run.",
+		options,
+		false};
+	_cleanup_strv_ struct strv operands = {0};
+	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	bool named = !strcmp(qvm_name, "qvm-device");
+	const char *class = named ? (operands.n ? operands.v[0] : NULL) : qvm_name + 4;
+	int r;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : 2;
+	if (!class)
+		return options_wrong(&cmd, "a class of devices is needed");
+	r = act(class, &(struct strv){operands.v + (named && operands.n),
+				      operands.n - (named && operands.n)});
+	return r == QVM_USAGE ? options_wrong(&cmd, "that is no complete command") : r;
+}

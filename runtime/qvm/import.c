@@ -1,0 +1,113 @@
+/*
+ * Data into a volume: qubesd names a file, the data is put there, qubesd makes it the volume. Also the
+ * services admin.vm.volume.Import and ImportWithSize of dom0, for other qubes that may do it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "runtime/qvm/qvm.h"
+
+enum { CHUNK = 1 << 20, SIZE_LINE_MAX = 32 };
+
+static bool is_zero(const char *p, size_t n)
+{
+	return !n || (!*p && !memcmp(p, p + 1, n - 1));
+}
+
+/* At most `size` bytes, holes where there are zeros. 0 or -errno; -EFBIG: there is more. */
+static int copy_sparse(int from, int to, uint64_t size)
+{
+	_cleanup_free_ char *buf = xmalloc(CHUNK);
+	uint64_t at = 0;
+
+	for (;;) {
+		ssize_t n = read(from, buf, CHUNK);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : fsync(to) < 0 ? -errno : 0;
+		if ((uint64_t)n > size - at)
+			return -EFBIG;
+		if (!is_zero(buf, (size_t)n) &&
+		    (lseek(to, (off_t)at, SEEK_SET) < 0 || write_all(to, buf, (size_t)n) < 0))
+			return -errno;
+		at += (uint64_t)n;
+	}
+}
+
+/* `SIZE PATH` of ImportBegin. */
+static int fill(const struct strbuf *begun, int fd)
+{
+	struct blob rest = strbuf_blob(begun), word;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int to = -1;
+	uint64_t size;
+
+	if (!blob_token(&rest, ' ', &word) || !blob_to_u64(word, INT64_MAX, &size))
+		return -EBADMSG;
+	path = blob_dup(rest);
+	to = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	return to < 0 ? -errno : copy_sparse(fd, to, size);
+}
+
+int qvm_import(const char *vm, const char *volume, int fd, uint64_t size)
+{
+	_cleanup_free_ char *payload = size ? xasprintf("%llu", (unsigned long long)size) : NULL;
+	_cleanup_free_ char *failed = NULL;
+	_cleanup_strbuf_ struct strbuf begun = {0};
+	int r = qvm_call(vm, "internal.vm.volume.ImportBegin", volume, payload, &begun), end;
+
+	if (r)
+		return r;
+	r = fill(&begun, fd);
+	if (r < 0) {
+		fprintf(stderr, "%s: %s:%s: %s\n", qvm_name, vm, volume,
+			r == -EFBIG ? "the data is larger than the volume" : strerror(-r));
+		failed = xasprintf("fail\n%s", strerror(-r));
+	}
+	end = qvm_call(vm, "internal.vm.volume.ImportEnd", volume, failed ? failed : "ok", NULL);
+	return failed ? QVM_FAILED : end;
+}
+
+/* A line with the size; byte by byte, since the data follows at once. */
+static bool read_size(uint64_t *size)
+{
+	char line[SIZE_LINE_MAX];
+	size_t n = 0;
+
+	while (n < sizeof(line) && read(STDIN_FILENO, line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	return n < sizeof(line) && blob_to_u64((struct blob){line, n}, INT64_MAX, size) && *size;
+}
+
+/* As a qrexec service: the argument is the volume, the target the qube. */
+static int serve(int argc, char **argv, bool with_size)
+{
+	const char *target = getenv("QREXEC_REQUESTED_TARGET");
+	uint64_t size = 0;
+
+	if (argc != 2 || !*argv[1] || !target || *target == '@')
+		return QVM_FAILED;
+	if (with_size && !read_size(&size))
+		return QVM_FAILED;
+	if (qvm_import(target, argv[1], STDIN_FILENO, size))
+		return QVM_FAILED;
+	fwrite("0\0", 1, 2, stdout); /* the answer of an Admin API call */
+	return 0;
+}
+
+int service_import(int argc, char **argv)
+{
+	return serve(argc, argv, false);
+}
+
+int service_import_with_size(int argc, char **argv)
+{
+	return serve(argc, argv, true);
+}

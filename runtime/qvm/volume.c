@@ -1,0 +1,274 @@
+/* qvm-volume. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/file.h"
+#include "runtime/qvm/qvm.h"
+
+#define _cleanup_list_ _cleanup_(qvm_list_free)
+#define _cleanup_table_ _cleanup_(qvm_table_free)
+
+static const char *pool, *size_option;
+static bool full, as_json, no_resize, force;
+
+/* Of `key=value` lines; allocated, NULL without one. */
+static char *value_of(const struct strbuf *info, const char *key)
+{
+	struct blob rest = strbuf_blob(info), line, name;
+
+	while (blob_token(&rest, '\n', &line))
+		if (blob_token(&line, '=', &name) && blob_eq_str(name, key))
+			return blob_dup(line);
+	return NULL;
+}
+
+/* VM:VOLUME, cut in two; the volume is NULL when it is not of that form. */
+struct place {
+	char *vm, *volume;
+};
+
+static void place_free(struct place *p)
+{
+	free(p->vm);
+}
+
+#define _cleanup_place_ _cleanup_(place_free)
+
+static struct place place_of(const char *text)
+{
+	struct place p = {.vm = xstrdup(text)};
+	char *colon = strrchr(p.vm, ':');
+
+	if (colon && colon[1]) {
+		*colon = 0;
+		p.volume = colon + 1;
+	}
+	return p;
+}
+
+static int list_vm(const char *vm, const char *volume, struct qvm_table *t)
+{
+	_cleanup_strbuf_ struct strbuf names = {0};
+	int r = qvm_call(vm, "admin.vm.volume.List", NULL, NULL, &names);
+	struct blob rest = strbuf_blob(&names), one;
+
+	while (!r && blob_token(&rest, '\n', &one)) {
+		_cleanup_free_ char *name = blob_dup(one), *in = NULL, *vid = NULL, *at = NULL;
+		_cleanup_strbuf_ struct strbuf info = {0}, revisions = {0};
+
+		if (volume && strcmp(volume, name) != 0)
+			continue;
+		r = qvm_call(vm, "admin.vm.volume.Info", name, NULL, &info);
+		if (r || !(in = value_of(&info, "pool")) || (pool && strcmp(pool, in) != 0))
+			continue;
+		vid = value_of(&info, "vid");
+		r = qvm_call(vm, "admin.vm.volume.ListSnapshots", name, NULL, &revisions);
+		if (!vid || (!*vid && !full))
+			continue;
+		at = xasprintf("%s:%s", in, vid);
+		qvm_table_add(t, at);
+		qvm_table_add(t, vm);
+		qvm_table_add(t, name);
+		qvm_table_add(t, revisions.n ? "Yes" : "No");
+	}
+	return r;
+}
+
+static int do_list(const struct strv *operands)
+{
+	static const char *const head[] = {"pool:volume", "vmname", "volume_name",
+					   "revert_possible", NULL};
+	_cleanup_table_ struct qvm_table t = {.head = head};
+	_cleanup_list_ struct qvm_list list = {0};
+	int r = operands->n ? 0 : qvm_list_read(&list);
+
+	for (size_t i = 0; !r && i < operands->n; i++) {
+		_cleanup_place_ struct place p = place_of(operands->v[i]);
+
+		r = list_vm(p.vm, p.volume, &t);
+	}
+	for (size_t i = 0; !r && i < list.n; i++)
+		if (strcmp(list.v[i].class, "AdminVM") != 0)
+			r = list_vm(list.v[i].name, NULL, &t);
+	if (!r)
+		qvm_table_print(&t, as_json, true);
+	return r;
+}
+
+static int do_info(const struct place *p, const struct strv *operands)
+{
+	static const char *const head[] = {"property", "value", NULL};
+	_cleanup_table_ struct qvm_table t = {.head = head};
+	_cleanup_strbuf_ struct strbuf info = {0}, revisions = {0};
+	int r = qvm_call(p->vm, "admin.vm.volume.Info", p->volume, NULL, &info);
+	struct blob rest = strbuf_blob(&info), line, key;
+
+	if (r)
+		return r;
+	if (operands->n > 2) {
+		_cleanup_free_ char *value = value_of(&info, operands->v[2]);
+
+		if (value)
+			printf("%s\n", value);
+		return value ? 0 : QVM_FAILED;
+	}
+	while (blob_token(&rest, '\n', &line)) {
+		_cleanup_free_ char *name = NULL, *value = NULL;
+
+		blob_token(&line, '=', &key);
+		name = blob_dup(key);
+		value = blob_dup(line);
+		qvm_table_add(&t, name);
+		qvm_table_add(&t, value);
+	}
+	qvm_table_print(&t, as_json, false);
+	r = qvm_call(p->vm, "admin.vm.volume.ListSnapshots", p->volume, NULL, &revisions);
+	if (!as_json && !r)
+		printf("Available revisions (for revert):%s\n%s", revisions.n ? "" : " none",
+		       revisions.n ? revisions.p : "");
+	return r;
+}
+
+static int do_config(const struct place *p, const struct strv *operands)
+{
+	_cleanup_free_ char *method = NULL;
+
+	if (operands->n != 4)
+		return QVM_USAGE;
+	method = xasprintf("admin.vm.volume.Set.%s", operands->v[2]);
+	return qvm_call(p->vm, method, p->volume, operands->v[3], NULL);
+}
+
+/* Bytes, or with a unit: 10GiB, 512M. */
+static bool parse_size(const char *text, uint64_t *bytes)
+{
+	size_t digits = strspn(text, "0123456789");
+	static const char units[] = "KMGT";
+	const char *unit = text + digits, *at = *unit ? strchr(units, *unit & ~32) : NULL;
+	int shift = at ? (int)(at - units + 1) * 10 : 0;
+
+	if (!blob_to_u64((struct blob){text, digits}, INT64_MAX >> shift, bytes))
+		return false;
+	*bytes <<= shift;
+	unit += at ? 1 : 0;
+	return !*unit || !strcmp(unit, "B") || (at && (!strcmp(unit, "iB") || !strcmp(unit, "i")));
+}
+
+static int do_resize(const struct place *p, const struct strv *operands)
+{
+	const char *text = operands->n > 2 ? operands->v[2] : size_option;
+	_cleanup_free_ char *payload = NULL;
+	uint64_t bytes;
+
+	if (!text || !parse_size(text, &bytes))
+		return QVM_USAGE;
+	payload = xasprintf("%llu", (unsigned long long)bytes);
+	return qvm_call(p->vm, "admin.vm.volume.Resize", p->volume, payload, NULL);
+}
+
+static int do_revert(const struct place *p, const struct strv *operands)
+{
+	return qvm_call(p->vm, "admin.vm.volume.Revert", p->volume,
+			operands->n > 2 ? operands->v[2] : NULL, NULL);
+}
+
+static int do_clear(const struct place *p)
+{
+	if (!force) {
+		fprintf(stderr, "qvm-volume: %s:%s: all data in it would be lost; --force does it\n",
+			p->vm, p->volume);
+		return QVM_FAILED;
+	}
+	return qvm_call(p->vm, "admin.vm.volume.Clear", p->volume, NULL, NULL);
+}
+
+static int do_clone(const struct place *p, const struct strv *operands)
+{
+	_cleanup_place_ struct place to = place_of(operands->n > 2 ? operands->v[2] : "");
+	_cleanup_strbuf_ struct strbuf token = {0};
+	int r;
+
+	if (!to.volume)
+		return QVM_USAGE;
+	r = qvm_call(p->vm, "admin.vm.volume.CloneFrom", p->volume, NULL, &token);
+	return r ? r : qvm_call(to.vm, "admin.vm.volume.CloneTo", to.volume, token.p, NULL);
+}
+
+static int do_import(const struct place *p, const struct strv *operands)
+{
+	const char *path = operands->n > 2 ? operands->v[2] : "-";
+	_cleanup_close_ int opened = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = strcmp(path, "-") ? opened : STDIN_FILENO;
+	struct stat st;
+	uint64_t bytes = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		fprintf(stderr, "qvm-volume: %s: %s\n", path, strerror(errno));
+		return QVM_FAILED;
+	}
+	if (size_option && !parse_size(size_option, &bytes))
+		return QVM_USAGE;
+	if (!bytes && S_ISREG(st.st_mode) && !no_resize)
+		bytes = (uint64_t)st.st_size;
+	return qvm_import(p->vm, p->volume, fd, bytes);
+}
+
+static int act(const struct strv *operands)
+{
+	const char *word = operands->n ? operands->v[0] : "list";
+	_cleanup_place_ struct place p = place_of(operands->n > 1 ? operands->v[1] : "");
+
+	if (qvm_word(word, "list", "ls", "l"))
+		return do_list(&(struct strv){operands->n ? operands->v + 1 : NULL,
+					      operands->n ? operands->n - 1 : 0});
+	if (!p.volume)
+		return QVM_USAGE;
+	if (qvm_word(word, "info", "i", NULL))
+		return do_info(&p, operands);
+	if (qvm_word(word, "config", "c", "set") || !strcmp(word, "s"))
+		return do_config(&p, operands);
+	if (qvm_word(word, "resize", "extend", NULL))
+		return do_resize(&p, operands);
+	if (qvm_word(word, "revert", "rv", "r"))
+		return do_revert(&p, operands);
+	if (!strcmp(word, "clear"))
+		return do_clear(&p);
+	if (!strcmp(word, "clone"))
+		return do_clone(&p, operands);
+	return strcmp(word, "import") ? QVM_USAGE : do_import(&p, operands);
+}
+
+int qvm_volume(int argc, char **argv)
+{
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		{"pool", 'p', OPTION_STRING, &pool, "POOL", "list: only volumes of this pool"},
+		{"full", 0, OPTION_FLAG, &full, NULL, "list: also volumes without an id"},
+		{"size", 0, OPTION_STRING, &size_option, "SIZE", "import, resize: bytes, or 10GiB"},
+		{"no-resize", 0, OPTION_FLAG, &no_resize, NULL, "import: keep the volume's size"},
+		{"force", 'f', OPTION_FLAG, &force, NULL, "clear: do not refuse"},
+		{"json", 0, OPTION_FLAG, &as_json, NULL, "list, info as JSON"},
+		{0},
+	};
+	static const struct command_line cmd = {
+		"qvm-volume",
+		"list [VM[:VOLUME]]... | info VM:VOLUME [KEY] | config VM:VOLUME KEY VALUE | "
+		"resize VM:VOLUME SIZE | revert VM:VOLUME [REVISION] | clear VM:VOLUME | "
+		"clone VM:VOLUME VM:VOLUME | import VM:VOLUME FILE",
+		"Look at and change the volumes of qubes.",
+		"revert without a revision takes the newest. FILE - is stdin.",
+		options,
+		false};
+	_cleanup_strv_ struct strv operands = {0};
+	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	int r;
+
+	if (parsed != OPTIONS_OK)
+		return parsed == OPTIONS_HELP ? 0 : 2;
+	r = act(&operands);
+	return r == QVM_USAGE ? options_wrong(&cmd, "that is no complete command") : r;
+}
