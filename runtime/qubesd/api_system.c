@@ -125,13 +125,13 @@ static enum call_result stats(struct call *c)
 }
 
 const struct call_method system_methods[] = {
-	{"admin.vmclass.List", TO_DOM0, vmclass_list},
+	{"admin.vmclass.List", TO_DOM0 | EVEN_BROKEN, vmclass_list},
 	{"admin.label.List", TO_DOM0, label_list},
 	{"admin.label.Get", TO_DOM0 | ARGUMENT, label_get},
 	{"admin.label.Index", TO_DOM0 | ARGUMENT, label_index},
 	{"admin.label.Create", TO_DOM0 | ARGUMENT | PAYLOAD, label_create},
 	{"admin.label.Remove", TO_DOM0 | ARGUMENT, label_remove},
-	{"admin.Events", TO_ANY, events},
+	{"admin.Events", TO_ANY | EVEN_BROKEN, events},
 	{"admin.vm.Stats", TO_ANY, stats},
 	{0},
 };

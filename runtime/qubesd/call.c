@@ -108,6 +108,8 @@ enum call_result call_dispatch(struct call *c)
 	/* They may be removed while the call waits. */
 	c->source = vm_ref(model_find(c->d->model, c->request.source));
 	c->target = vm_ref(model_find(c->d->model, c->request.target));
+	if (c->d->broken && m && !(m->takes & EVEN_BROKEN))
+		return call_raise(c, "QubesException", "%s", c->d->broken);
 	if (!m)
 		return call_raise(c, "ProtocolError", "no such method: %.*s",
 				  BLOB_ARG(c->request.method));

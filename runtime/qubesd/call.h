@@ -42,7 +42,8 @@ enum {
 	PAYLOAD_OPTIONAL = 8,
 	TO_DOM0 = 16,
 	TO_VM = 32,
-	TO_ANY = 48
+	TO_ANY = 48,
+	EVEN_BROKEN = 64, /* works while qubes.xml cannot be read */
 };
 
 struct call_method {

@@ -22,6 +22,7 @@ struct qubesd {
 	char *run_dir;	      /* /var/run/qubes, below root */
 	struct connection *connections;
 	struct watch *watch;
+	const char *broken; /* why qubes.xml cannot be read: nothing is done but to say so. NULL: it can */
 	struct job *building; /* whose domain is being made: one at a time */
 };
 

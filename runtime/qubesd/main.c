@@ -18,7 +18,7 @@
 #include "runtime/qubesd/storage.h"
 
 static const char *root = "", *socket_dir, *programs, *pci_facts;
-static bool offline;
+static bool offline, restore;
 
 static const struct option_def options[] = {
 	{"root", 0, OPTION_STRING, &root, "DIR",
@@ -29,6 +29,8 @@ static const struct option_def options[] = {
 	 "where qubesd.sock is made (/var/run below the root)"},
 	{"programs", 0, OPTION_STRING, &programs, "DIR",
 	 "take qubesd-xl and the other helpers from there"},
+	{"restore-previous", 0, OPTION_FLAG, &restore, NULL,
+	 "put the version before the last change in place of a qubes.xml that cannot be read, and end"},
 	{"pci", 0, OPTION_STRING, &pci_facts, "FILE",
 	 "PCI devices from there (lines SBDF VENDOR:DEVICE CLASS [PORT]), not from /sys"},
 	{0},
@@ -59,6 +61,19 @@ const char *qubesd_program(const struct qubesd *d, struct arena *a, const char *
 	return arena_printf(a, "%s/%s", d->programs, strrchr(installed, '/') + 1);
 }
 
+/* The file stays as it is; every request is answered with what is wrong with it. */
+static int broken(struct qubesd *d, struct error *err)
+{
+	static char *text;
+
+	error_print("qubesd", err);
+	text = xasprintf("%s: %s; %s", err->object, err->cause, err->remedy ? err->remedy : "");
+	d->broken = text;
+	d->model = model_new();
+	error_free(err);
+	return 0;
+}
+
 /* A machine without qubes.xml is a new one; a file that cannot be read is never replaced. */
 static int load(struct qubesd *d, struct error *err)
 {
@@ -68,6 +83,8 @@ static int load(struct qubesd *d, struct error *err)
 		return error_errno(err, r, d->state_path, "cannot make its directory");
 	if (access(d->state_path, F_OK) == 0) {
 		r = state_load(d->state_path, &d->model, err);
+		if (r == -EINVAL)
+			return broken(d, err);
 		/* Whatever an earlier qubesd made them for is over, unless they run. */
 		for (size_t i = 0; r == 0 && i < d->model->n_vms; i++)
 			d->model->vms[i]->used = true;
@@ -132,7 +149,8 @@ static int serve(struct qubesd *d, const char *socket_path, struct error *err)
 		if (r < 0)
 			return error_errno(err, r, "qubesd-xl", "cannot start");
 	}
-	sweep(d);
+	if (!d->broken)
+		sweep(d);
 	/* Children must not take part in our notifications. */
 	sd_notify(1, "READY=1");
 	r = sd_event_loop(d->event);
@@ -166,6 +184,15 @@ int main(int argc, char **argv)
 	internal = xasprintf("%.*s/qubesd.internal.sock", (int)(strrchr(socket_path, '/') - socket_path), socket_path);
 	umask(0007);
 	xmlInitParser();
+	if (restore) {
+		r = state_restore(d.state_path, &err);
+		if (r < 0)
+			error_print("qubesd", &err);
+		else
+			printf("%s: the previous version is in place, the broken one in %s.broken\n",
+			       d.state_path, d.state_path);
+		return r < 0;
+	}
 	r = mkdir_parents(AT_FDCWD, socket_path, 0755);
 	if (r < 0)
 		error_errno(&err, r, socket_path, "cannot make its directory");

@@ -101,6 +101,7 @@ void model_free(struct model *m)
 	}
 	free(m->pools);
 	kv_free(&m->props);
+	kv_free(&m->foreign);
 	free(m);
 }
 
@@ -140,17 +141,29 @@ struct vm *model_find_qid(const struct model *m, int qid)
 	return NULL;
 }
 
+static bool is_foreign(const struct model *m, int qid)
+{
+	for (size_t i = 0; i < m->foreign.n; i++)
+		if (atoi(m->foreign.v[i].value) == qid)
+			return true;
+	return false;
+}
+
 /* The list is sorted, so the first gap is the lowest free qid; 0 is dom0's. */
 static int model_free_qid(const struct model *m)
 {
 	int qid = 1;
 
 	for (size_t i = 0; i < m->n_vms; i++) {
+		while (is_foreign(m, qid))
+			qid++;
 		if (m->vms[i]->qid > qid)
 			break;
 		if (m->vms[i]->qid == qid)
 			qid++;
 	}
+	while (is_foreign(m, qid))
+		qid++;
 	return qid <= VM_QID_MAX ? qid : -ENOSPC;
 }
 
@@ -162,7 +175,8 @@ int model_add(struct model *m, struct vm *vm)
 		vm->qid = model_free_qid(m);
 	if (vm->qid < 0)
 		return vm->qid;
-	if (model_find_name(m, vm->name) || model_find_uuid(m, vm->uuid) ||
+	if (model_find_name(m, vm->name) || kv_get(&m->foreign, vm->name) ||
+	    is_foreign(m, vm->qid) || model_find_uuid(m, vm->uuid) ||
 	    model_find_qid(m, vm->qid))
 		return -EEXIST;
 	while (at < m->n_vms && m->vms[at]->qid < vm->qid)

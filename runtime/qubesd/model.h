@@ -107,6 +107,7 @@ struct model {
 	struct pool *pools;
 	size_t n_pools;
 	struct kvlist props;
+	struct kvlist foreign; /* name to qid of domains of a class that we do not have */
 	void *doc; /* xmlDoc, NULL while never saved */
 };
 

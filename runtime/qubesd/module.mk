@@ -27,7 +27,15 @@ test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_st
 test-qubesd_LIBS := qubesd-parts qubesdb-client common
 test-qubesd_PKGS := libxml-2.0
 
-CHECK_FAST += runtime/qubesd/tests/coverage
+# The daemon itself, which kills itself at a given step.
+SOCKET_BINS += qubesd-crashing
+qubesd-crashing_SRCS := $(qubesd_SRCS) runtime/qubesd/tests/crash.c
+qubesd-crashing_LIBS := $(qubesd_LIBS)
+qubesd-crashing_PKGS := $(qubesd_PKGS)
+qubesd-crashing_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,rename renameat link unlink unlinkat fsync ftruncate truncate \
+	mkdirat symlink)
+
+CHECK_FAST += runtime/qubesd/tests/coverage runtime/qubesd/tests/full-disk
 
 FUZZ += fuzz-qubesd
 fuzz-qubesd_SRCS := qa/fuzz/qubesd.c

@@ -15,8 +15,6 @@ static const xmlChar *xs(const char *s)
 	return (const xmlChar *)s;
 }
 
-enum { STATE_MAX = 64 << 20 };
-
 struct reader {
 	const char *path;
 	struct model *m;
@@ -37,7 +35,7 @@ static int wrong(const struct reader *r, const xmlNode *node, const char *what)
 	_cleanup_free_ char *object = xasprintf("%s:%ld", r->path, xmlGetLineNo(node));
 
 	return error_set(r->err, -EINVAL, object,
-			 "the previous version is beside it, with .bak at its end", "<%s>: %s",
+			 "qubesd --restore-previous takes the version before the last change", "<%s>: %s",
 			 (const char *)node->name, what);
 }
 
@@ -203,6 +201,25 @@ static int settle_identity(const struct reader *r, xmlNode *node, struct vm *vm)
 	return 0;
 }
 
+static int read_foreign(const struct reader *r, xmlNode *node)
+{
+	struct kvlist props = {0};
+	const char *name;
+	char text[16];
+	int qid, res = number_after(attr(node, "id"), "domain-", &qid);
+
+	if (res < 0)
+		return wrong(r, node, "needs id=\"domain-N\"");
+	for_each_child(section, node, "properties") res =
+		res == 0 ? read_values(r, section, "property", &props) : res;
+	name = kv_get(&props, "name");
+	snprintf(text, sizeof(text), "%d", qid);
+	if (res == 0 && name)
+		kv_set(&r->m->foreign, name, text);
+	kv_free(&props);
+	return res;
+}
+
 static int read_domain(const struct reader *r, xmlNode *node)
 {
 	const char *class_name = attr(node, "class");
@@ -210,8 +227,11 @@ static int read_domain(const struct reader *r, xmlNode *node)
 	struct vm *vm;
 	int res = 0;
 
+	if (!class_name)
+		return wrong(r, node, "no class attribute");
+	/* A kind of qube that we do not have (RemoteVM): it stays in the file, and its qid taken. */
 	if (!class)
-		return wrong(r, node, "unknown or missing class");
+		return read_foreign(r, node);
 	vm = vm_new(class, class == CLASS_ADMIN ? "dom0" : "");
 	vm->node = node;
 	for (xmlNode *section = node->children; section && res == 0; section = section->next)
@@ -279,7 +299,7 @@ int state_parse(const char *path, const char *data, size_t n, struct model **mod
 
 		why[strcspn(why, "\n")] = 0;
 		res = error_set(err, -EINVAL, object,
-				"the previous version is beside it, with .bak at its end", "%s",
+				"qubesd --restore-previous takes the version before the last change", "%s",
 				why);
 	} else {
 		res = read_root(&r, xmlDocGetRootElement(r.m->doc));

@@ -294,6 +294,16 @@ static void write_domain(xmlNode *domains, struct vm *vm)
 		keyed(n, "tag", "name", vm->tags.v[i]);
 }
 
+/* Those of other classes were never in the model. */
+static bool is_ours(xmlNode *domain)
+{
+	xmlChar *class = xmlGetProp(domain, xs("class"));
+	bool ours = class && vm_class_parse(blob_of((const char *)class));
+
+	xmlFree(class);
+	return ours;
+}
+
 /* Elements of qubes that were removed; what is no <domain> stays. */
 static void drop_domains(xmlNode *domains, const struct model *m)
 {
@@ -303,7 +313,7 @@ static void drop_domains(xmlNode *domains, const struct model *m)
 		next = n->next;
 		for (size_t i = 0; i < m->n_vms; i++)
 			known |= m->vms[i]->node == n;
-		if (is(n, "domain") && !known) {
+		if (is(n, "domain") && !known && is_ours(n)) {
 			xmlUnlinkNode(n);
 			xmlFreeNode(n);
 		}
@@ -361,4 +371,30 @@ int state_save(struct model *m, const char *path, struct error *err)
 	if (r == 0)
 		r = write_atomic(AT_FDCWD, path, data, n, 0660);
 	return r < 0 ? error_errno(err, r, path, "cannot write") : 0;
+}
+
+int state_restore(const char *path, struct error *err)
+{
+	_cleanup_free_ char *bak = xasprintf("%s.bak", path), *broken = xasprintf("%s.broken", path);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct model *m = NULL;
+	int r = state_load(path, &m, NULL);
+
+	if (r == 0) {
+		state_free(m);
+		return error_set(err, -EEXIST, path, NULL, "can be read; nothing is done");
+	}
+	r = state_load(bak, &m, err);
+	if (r < 0)
+		return r;
+	state_free(m);
+	r = read_file(AT_FDCWD, bak, STATE_MAX, &text);
+	/* Both names for a moment, rather than none. */
+	if (r == 0)
+		unlink(broken);
+	if (r == 0 && link(path, broken) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r == 0)
+		r = write_atomic(AT_FDCWD, path, text.p ? text.p : "", text.n, 0660);
+	return r < 0 ? error_errno(err, r, path, "cannot put the previous version in its place") : 0;
 }
