@@ -8,7 +8,7 @@ salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c gl
 salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 
-salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c render.c run.c states.c top.c) \
+salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c grains.c render.c run.c states.c top.c) \
 	$(addprefix salt-lite/states/,command.c file.c qvm.c)
 salt-engine_LIBS := salt-jinja qubesadmin
 

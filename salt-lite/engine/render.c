@@ -1,11 +1,9 @@
 /* Files of the roots, rendered. */
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/utsname.h>
 
 #include "common/sys/file.h"
 #include "salt-lite/engine/salt.h"
-#include "salt-lite/value/yaml.h"
 
 enum { FILE_MAX = 4 << 20 };
 
@@ -122,73 +120,4 @@ bool salt_find_sls(struct salt *s, const char *sls, const char **name)
 const char *rooted(struct salt *s, const char *path)
 {
 	return s->root[0] ? arena_printf(s->h.arena, "%s%s%s", s->root, path[0] == '/' ? "" : "/", path) : path;
-}
-
-static void os_release(struct salt *s, struct value *grains)
-{
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line;
-
-	if (read_file(AT_FDCWD, rooted(s, "/etc/os-release"), 1 << 16, &text) < 0)
-		return;
-	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		struct blob key, value = line;
-
-		if (!blob_token(&value, '=', &key))
-			continue;
-		if (value.n > 1 && value.p[0] == '"')
-			value = (struct blob){value.p + 1, value.n - 2};
-		if (blob_eq_str(key, "ID")) {
-			bool debian = blob_eq_str(value, "debian"), fedora = blob_eq_str(value, "fedora");
-
-			map_set_str(&s->h, grains, "os", debian ? value_string(&s->h, "Debian")
-							  : fedora ? value_string(&s->h, "Fedora")
-								   : value_blob(&s->h, value));
-			map_set_str(&s->h, grains, "os_family", value_string(&s->h, fedora ? "RedHat" : "Debian"));
-		} else if (blob_eq_str(key, "VERSION_ID")) {
-			map_set_str(&s->h, grains, "osrelease", value_blob(&s->h, value));
-			map_set_str(&s->h, grains, "osmajorrelease", yaml_resolve(&s->h, value));
-		} else if (blob_eq_str(key, "VERSION_CODENAME")) {
-			map_set_str(&s->h, grains, "oscodename", value_blob(&s->h, value));
-		}
-	}
-}
-
-static void kernel_parameters(struct salt *s, struct value *grains)
-{
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct value *list = list_new(&s->h);
-	struct blob rest, word;
-
-	if (read_file(AT_FDCWD, rooted(s, "/proc/cmdline"), 1 << 16, &text) < 0)
-		return;
-	rest = strbuf_blob(&text);
-	while (blob_word(&rest, &word)) {
-		struct value *pair = list_new(&s->h);
-		struct blob value = word, key;
-
-		blob_token(&value, '=', &key);
-		list_push(&s->h, pair, value_blob(&s->h, key));
-		list_push(&s->h, pair, value_blob(&s->h, value));
-		list_push(&s->h, list, pair);
-	}
-	map_set_str(&s->h, grains, "kernelparams", list);
-}
-
-const struct value *grains_gather(struct salt *s)
-{
-	struct value *grains = map_new(&s->h);
-	struct utsname name;
-
-	uname(&name);
-	map_set_str(&s->h, grains, "id", value_string(&s->h, s->id));
-	map_set_str(&s->h, grains, "kernel", value_string(&s->h, name.sysname));
-	map_set_str(&s->h, grains, "kernelrelease", value_string(&s->h, name.release));
-	map_set_str(&s->h, grains, "num_cpus", value_int(&s->h, sysconf(_SC_NPROCESSORS_ONLN)));
-	map_set_str(&s->h, grains, "mem_total",
-		    value_int(&s->h, sysconf(_SC_PHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024)));
-	os_release(s, grains);
-	kernel_parameters(s, grains);
-	return grains;
 }
