@@ -40,12 +40,16 @@ static int read_list(struct answers *out, const struct question *q, const struct
 
 	if (node->kind != YAML_LIST)
 		return yaml_error(node, err, "'%s' must be a list", q->key);
+	if (!node->first)
+		question_answer_none(out, q);
 	for (const struct yaml_node *n = node->first; n; n = n->next) {
 		if (n->kind != YAML_SCALAR)
 			return yaml_error(n, err, "'%s' must be a list of words", q->key);
 		if (question_answer(out, q, n->text, &why)) {
+			int r = yaml_error(n, err, "'%s' %s", n->text, why);
+
 			free(why);
-			return yaml_error(n, err, "'%s' is not one of hvm, slat, iommu, remap", n->text);
+			return r;
 		}
 	}
 	return 0;
@@ -121,7 +125,7 @@ static int read_answers(const struct yaml_node *root, struct answers *out, struc
 
 void answers_new(struct answers *out, const char *name)
 {
-	*out = (struct answers){.arena = arena_new()};
+	*out = (struct answers){.arena = arena_new(), .autostart = true};
 	out->file = arena_strdup(out->arena, name);
 }
 

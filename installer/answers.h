@@ -44,6 +44,8 @@ struct answers {
 	bool insecure_test;	 /* small argon2 parameters, for nested tests only */
 	uint64_t dom0_memory;	 /* MiB; 0: chosen from the facts */
 	uint64_t qrexec_timeout; /* seconds; 0: qubesd's default */
+	const char *const *qubes; /* which default qubes; NULL-terminated, NULL: those that suit the machine */
+	bool autostart;		  /* of sys-net and the like; true when nothing was said */
 	bool report_stick; /* the report also goes to a stick */
 	enum answers_after after;
 };

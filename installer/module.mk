@@ -13,7 +13,7 @@ bulkhead-installer_LIBS := installer
 TESTS += test-installer
 test-installer_SRCS := $(wildcard installer/tests/*.c)
 test-installer_LIBS := installer
-CHECK_FAST += installer/tests/run-cases installer/tests/dialogue installer/tests/lab/replay-check
+CHECK_FAST += installer/tests/run-cases installer/tests/provision installer/tests/dialogue installer/tests/lab/replay-check
 
 FUZZ += fuzz-iommu-table
 fuzz-iommu-table_SRCS := qa/fuzz/iommu-table.c

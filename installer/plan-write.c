@@ -28,15 +28,14 @@ static const char *meaning(const char *type)
 	return "";
 }
 
-static void write_command(struct strbuf *out, const char *const *argv)
+void plan_command_text(const char *const *argv, struct strbuf *out)
 {
-	strbuf_add_str(out, "      $");
-	for (; *argv; argv++) {
-		bool plain = **argv && !strpbrk(*argv, " \t\"'\\$`*?[]#~;&|<>(){}");
+	for (const char *const *a = argv; *a; a++) {
+		bool plain = **a && !strpbrk(*a, " \t\"'\\$`*?[]#~;&|<>(){}");
 
-		strbuf_printf(out, plain ? " %s" : " '%s'", *argv);
+		strbuf_add_str(out, a == argv ? "" : " ");
+		strbuf_printf(out, plain ? "%s" : "'%s'", *a);
 	}
-	strbuf_add_char(out, '\n');
 }
 
 /* A kept one, one of ours that is used again, or one that goes with the old table. */
@@ -77,7 +76,10 @@ void plan_write(const struct plan *plan, struct strbuf *out)
 			strbuf_add_str(out, "      (no way back from here)\n");
 		for (const char *const *c = s->calls; c && *c; c++)
 			strbuf_printf(out, "      %s\n", *c);
-		for (const char *const *const *c = s->commands; c && *c; c++)
-			write_command(out, *c);
+		for (const char *const *const *c = s->commands; c && *c; c++) {
+			strbuf_add_str(out, "      $ ");
+			plan_command_text(*c, out);
+			strbuf_add_char(out, '\n');
+		}
 	}
 }

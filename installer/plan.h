@@ -66,6 +66,8 @@ void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX]);
 /* Can what was done be taken back, but for the places that were free before? */
 bool plan_can_undo(const struct plan *plan);
 void plan_write(const struct plan *plan, struct strbuf *out);
+/* A command as a person would type it. */
+void plan_command_text(const char *const *argv, struct strbuf *out);
 void plan_free(struct plan *plan);
 
 #define _cleanup_plan_ _cleanup_(plan_free)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -47,13 +48,40 @@ void install_progress_add(struct install *in, uint64_t bytes)
 	fflush(stdout);
 }
 
+/* Says each command; a failure names all of it, for many steps call the same program several times. */
+static int run_commands(const struct step *step, struct error *err)
+{
+	_cleanup_free_ char *total = NULL;
+	size_t n = 0, i = 0;
+	int r = 0;
+
+	while (step->commands && step->commands[n])
+		n++;
+	total = xasprintf("%zu", n);
+	for (; r == 0 && i < n; i++) {
+		_cleanup_free_ char *done = xasprintf("%zu", i);
+		_cleanup_strbuf_ struct strbuf line = {0};
+
+		plan_command_text(step->commands[i], &line);
+		event_emit("install.command", "id", step->id, "done", done, "total", total, "command", line.p, NULL);
+		printf("       %zu/%zu $ %s\n", i + 1, n, line.p);
+		fflush(stdout);
+		r = process_check(step->commands[i], err);
+		if (r < 0 && err) {
+			free(err->object);
+			err->object = xstrdup(line.p);
+		}
+	}
+	return r;
+}
+
 static int run_step(struct install *in, struct error *err)
 {
 	const struct step *step = in->step;
 	int r = step->run ? step->run(in, err) : 0;
 
-	for (const char *const *const *c = step->commands; r == 0 && c && *c; c++)
-		r = process_check(*c, err);
+	if (r == 0)
+		r = run_commands(step, err);
 	if (step->after) {
 		int end = step->after(in, r < 0 ? NULL : err);
 

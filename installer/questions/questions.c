@@ -84,6 +84,14 @@ int question_answer(struct answers *a, const struct question *q, const char *tex
 	return r;
 }
 
+void question_answer_none(struct answers *a, const struct question *q)
+{
+	char *why;
+
+	q->set(a, "", &why);
+	a->given |= question_bit(q);
+}
+
 void question_waive(struct answers *a, const struct question *q)
 {
 	a->given |= question_bit(q);

@@ -27,7 +27,7 @@ struct question {
 	const char *standard;		/* proposed by the dialogue, or NULL */
 	uint64_t minimum, maximum;	/* of a number */
 	/*
-	 * Checks and keeps an answer; a list comes word by word. Returns 0 or an errno, with the reason allocated in
+	 * Checks and keeps an answer; a list comes word by word, an empty one as "". Returns 0 or an errno, with the reason allocated in
 	 * *why. A secret's text is copied, never kept.
 	 */
 	int (*set)(struct answers *a, const char *text, char **why);
@@ -38,7 +38,7 @@ struct question {
 	bool optional; /* asked when needed, but a file may do without it */
 };
 
-enum { QUESTIONS_MAX = 24 };
+enum { QUESTIONS_MAX = 32 };
 
 /* The table; ends with a row without a key. */
 const struct question *questions(void);
@@ -47,6 +47,8 @@ const struct question *question_find(const char *key);
 bool question_is_given(const struct answers *a, const struct question *q);
 /* set() with the checks of the kind before it, and the bit in `given`. Errors as set(). */
 int question_answer(struct answers *a, const struct question *q, const char *text, char **why);
+/* An empty list, which is an answer, too. */
+void question_answer_none(struct answers *a, const struct question *q);
 /* Counts as answered although nothing is kept: what it is for was done already. */
 void question_waive(struct answers *a, const struct question *q);
 void question_forget(struct answers *a, const struct question *q);

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/base/strv.h"
-#include "installer/facts/source.h"
 
 static bool always(const struct answers *a)
 {
@@ -263,23 +261,63 @@ static int set_password(struct answers *a, const char *text, char **why)
 	return set_secret(&a->password, text, why);
 }
 
+/* A word more in a list; "" adds none, and makes an empty list of no list. */
+static int add_word(struct arena *arena, const char *const **list, const char *text)
+{
+	const char **longer;
+	size_t n = 0;
+
+	while (*list && (*list)[n])
+		n++;
+	longer = arena_alloc(arena, (n + 2) * sizeof(*longer));
+	for (size_t i = 0; i < n; i++)
+		longer[i] = (*list)[i];
+	if (*text)
+		longer[n] = arena_strdup(arena, text);
+	*list = longer;
+	return 0;
+}
+
+static bool put_words(struct strbuf *out, const char *const *list)
+{
+	strbuf_add_str(out, "");
+	for (const char *const *w = list; w && *w; w++)
+		strbuf_printf(out, "%s%s", w == list ? "" : ", ", *w);
+	return list != NULL;
+}
+
 static int set_accept(struct answers *a, const char *text, char **why)
 {
-	_cleanup_strv_ struct strv list = {0};
-
 	(void)why;
-	for (const char *const *w = a->accept_missing; w && *w; w++)
-		strv_push(&list, *w);
-	strv_push(&list, text);
-	a->accept_missing = facts_list(a->arena, &list);
-	return 0;
+	return add_word(a->arena, &a->accept_missing, text);
 }
 
 static bool get_accept(const struct answers *a, struct strbuf *out)
 {
-	for (const char *const *w = a->accept_missing; w && *w; w++)
-		strbuf_printf(out, "%s%s", w == a->accept_missing ? "" : ", ", *w);
-	return a->accept_missing != NULL;
+	return put_words(out, a->accept_missing);
+}
+
+static int set_qubes(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	return add_word(a->arena, &a->qubes, text);
+}
+
+static bool get_qubes(const struct answers *a, struct strbuf *out)
+{
+	return put_words(out, a->qubes);
+}
+
+static int set_autostart(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->autostart = is_yes(text);
+	return 0;
+}
+
+static bool get_autostart(const struct answers *a, struct strbuf *out)
+{
+	return put(out, a->autostart ? NULL : "no");
 }
 
 static int set_skip_bootloader(struct answers *a, const char *text, char **why)
@@ -364,6 +402,7 @@ static const char *const layouts[] = {"whole-disk", "beside", NULL};
 static const char *const layout_texts[] = {"the whole disk; everything on it is lost",
 					   "the free space; what is on the disk stays", NULL};
 static const char *const features[] = {"hvm", "slat", "iommu", "remap", NULL};
+static const char *const qubes[] = {"sys-net", "sys-firewall", "sys-usb", "personal", "work", "untrusted", "vault", NULL};
 static const char *const after_texts[] = {"switch off", "restart", "stay in the live system", NULL};
 
 static const struct question table[] = {
@@ -433,6 +472,13 @@ static const struct question table[] = {
 		    "quarter of it."},
 	{.key = "default-qrexec-timeout", .kind = QUESTION_NUMBER, .set = set_timeout, .get = get_timeout, .minimum = 1,
 	 .maximum = 86400, .value = "seconds", .explain = "How long a qube may take to start; for slow machines."},
+	{.key = "qubes", .kind = QUESTION_WORDS, .words = qubes, .set = set_qubes, .get = get_qubes,
+	 .value = "a list of `sys-net`, `sys-firewall`, `sys-usb`, `personal`, `work`, `untrusted`, `vault`; default all",
+	 .explain = "The qubes to begin with; what one of them needs is made with it, and templates are always there. `[]` "
+		    "makes none. By default sys-usb is left out when the disk or the only keyboard is on USB."},
+	{.key = "autostart", .kind = QUESTION_YESNO, .set = set_autostart, .get = get_autostart,
+	 .value = "`yes` (default) or `no`",
+	 .explain = "Whether sys-net, sys-firewall and sys-usb start with the machine."},
 	{.key = "skip-bootloader", .kind = QUESTION_YESNO, .set = set_skip_bootloader, .get = get_skip_bootloader,
 	 .value = "`yes` or `no` (default)",
 	 .explain = "Installs no GRUB, only its menu: for coreboot and other firmware that starts systems itself."},

@@ -1,8 +1,12 @@
-/* The step's commands talk to a qubesd that works on the target's files and knows of no hypervisor. */
+/*
+ * The step's commands run in the target and talk to a qubesd that works on its files and knows of no hypervisor. That
+ * one runs outside, so that the socket that it answers on is never the target's own.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -12,6 +16,13 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "installer/run.h"
+
+/* What programs need to run in the target; the last holds qubesd's socket where they look for it. */
+static const struct {
+	const char *from, *to;
+} binds[] = {{"/proc", "proc"}, {"/sys", "sys"}, {"/dev", "dev"}, {INSTALL_SOCKET_DIR, "run"}};
+
+enum { BINDS = sizeof(binds) / sizeof(*binds) };
 
 enum { START_TRIES = 600, STOP_TRIES = 100, PAUSE_MS = 100 };
 
@@ -76,16 +87,39 @@ static int start_over(const struct install *in, struct error *err)
 	return r < 0 ? error_errno(err, r, "var/lib/qubes", "cannot remove what an earlier try left") : 0;
 }
 
-int step_qubes(struct install *in, struct error *err)
+static int bind_all(const struct install *in, struct error *err)
+{
+	for (size_t i = 0; i < BINDS; i++) {
+		_cleanup_free_ char *path = install_path(in, binds[i].to);
+		int r = mkdir_p(AT_FDCWD, path, 0755);
+
+		if (r == 0 && mount(binds[i].from, path, NULL, MS_BIND, NULL))
+			r = -errno;
+		if (r < 0)
+			return error_errno(err, r, path, "cannot mount");
+	}
+	return 0;
+}
+
+/* Those that were not mounted are no mount points, which is as good. */
+static int unbind_all(const struct install *in, struct error *err)
+{
+	for (size_t i = BINDS; i-- > 0;) {
+		_cleanup_free_ char *path = install_path(in, binds[i].to);
+
+		if (umount2(path, UMOUNT_NOFOLLOW) && errno != EINVAL && errno != ENOENT)
+			return error_errno(err, -errno, path, "cannot unmount");
+	}
+	return 0;
+}
+
+static int start_qubesd(struct install *in, struct error *err)
 {
 	const char *const argv[] = {"qubesd", "--root", in->plan->places.target, "--offline", "--socket-dir",
 				    INSTALL_SOCKET_DIR, NULL};
 	const struct process process = {.argv = argv, .null_stdin = 1};
-	int r = in->again ? start_over(in, err) : 0;
+	int r = mkdir_p(AT_FDCWD, INSTALL_SOCKET_DIR, 0700);
 
-	if (r < 0)
-		return r;
-	r = mkdir_p(AT_FDCWD, INSTALL_SOCKET_DIR, 0700);
 	if (r < 0)
 		return error_errno(err, r, INSTALL_SOCKET_DIR, "cannot create");
 	unlink(INSTALL_SOCKET_DIR "/qubesd.sock");
@@ -109,17 +143,26 @@ int step_qubes(struct install *in, struct error *err)
 	return error_set(err, -ETIMEDOUT, "qubesd", NULL, "does not answer after a minute");
 }
 
+int step_qubes(struct install *in, struct error *err)
+{
+	int r = in->again ? start_over(in, err) : 0;
+
+	if (r == 0)
+		r = start_qubesd(in, err);
+	return r < 0 ? r : bind_all(in, err);
+}
+
 /* It must be gone before the target can be unmounted, whatever happened to the commands. */
 int step_qubes_after(struct install *in, struct error *err)
 {
-	int code;
+	int code, r = unbind_all(in, err);
 
 	if (!in->qubesd)
-		return 0;
+		return r;
 	kill(in->qubesd, SIGTERM);
 	code = process_wait(in->qubesd);
 	in->qubesd = 0;
 	if (code && code != 128 + SIGTERM)
 		return error_set(err, -EIO, "qubesd", NULL, "ended with code %d", code);
-	return 0;
+	return r;
 }

@@ -59,6 +59,9 @@ TEST(answers_refused)
 		{"no-encryption: yes\n", ":1", "word for word"},
 		{"accept-missing: iommu\n", ":1", "must be a list"},
 		{"accept-missing: [[iommu]]\n", ":1", "list of words"},
+		{"accept-missing: [vt-d]\n", ":1", "must be hvm, slat, iommu or remap"},
+		{"qubes: work\n", ":1", "must be a list"},
+		{"qubes: [work, play]\n", ":1", "'play' must be sys-net, "},
 		{"default-qrexec-timeout: 0\n", ":1", "from 1 to 86400"},
 		{"skip-bootloader: 1\n", ":1", "yes or no"},
 	};
@@ -71,7 +74,7 @@ TEST(answers_round_trip)
 {
 	static const char text[] = "unattended: yes\ndisk: {serial: 'S \"1\" \\'}\nlayout: beside\npassphrase: \"geheim\"\n"
 				   "user: {name: alice, password: offen}\naccept-missing: [iommu, remap]\ndom0-memory: 2048\n"
-				   "skip-bootloader: yes\nafter: stay\n";
+				   "skip-bootloader: yes\nafter: stay\nqubes: []\nautostart: no\n";
 	_cleanup_answers_ struct answers a = {0}, b = {0};
 	_cleanup_strbuf_ struct strbuf once = {0}, twice = {0};
 	_cleanup_error_ struct error err = {0};
@@ -84,6 +87,7 @@ TEST(answers_round_trip)
 	CHECK(strstr(once.p, "accept-missing: [iommu, remap]\n") && strstr(once.p, "  name: \"alice\"\n"));
 	CHECK_INT(load(once.p, once.n, &b, &err), 0);
 	CHECK_STR(b.disk_value, "S \"1\" \\");
+	CHECK(b.qubes && !*b.qubes && !b.autostart);
 	CHECK(b.layout == DISK_BESIDE && b.skip_bootloader && b.after == AFTER_STAY && !b.passphrase.p);
 	answers_write(&b, &twice);
 	CHECK_STR(twice.p, once.p);

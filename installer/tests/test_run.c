@@ -89,6 +89,7 @@ TEST(run_stops_at_a_failed_command)
 
 	CHECK(run_steps(steps, 2, &events, &err) < 0);
 	CHECK_STR(trace, "a!");
-	CHECK_STR(err.object, "a: sh");
+	CHECK_STR(err.object, "a: sh -c 'echo some reason >&2; exit 3'");
+	CHECK(strstr(events.p, "\"event\":\"install.command\",\"id\":\"a\",\"done\":\"0\",\"total\":\"1\""));
 	CHECK(err.cause && strstr(err.cause, "some reason"));
 }
