@@ -10,9 +10,10 @@
 #include "common/base/strv.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
+#include "installer/mounts.h"
 
 /* Depth: a logical volume on LUKS on MD is three. */
-enum { DEPTH_MAX = 16, LIST_MAX = 4 << 20 };
+enum { DEPTH_MAX = 16 };
 
 static char *sys_line(const char *device, const char *file)
 {
@@ -24,48 +25,36 @@ static char *sys_line(const char *device, const char *file)
 	return blob_dup(blob_trim(strbuf_blob(&text)));
 }
 
-/*
- * proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, ..., source. Btrfs has device numbers of its own
- * there: its source tells.
- */
 static int check_mounts(const char *device, const char *node, struct error *err)
 {
 	_cleanup_free_ char *number = sys_line(device, "dev");
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line;
-	int r = read_file(AT_FDCWD, "/proc/self/mountinfo", LIST_MAX, &text);
+	struct mount_entry m;
+	struct blob rest;
+	int r = mounts_read("/proc", &text);
 
 	if (r < 0)
 		return error_errno(err, r, "/proc/self/mountinfo", "cannot read");
 	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		struct blob word, point = {"", 0};
-		bool here = false;
-
-		for (size_t field = 0; blob_word(&line, &word); field++) {
-			here |= (field == 2 && number && blob_eq_str(word, number)) || blob_eq_str(word, node);
-			if (field == 4)
-				point = word;
-		}
-		if (here)
+	while (mounts_next(&rest, &m))
+		if ((number && blob_eq_str(m.number, number)) || blob_eq_str(m.source, node))
 			return error_set(err, -EBUSY, node, "unmount it; nothing was written", "mounted on %.*s",
-					 BLOB_ARG(point));
-	}
+					 BLOB_ARG(m.point));
 	return 0;
 }
 
 static int end_swap(const char *node, struct error *err)
 {
+	_cleanup_free_ char *own = realpath(node, NULL);
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line, word;
+	struct blob rest, device;
 
-	if (read_file(AT_FDCWD, "/proc/swaps", LIST_MAX, &text) < 0)
+	if (swaps_read("/proc", &text) < 0)
 		return 0;
 	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *path = blob_word(&line, &word) ? blob_dup(word) : NULL;
-		_cleanup_free_ char *real = path ? realpath(path, NULL) : NULL;
-		_cleanup_free_ char *own = realpath(node, NULL);
+	while (swaps_next(&rest, &device)) {
+		_cleanup_free_ char *path = blob_dup(device);
+		_cleanup_free_ char *real = realpath(path, NULL);
 
 		if (real && own && !strcmp(real, own) && swapoff(path))
 			return error_errno(err, -errno, path, "cannot stop swapping to it");

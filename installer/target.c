@@ -1,6 +1,5 @@
 #include "installer/target.h"
 
-#include <fcntl.h>
 #include <libcryptsetup.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,28 +8,23 @@
 
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
-#include "common/sys/file.h"
-
-enum { MOUNTINFO_MAX = 4 << 20 };
+#include "installer/mounts.h"
 
 /* Mount points at and below the target, in the order they were mounted. */
 static int target_mounts(const char *target, struct strv *points)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line, word;
+	struct mount_entry m;
+	struct blob rest;
 	size_t n = strlen(target);
-	int r = read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text);
+	int r = mounts_read("/proc", &text);
 
 	if (r < 0)
 		return r;
 	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		for (size_t field = 0; field < 5; field++)
-			if (!blob_word(&line, &word))
-				break;
-		if (word.n >= n && !memcmp(word.p, target, n) && (word.n == n || word.p[n] == '/'))
-			strv_push_take(points, blob_dup(word));
-	}
+	while (mounts_next(&rest, &m))
+		if (blob_has_prefix(m.point, target) && (m.point.n == n || m.point.p[n] == '/'))
+			strv_push_take(points, blob_dup(m.point));
 	return 0;
 }
 

@@ -5,8 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
-
-enum { MOUNTINFO_MAX = 4 << 20 };
+#include "installer/mounts.h"
 
 /* Is "major:minor" this disk or one of its partitions? Returns the kernel's name of it, allocated, or NULL. */
 static char *use_device(int sys_block, const struct disk *disk, struct blob number)
@@ -28,45 +27,47 @@ static char *use_device(int sys_block, const struct disk *disk, struct blob numb
 	return NULL;
 }
 
-/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, ... */
-static void use_mount(const struct facts_source *from, struct facts *facts, int sys_block, struct blob line)
+static void use_mount(const struct facts_source *from, struct facts *facts, int sys_block, const struct mount_entry *m)
 {
-	struct blob id, parent, number, root, point;
-
-	if (!blob_word(&line, &id) || !blob_word(&line, &parent) || !blob_word(&line, &number) ||
-	    !blob_word(&line, &root) || !blob_word(&line, &point))
-		return;
 	for (struct disk *d = facts->disks; d; d = d->next) {
-		_cleanup_free_ char *device = use_device(sys_block, d, number);
+		_cleanup_free_ char *device = use_device(sys_block, d, m->number);
 
 		if (!device)
 			continue;
-		if (from->medium && blob_eq_str(point, from->medium))
+		if (from->medium && blob_eq_str(m->point, from->medium))
 			d->medium = true;
 		if (!d->in_use)
 			d->in_use = arena_printf(facts->arena, "%s is mounted on %s", device,
-						 facts_clean(facts->arena, point));
+						 facts_clean(facts->arena, m->point));
 	}
 }
 
-/* proc_swaps(5): a header line, then the device first in each line. */
-static void use_swaps(const struct facts_source *from, struct facts *facts)
+static void use_mounts(const struct facts_source *from, struct facts *facts, int sys_block)
 {
-	_cleanup_free_ char *path = xasprintf("%s/swaps", from->proc);
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line, device;
+	struct mount_entry m;
+	struct blob rest;
 
-	if (read_file(AT_FDCWD, path, MOUNTINFO_MAX, &text) < 0)
+	if (mounts_read(from->proc, &text) < 0)
 		return;
 	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		if (!blob_word(&line, &device))
-			continue;
+	while (mounts_next(&rest, &m))
+		use_mount(from, facts, sys_block, &m);
+}
+
+static void use_swaps(const struct facts_source *from, struct facts *facts)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, device;
+
+	if (swaps_read(from->proc, &text) < 0)
+		return;
+	rest = strbuf_blob(&text);
+	while (swaps_next(&rest, &device))
 		for (struct disk *d = facts->disks; d; d = d->next)
 			if (blob_has_prefix(device, d->device) && !d->in_use)
 				d->in_use = arena_printf(facts->arena, "%s is used as swap",
 							 facts_clean(facts->arena, device));
-	}
 }
 
 /* dm and md list themselves in the holders folder of what they stand on. */
@@ -88,16 +89,9 @@ static void use_holders(struct facts *facts, struct disk *disk, int sys_block, c
 void facts_use(const struct facts_source *from, struct facts *facts)
 {
 	_cleanup_free_ char *block = xasprintf("%s/block", from->sys);
-	_cleanup_free_ char *mounts = xasprintf("%s/self/mountinfo", from->proc);
 	_cleanup_close_ int sys_block = open(block, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line;
 
-	if (read_file(AT_FDCWD, mounts, MOUNTINFO_MAX, &text) == 0) {
-		rest = strbuf_blob(&text);
-		while (blob_token(&rest, '\n', &line))
-			use_mount(from, facts, sys_block, line);
-	}
+	use_mounts(from, facts, sys_block);
 	use_swaps(from, facts);
 	for (struct disk *d = facts->disks; d; d = d->next) {
 		use_holders(facts, d, sys_block, d->name, d->name);
