@@ -13,6 +13,8 @@ bulkhead-installer_LIBS := installer
 TESTS += test-installer
 test-installer_SRCS := $(wildcard installer/tests/*.c)
 test-installer_LIBS := installer
+# tests/test_faults.c
+test-installer_LDFLAGS := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=fsync
 CHECK_FAST += installer/tests/run-cases installer/tests/provision installer/tests/dialogue installer/tests/lab/replay-check
 
 FUZZ += fuzz-iommu-table
