@@ -1,5 +1,6 @@
 #include "runtime/firewall/script.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 static const char *family_name(int family)
@@ -57,6 +58,7 @@ static void add_verdict(struct strbuf *out, const struct client *c, bool accept)
 					: "reject with icmp admin-prohibited");
 }
 
+/* Protocols by number: nftables looks names up in /etc/protocols, which a minimal system lacks. */
 static void add_protocol(struct strbuf *out, const struct client *c, const struct rule *r)
 {
 	const char *icmp = c->family == 6 ? "icmpv6" : "icmp";
@@ -70,13 +72,13 @@ static void add_protocol(struct strbuf *out, const struct client *c, const struc
 			strbuf_printf(out, "%s dport %u-%u ", r->proto == PROTO_TCP ? "tcp" : "udp", r->ports[0],
 				      r->ports[1]);
 		else
-			strbuf_printf(out, "meta l4proto %s ", r->proto == PROTO_TCP ? "tcp" : "udp");
+			strbuf_printf(out, "meta l4proto %d ", r->proto == PROTO_TCP ? IPPROTO_TCP : IPPROTO_UDP);
 		break;
 	case PROTO_ICMP:
 		if (r->icmp_type >= 0)
 			strbuf_printf(out, "%s type %d ", icmp, r->icmp_type);
 		else
-			strbuf_printf(out, "meta l4proto %s ", c->family == 6 ? "ipv6-icmp" : "icmp");
+			strbuf_printf(out, "meta l4proto %d ", c->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 		break;
 	}
 }

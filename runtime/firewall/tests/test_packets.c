@@ -266,6 +266,28 @@ static void try_rules(void)
 	close(open_one);
 }
 
+/* The tables that every qube loads, in a system without netbase's lists of names. The second time replaces the first. */
+TEST(tables)
+{
+	static const char script[] =
+		"mount --make-rprivate /; for f in protocols services; do"
+		"  [ ! -e /etc/$f ] || mount --bind /dev/null /etc/$f; done;"
+		"mkdir -p $1/etc; ln -sfn $PWD/runtime/network/etc $1/etc/qubes;"
+		"for i in 1 2; do $2/socket/bin/qubes-network --root $1 tables; done";
+	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
+	const char *argv[] = {"unshare", "-m", "sh", "-ec", script, "sh", test_dir(), build, NULL};
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (geteuid() != 0) {
+		test_skip("needs root");
+		return;
+	}
+	CHECK(unshare(CLONE_NEWNET) == 0);
+	CHECK_INT(process_run(&(struct process){.argv = argv}), 0);
+	CHECK(setns(home, CLONE_NEWNET) == 0);
+	close(home);
+}
+
 TEST(packets)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
