@@ -1,0 +1,1 @@
+CHECK_FAST += runtime/packages/tests/run
