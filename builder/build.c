@@ -19,7 +19,7 @@
 struct request {
 	struct strv mirrors, operands;
 	const char *format, *keyring, *unpack, *store, *out, *cache;
-	bool relock, offline, plan, quiet;
+	bool relock, offline, plan, json, quiet;
 	long jobs, events;
 };
 
@@ -154,7 +154,7 @@ static int build(const struct request *q, const struct graph_options *o, struct 
 	    (r = find_goals(g, image, q, &goals, err)) < 0)
 		return r;
 	if (q->plan)
-		return graph_plan(g, goals.steps, goals.n, err);
+		return graph_plan(g, goals.steps, goals.n, q->json, err);
 	if (o->relock && (r = relock_images(g, err)) < 0)
 		return r;
 	if ((r = graph_run(g, goals.steps, goals.n, err)) < 0 ||
@@ -216,7 +216,8 @@ int cmd_build(int argc, char **argv)
 		 "downloads (default: $BULKHEAD_CACHE)"},
 		{"out", 'o', OPTION_STRING, &q.out, "DIR", "where results go (default: out)"},
 		{"plan", 0, OPTION_FLAG, &q.plan, NULL,
-		 "print the steps and whether they would run, do nothing"},
+		 "print the steps, whether they would run and why; do nothing"},
+		{"json", 0, OPTION_FLAG, &q.json, NULL, "--plan as JSON"},
 		{"jobs", 'j', OPTION_NUMBER, &q.jobs, "N", "steps at a time (default: 2)"},
 		{"events", 0, OPTION_NUMBER, &q.events, "FD",
 		 "write progress as JSON lines to this descriptor"},
@@ -240,6 +241,8 @@ int cmd_build(int argc, char **argv)
 		return options_wrong(&cmd, "expected one IMAGE");
 	if (q.unpack && strcmp(q.unpack, "dpkg") != 0)
 		return options_wrong(&cmd, "--unpack knows dpkg only");
+	if (q.json && !q.plan)
+		return options_wrong(&cmd, "--json is for --plan");
 	if (q.jobs > 64)
 		return options_wrong(&cmd, "more than 64 jobs");
 	if (q.events >= 0)

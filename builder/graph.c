@@ -31,6 +31,7 @@ void graph_free(struct graph *g)
 	for (size_t i = 0; i < g->n_steps; i++) {
 		free(g->steps[i]->id);
 		free(g->steps[i]->sentence);
+		free(g->steps[i]->reason);
 		strbuf_free(&g->steps[i]->inputs);
 		free(g->steps[i]);
 	}

@@ -22,6 +22,7 @@
 #include "builder/store.h"
 #include "common/base/error.h"
 #include "common/base/strbuf.h"
+#include "common/base/strv.h"
 
 enum step_kind { STEP_PACKAGES, STEP_BASE, STEP_ROOT, STEP_FOLDER, STEP_OUTPUT };
 
@@ -54,6 +55,7 @@ struct step {
 	int pid;	      /* of the process that makes it; 0: none */
 	int report_fd;
 	int64_t started; /* milliseconds */
+	char *reason;	 /* why it runs, once it does */
 };
 
 struct graph_options {
@@ -95,8 +97,10 @@ int graph_mark(struct graph *g, struct step *const *goals, size_t n, struct erro
 
 /* Makes the goals (builder/graph_run.c). Prints a line for each step that ran. */
 int graph_run(struct graph *g, struct step *const *goals, size_t n, struct error *err);
-/* Prints all steps of the goals, with whether they would run and why. */
-int graph_plan(struct graph *g, struct step *const *goals, size_t n, struct error *err);
+/* Prints all steps of the goals, with whether they would run and why (builder/graph_plan.c). */
+int graph_plan(struct graph *g, struct step *const *goals, size_t n, bool json, struct error *err);
+/* Why a step that is needed runs: what differs from its last build. Nothing for one that does not. */
+void step_reasons(const struct graph *g, const struct step *s, struct strv *reasons);
 
 /* Does the step's work, in the calling process: STORE entry made and committed (builder/steps.c).
  */

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "builder/graph.h"
+#include "builder/history.h"
+#include "builder/inputs.h"
 #include "common/base/alloc.h"
 #include "common/base/blob.h"
 #include "common/base/cleanup.h"
@@ -48,13 +50,17 @@ static _Noreturn void child_main(struct graph *g, struct step *s, int report_fd)
 
 static int start(struct graph *g, struct step *s, struct error *err)
 {
+	_cleanup_strv_ struct strv reasons = {0};
 	int fds[2];
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_errno(err, -errno, s->id, "pipe");
+	step_reasons(g, s, &reasons);
+	free(s->reason);
+	s->reason = inputs_summary(&reasons);
 	fflush(NULL);
-	event_emit("build.step", "id", s->id, "sentence", s->sentence, "key", s->key, NULL);
+	event_emit("build.step", "id", s->id, "sentence", s->sentence, "key", s->key, "reason", s->reason, NULL);
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
@@ -114,9 +120,10 @@ static int reap(struct graph *g, struct error *err)
 			r = take_report(s, err);
 		} else {
 			s->present = true;
+			history_write(g->store, s->id, &s->inputs, now_ms() - s->started);
 			if (!g->options->quiet)
-				printf("%7.1f s  %s: %s\n", (double)(now_ms() - s->started) / 1000,
-				       s->id, s->sentence);
+				printf("%7.1f s  %s: %s (%s)\n", (double)(now_ms() - s->started) / 1000,
+				       s->id, s->sentence, s->reason);
 			event_emit("build.done", "id", s->id, "key", s->key, NULL);
 		}
 		close(s->report_fd);
@@ -174,6 +181,14 @@ static int advance(struct graph *g, struct step *const *goals, size_t n, struct 
 	return done;
 }
 
+/* What was found counts as built: the next plan compares with this build. */
+static void remember(const struct graph *g)
+{
+	for (size_t i = 0; i < g->n_steps; i++)
+		if (g->steps[i]->present)
+			history_write(g->store, g->steps[i]->id, &g->steps[i]->inputs, -1);
+}
+
 int graph_run(struct graph *g, struct step *const *goals, size_t n, struct error *err)
 {
 	int r;
@@ -183,34 +198,7 @@ int graph_run(struct graph *g, struct step *const *goals, size_t n, struct error
 			break;
 	if (r < 0)
 		stop_all(g);
+	else
+		remember(g);
 	return r < 0 ? r : 0;
-}
-
-static const char *reason(const struct step *s, char *buffer, size_t size)
-{
-	if (s->present)
-		return "done";
-	if (!s->needed)
-		return "not needed";
-	for (size_t i = 0; i < s->n_deps; i++)
-		if (!s->deps[i]->present) {
-			snprintf(buffer, size, "%s after %s",
-				 s->known ? "runs" : "perhaps runs, if changed,", s->deps[i]->id);
-			return buffer;
-		}
-	return "runs: this result is not in the store";
-}
-
-int graph_plan(struct graph *g, struct step *const *goals, size_t n, struct error *err)
-{
-	char buffer[256];
-	int r = graph_mark(g, goals, n, err);
-
-	for (size_t i = 0; r == 0 && i < g->n_steps; i++) {
-		const struct step *s = g->steps[i];
-
-		printf("%-32s %-16.12s %s (%s)\n", s->id, s->known ? s->key : "?", s->sentence,
-		       reason(s, buffer, sizeof(buffer)));
-	}
-	return r;
 }

@@ -12,3 +12,6 @@ test-store_LIBS := builder
 TESTS += test-graph
 test-graph_SRCS := builder/tests/test_graph.c
 test-graph_LIBS := builder
+TESTS += test-inputs
+test-inputs_SRCS := builder/tests/test_inputs.c
+test-inputs_LIBS := builder

@@ -2,6 +2,7 @@
  * Promise: what is in the store is found without what it was made from, and a change reaches only
  * the steps that depend on it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "builder/graph.h"
+#include "builder/history.h"
+#include "builder/inputs.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
@@ -183,4 +186,75 @@ TEST(same_packages_share_their_base)
 	close_world(&a);
 	close_world(&b);
 	end_world(&a);
+}
+
+static void check_reason(struct world *w, const struct step *s, const char *want)
+{
+	_cleanup_strv_ struct strv reasons = {0};
+	_cleanup_free_ char *text = NULL;
+	_cleanup_error_ struct error err = {0};
+
+	CHECK_INT(graph_mark(w->graph, w->image->outputs, 2, &err), 0);
+	step_reasons(w->graph, s, &reasons);
+	text = inputs_summary(&reasons);
+	CHECK_STR(text, want);
+}
+
+TEST(a_step_says_why_it_runs)
+{
+	struct world w;
+	_cleanup_error_ struct error err = {0};
+
+	new_world(&w);
+	if (open_world(&w, "b")) {
+		check_reason(&w, w.image->base, "was never built here");
+		finish(&w, w.image->base);
+		finish(&w, w.image->root);
+		finish(&w, w.image->outputs[1]);
+		CHECK_INT(graph_run(w.graph, w.image->outputs, 2, &err), 0);
+		check_reason(&w, w.image->root, "");
+	}
+	close_world(&w);
+	write_text(w.folder, "templates/b.overlay/etc/x", xstrdup("two"));
+	if (open_world(&w, "b")) {
+		check_reason(&w, w.image->root, "overlay changed");
+		check_reason(&w, w.image->outputs[1], "step b:root changed");
+	}
+	close_world(&w);
+	write_text(w.folder, "templates/b.overlay/etc/x", xstrdup("one"));
+	if (open_world(&w, "b")) {
+		_cleanup_free_ char *path = NULL;
+
+		check_reason(&w, w.image->root, "");
+		path = store_entry_path(w.store, w.image->root->key, NULL);
+		CHECK_INT(remove_tree(AT_FDCWD, path), 0);
+		path = (free(path), store_entry_path(w.store, w.image->outputs[1]->key, NULL));
+		CHECK_INT(remove_tree(AT_FDCWD, path), 0);
+	}
+	close_world(&w);
+	if (open_world(&w, "b")) {
+		check_reason(&w, w.image->root, "its result is no longer in the store");
+	}
+	close_world(&w);
+	end_world(&w);
+}
+
+TEST(history_keeps_the_time_of_a_run)
+{
+	struct world w;
+	struct history h;
+	struct strbuf text = {.p = (char[]){"a 1\n"}, .n = 4}, other = {.p = (char[]){"a 2\n"}, .n = 4};
+
+	new_world(&w);
+	if (open_world(&w, "a")) {
+		CHECK_INT(history_read(w.store, "a:root", &h), -ENOENT);
+		history_write(w.store, "a:root", &text, 1234);
+		history_write(w.store, "a:root", &other, -1);
+		CHECK_INT(history_read(w.store, "a:root", &h), 0);
+		CHECK_INT(h.ms, 1234);
+		CHECK_STR(h.inputs.p, "a 2\n");
+		history_free(&h);
+	}
+	close_world(&w);
+	end_world(&w);
 }
