@@ -9,6 +9,7 @@
 #include "builder/graph.h"
 #include "builder/image/output.h"
 #include "builder/publish.h"
+#include "builder/records.h"
 #include "builder/relock.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -18,7 +19,7 @@
 
 struct request {
 	struct strv mirrors, operands;
-	const char *format, *keyring, *unpack, *store, *out, *cache;
+	const char *format, *keyring, *unpack, *store, *out, *cache, *key;
 	bool relock, offline, plan, json, quiet;
 	long jobs, events;
 };
@@ -33,7 +34,8 @@ struct goal {
 struct goals {
 	struct step *steps[STEP_DEPS_MAX];
 	struct goal goals[STEP_DEPS_MAX];
-	size_t n;
+	size_t n;	/* those that are handed out */
+	size_t n_steps; /* and, after them, what their records are made from */
 };
 
 static const struct {
@@ -103,6 +105,20 @@ static int find_goals(struct graph *g, struct image *image, const struct request
 	return 0;
 }
 
+/* The roots that manifests are made from, which a store may have lost. */
+static void add_sources_of_records(const struct graph *g, const struct image *image, struct goals *goals)
+{
+	goals->n_steps = goals->n;
+	for (size_t i = 0; i < g->n_images && goals->n_steps < STEP_DEPS_MAX; i++) {
+		const char *const *name = image->definition->images;
+
+		while (*name && strcmp(*name, g->images[i]->definition->name) != 0)
+			name++;
+		if (g->images[i]->root && (*name || g->images[i] == image))
+			goals->steps[goals->n_steps++] = g->images[i]->root;
+	}
+}
+
 static int publish_goal(const struct graph *g, struct step *s, const struct goal *goal,
 			const struct request *q, struct error *err)
 {
@@ -133,6 +149,20 @@ static int publish(const struct graph *g, const struct goals *goals, const struc
 	return r;
 }
 
+static int write_records(const struct graph *g, struct image *image, const struct goals *goals,
+			 const struct request *q, struct error *err)
+{
+	_cleanup_free_ char *medium = NULL;
+	struct records records = {
+		.graph = g, .image = image, .goals = goals->steps, .n_goals = goals->n, .key = q->key};
+
+	for (size_t i = 0; i < goals->n && !medium; i++)
+		if (goals->goals[i].kind == OUTPUT_ISO)
+			medium = publish_medium_name(g, goals->goals[i].name);
+	records.medium = medium;
+	return goals->n ? records_write(&records, err) : 0;
+}
+
 static void say_locks(const struct graph *g)
 {
 	for (size_t i = 0; i < g->n_images; i++)
@@ -153,12 +183,13 @@ static int build(const struct request *q, const struct graph_options *o, struct 
 	if ((r = graph_add_image(g, q->operands.v[0], &image, err)) < 0 ||
 	    (r = find_goals(g, image, q, &goals, err)) < 0)
 		return r;
+	add_sources_of_records(g, image, &goals);
 	if (q->plan)
-		return graph_plan(g, goals.steps, goals.n, q->json, err);
+		return graph_plan(g, goals.steps, goals.n_steps, q->json, err);
 	if (o->relock && (r = relock_images(g, err)) < 0)
 		return r;
-	if ((r = graph_run(g, goals.steps, goals.n, err)) < 0 ||
-	    (r = publish(g, &goals, q, err)) < 0)
+	if ((r = graph_run(g, goals.steps, goals.n_steps, err)) < 0 ||
+	    (r = publish(g, &goals, q, err)) < 0 || (r = write_records(g, image, &goals, q, err)) < 0)
 		return r;
 	if (!q->quiet)
 		say_locks(g);
@@ -215,6 +246,8 @@ int cmd_build(int argc, char **argv)
 		{"cache", 0, OPTION_STRING, &q.cache, "DIR",
 		 "downloads (default: $BULKHEAD_CACHE)"},
 		{"out", 'o', OPTION_STRING, &q.out, "DIR", "where results go (default: out)"},
+		{"key", 'k', OPTION_STRING, &q.key, "FILE",
+		 "secret key that signs SHA256SUMS of a medium (see 'bulkhead key')"},
 		{"plan", 0, OPTION_FLAG, &q.plan, NULL,
 		 "print the steps, whether they would run and why; do nothing"},
 		{"json", 0, OPTION_FLAG, &q.json, NULL, "--plan as JSON"},

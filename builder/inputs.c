@@ -16,6 +16,7 @@ static const struct word {
 } words[] = {
 	{"package", "package", NAMED}, {"local", "our package", NAMED}, {"step", "step", NAMED},
 	{"file", "file", NAMED},       {"suite", "suite", SET},		{"component", "component", SET},
+	{"result", "result", NAMED},
 	{"arg", "argument", SET},      {"module", "module", SET},	{"base", "the builder's base", ONE},
 	{"root", "the builder's root", ONE}, {"folder", "the builder's folder or the definition's", ONE},
 	{"output", "the builder's writer", ONE},

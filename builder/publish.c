@@ -115,10 +115,16 @@ int publish_file(const struct graph *g, const struct step *s, const char *name, 
 	return publish_to(g, s, name, folder, as, err);
 }
 
-int publish_medium(const struct graph *g, const struct step *s, const char *name, struct error *err)
+char *publish_medium_name(const struct graph *g, const char *name)
 {
 	size_t n = strlen(name), stem = n > 4 && !strcmp(name + n - 4, ".iso") ? n - 4 : n;
-	_cleanup_free_ char *as = xasprintf("%.*s-%s.iso", (int)stem, name, g->options->version);
+
+	return xasprintf("%.*s-%s.iso", (int)stem, name, g->options->version);
+}
+
+int publish_medium(const struct graph *g, const struct step *s, const char *name, struct error *err)
+{
+	_cleanup_free_ char *as = publish_medium_name(g, name);
 
 	return publish_to(g, s, name, g->options->out, as, err);
 }

@@ -10,6 +10,8 @@
  */
 int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
 		 struct error *err);
+/* "NAME-VERSION.iso" for an output NAME.iso; the caller's. */
+char *publish_medium_name(const struct graph *g, const char *name);
 /* A finished medium, as OUT/NAME-VERSION.iso for an output NAME.iso. */
 int publish_medium(const struct graph *g, const struct step *s, const char *name,
 		   struct error *err);
