@@ -13,7 +13,7 @@ enum { EXIT_COMPILE = 1, EXIT_CHANGED = 2, EXIT_FAILED = 20, EXIT_USAGE = 64, EX
 
 struct request {
 	struct salt salt;
-	const char *command, *grains;
+	const char *command, *grains, *pillar, *wrong;
 	struct strv operands;
 	size_t failed, changed;
 };
@@ -47,6 +47,8 @@ static void work(struct heap *h, void *data)
 	salt_prepare(s);
 	if (s->pillar_roots.n)
 		salt_load_pillar(s);
+	if (r->pillar)
+		salt_pillar_add(s, yaml_parse(h, "pillar=", value_string(h, r->pillar)->s));
 	if (!strcmp(r->command, "render")) {
 		struct blob text = salt_render(s, r->operands.v[0]);
 
@@ -81,16 +83,32 @@ static int open_state(struct salt *s)
 	return s->journal < 0 ? s->journal : 0;
 }
 
-static void take_words(struct request *r, const struct strv *words)
+/* Salt's arguments NAME=VALUE; what would change the result and is not known is refused. */
+static bool take_setting(struct request *r, const char *word)
 {
-	for (size_t i = 1; i < words->n; i++) {
-		const char *w = words->v[i];
+	const char *value = strchr(word, '=') + 1;
+	size_t n = (size_t)(value - word);
 
-		if (!strcasecmp(w, "test=true"))
-			r->salt.test = true;
-		else if (strcasecmp(w, "test=false"))
-			strv_push(&r->operands, w);
-	}
+	if (!strncmp(word, "test=", n))
+		r->salt.test = !strcasecmp(value, "true") || !strcmp(value, "1");
+	else if (!strncmp(word, "pillar=", n))
+		r->pillar = value;
+	else if (!strncmp(word, "saltenv=", n) || !strncmp(word, "pillarenv=", n))
+		return !strcmp(value, "base");
+	else
+		return !strncmp(word, "queue=", n) || !strncmp(word, "concurrent=", n);
+	return true;
+}
+
+/* The wrong word, or NULL. */
+static const char *take_words(struct request *r, const struct strv *words)
+{
+	for (size_t i = 1; i < words->n; i++)
+		if (!strchr(words->v[i], '='))
+			strv_push(&r->operands, words->v[i]);
+		else if (!take_setting(r, words->v[i]))
+			return words->v[i];
+	return NULL;
 }
 
 static void request_end(struct request *r)
@@ -134,7 +152,9 @@ int main(int argc, char **argv)
 	    (!strcmp(words.v[0], "render") && words.n != 2))
 		return options_wrong(&cmd, "a command is needed: render, show-low or apply"), EXIT_USAGE;
 	r.command = words.v[0];
-	take_words(&r, &words);
+	r.wrong = take_words(&r, &words);
+	if (r.wrong)
+		return options_wrong(&cmd, "%s is not supported", r.wrong), EXIT_USAGE;
 	r.salt.test |= plan;
 	if (!r.salt.file_roots.n)
 		strv_push(&r.salt.file_roots, "/srv/salt");
@@ -152,5 +172,5 @@ int main(int argc, char **argv)
 	code = code < 0 ? EXIT_COMPILE : heap_try(&r.salt.h, work, &r) < 0 ? EXIT_COMPILE : 0;
 	if (code && err.cause)
 		error_print("salt-lite", &err);
-	return code ? code : r.failed ? EXIT_FAILED : detailed && r.changed ? EXIT_CHANGED : 0;
+	return code ? code : r.failed || r.salt.journal_failed ? EXIT_FAILED : detailed && r.changed ? EXIT_CHANGED : 0;
 }

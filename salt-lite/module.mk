@@ -8,13 +8,13 @@ salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c gl
 salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 
-salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c grains.c render.c run.c states.c top.c) \
+salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c grains.c render.c requisite.c run.c states.c top.c) \
 	$(addprefix salt-lite/states/,command.c file.c qvm.c)
 salt-engine_LIBS := salt-jinja qubesadmin
 
 BINS += salt-lite qubesctl
 XEN_BINS += salt-lite qubesctl
-qubesctl_SRCS := salt-lite/qubesctl.c
+qubesctl_SRCS := $(addprefix salt-lite/control/,main.c roots.c targets.c top.c)
 qubesctl_LIBS := common
 salt-lite_SRCS := salt-lite/main.c
 salt-lite_LIBS := salt-engine

@@ -77,14 +77,19 @@ int journal_open(int dirfd, const char *path, struct strbuf *text)
 	return r < 0 ? r : take_fd(&fd);
 }
 
-int journal_append(int fd, const char *text)
+int journal_note(int fd, const char *text)
 {
 	_cleanup_free_ char *line = NULL;
 	char hex[SHA256_HEX];
-	int r;
 
 	sha256_hex(text, strlen(text), hex);
 	line = xasprintf("%.*s %s\n", CHECK, hex, text);
-	r = write_all(fd, line, strlen(line));
+	return write_all(fd, line, strlen(line));
+}
+
+int journal_append(int fd, const char *text)
+{
+	int r = journal_note(fd, text);
+
 	return r < 0 ? r : fsync(fd) ? -errno : 0;
 }

@@ -19,5 +19,7 @@ int journal_open(int dirfd, const char *path, struct strbuf *text);
 int journal_read(int dirfd, const char *path, struct strbuf *text);
 /* One line of text without a line end in it. */
 int journal_append(int fd, const char *text);
+/* The same without waiting for the disk: many lines, then one fsync() by the caller. */
+int journal_note(int fd, const char *text);
 /* Cuts the next line off a log as it lies in a file; false at its end and at the first line that does not hold. */
 bool journal_next(struct blob *rest, struct blob *line);

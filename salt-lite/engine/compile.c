@@ -1,10 +1,8 @@
 /* State files to a plan: include, extend, exclude, names, order, requisites. */
-#include <fnmatch.h>
-
 #include "salt-lite/engine/salt.h"
 #include "salt-lite/value/yaml.h"
 
-enum { ORDER_LAST = INT32_MAX, ORDER_FIRST_DEFAULT = 10000 };
+enum { ORDER_LAST = INT32_MAX, ORDER_FIRST_DEFAULT = 10000, CHAIN_MAX = 5000 };
 
 const struct value *arg(const struct chunk *c, const char *name)
 {
@@ -294,38 +292,6 @@ static void apply_exclude(struct salt *s, const struct value *list)
 	s->n_chunks = kept;
 }
 
-/* Requisites: which states one names. */
-
-bool requisite_matches(struct salt *s, const struct chunk *c, const struct value *item)
-{
-	const char *module = NULL, *what;
-
-	if (item->kind == V_MAP && item->map.n == 1) {
-		module = value_cstr(&s->h, item->map.pairs[0].key);
-		what = value_cstr(&s->h, item->map.pairs[0].value);
-	} else {
-		what = text_of(s, item, "a requisite");
-	}
-	if (module && !strcmp(module, "sls"))
-		return !fnmatch(what, c->sls, 0);
-	if (module && !strcmp(module, "id"))
-		module = NULL;
-	return (!module || !strcmp(module, c->module)) && (!fnmatch(what, c->id, 0) || !fnmatch(what, c->name, 0));
-}
-
-static size_t requisite_targets(struct salt *s, const struct value *item, void (*each)(struct salt *, struct chunk *, void *),
-				void *data)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->n_chunks; i++)
-		if (requisite_matches(s, s->chunks[i], item)) {
-			each(s, s->chunks[i], data);
-			n++;
-		}
-	return n;
-}
-
 static const struct value *requisite_list(struct salt *s, const struct chunk *c, const char *kind)
 {
 	const struct value *v = arg(c, kind);
@@ -337,17 +303,25 @@ static const struct value *requisite_list(struct salt *s, const struct chunk *c,
 
 struct addition {
 	const char *kind;
+	size_t slot;
 	const struct value *source;
 };
 
 static void add_requisite(struct salt *s, struct chunk *target, void *data)
 {
 	const struct addition *a = data;
-	struct value *more = map_new(&s->h), *list = list_new(&s->h);
+	struct value **own = &target->grown[a->slot];
 
-	list_push(&s->h, list, a->source);
-	map_set_str(&s->h, more, a->kind, list);
-	merge_args(s, target->args, more);
+	/* Its own list once, then it grows in place: many states may name the same one. */
+	if (!*own) {
+		const struct value *old = arg(target, a->kind) ? arg_list(s, target, a->kind) : NULL;
+
+		*own = list_new(&s->h);
+		for (size_t i = 0; old && i < old->list.n; i++)
+			list_push(&s->h, *own, old->list.items[i]);
+		map_set_str(&s->h, target->args, a->kind, *own);
+	}
+	list_push(&s->h, *own, a->source);
 }
 
 static _Noreturn void no_target(struct salt *s, const struct chunk *c, const char *kind, const struct value *item)
@@ -362,17 +336,23 @@ static _Noreturn void no_target(struct salt *s, const struct chunk *c, const cha
 /* "x_in: - y" is "x: - this" at y. */
 static void expand_in(struct salt *s)
 {
-	static const char *const kinds[] = {"require", "watch", "onchanges", "onfail", "prereq", "listen", "use"};
+	static const char *const kinds[REQUISITE_KINDS][2] = {
+		{"require", "require_in"}, {"watch", "watch_in"},   {"onchanges", "onchanges_in"}, {"onfail", "onfail_in"},
+		{"prereq", "prereq_in"},   {"listen", "listen_in"}, {"use", "use_in"}};
 
 	for (size_t i = 0; i < s->n_chunks; i++)
-		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-			const char *in = arena_printf(s->h.arena, "%s_in", kinds[k]);
+		for (size_t k = 0; k < REQUISITE_KINDS; k++) {
+			const char *in = kinds[k][1];
 			const struct value *list = requisite_list(s, s->chunks[i], in);
-			struct value *self = map_new(&s->h);
-			struct addition a = {kinds[k], self};
+			struct value *self;
+			struct addition a;
 
+			if (!list)
+				continue;
+			self = map_new(&s->h);
+			a = (struct addition){kinds[k][0], k, self};
 			map_set_str(&s->h, self, s->chunks[i]->module, value_string(&s->h, s->chunks[i]->id));
-			for (size_t m = 0; list && m < list->list.n; m++)
+			for (size_t m = 0; m < list->list.n; m++)
 				if (!requisite_targets(s, list->list.items[m], add_requisite, &a))
 					no_target(s, s->chunks[i], in, list->list.items[m]);
 		}
@@ -412,6 +392,8 @@ static void visit(struct salt *s, struct chunk *c)
 
 	if (c->mark == CHUNK_DONE)
 		return;
+	if (++s->depth > CHAIN_MAX)
+		heap_fail(&s->h, "a chain of more than %d states that need each other ends at '%s'", CHAIN_MAX, c->id);
 	c->mark = CHUNK_VISITING;
 	for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
 		const struct value *list = requisite_list(s, c, before[k]);
@@ -420,6 +402,7 @@ static void visit(struct salt *s, struct chunk *c)
 			if (!requisite_targets(s, list->list.items[i], visit_target, c))
 				no_target(s, c, before[k], list->list.items[i]);
 	}
+	s->depth--;
 	c->mark = CHUNK_DONE;
 	s->plan[s->n_plan++] = c;
 }
@@ -469,6 +452,7 @@ void salt_compile(struct salt *s, const struct strv *sls)
 		apply_extend(s, s->extends->list.items[i]);
 	for (size_t i = 0; i < s->excludes->list.n; i++)
 		apply_exclude(s, s->excludes->list.items[i]);
+	requisite_index(s);
 	expand_in(s);
 	order_chunks(s);
 }

@@ -1,5 +1,6 @@
 /* Functions that templates call as salt['name'](...). */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "common/sys/file.h"
 #include "salt-lite/engine/salt.h"
@@ -53,9 +54,22 @@ FUNCTION(cmd_retcode) { (void)self; return command(h, c, true); }
 FUNCTION(file_exists)
 {
 	struct blob path = call_text(h, c, 0, "path", "");
+	struct stat st;
 
 	(void)self;
-	return value_bool(access(rooted(salt_of(h), arena_strndup(h->arena, path.p, path.n)), F_OK) == 0);
+	/* As Salt: a folder is no file. */
+	return value_bool(stat(rooted(salt_of(h), arena_strndup(h->arena, path.p, path.n)), &st) == 0 &&
+			  !S_ISDIR(st.st_mode));
+}
+
+FUNCTION(directory_exists)
+{
+	struct blob path = call_text(h, c, 0, "path", "");
+	struct stat st;
+
+	(void)self;
+	return value_bool(stat(rooted(salt_of(h), arena_strndup(h->arena, path.p, path.n)), &st) == 0 &&
+			  S_ISDIR(st.st_mode));
 }
 
 /* The group file is read by us: no library loads modules for it. */
@@ -99,7 +113,7 @@ static const struct value *find_function(struct heap *h, const struct value *sel
 	} functions[] = {{"pillar.get", pillar_get},   {"grains.get", grains_get}, {"cmd.shell", cmd_shell},
 			 {"cmd.run", cmd_shell},       {"cmd.run_stdout", cmd_shell}, {"cmd.retcode", cmd_retcode},
 			 {"group.info", group_info},   {"file.file_exists", file_exists},
-			 {"file.directory_exists", file_exists}, {"test.ping", test_ping}, {"qvm.check", qvm_check}};
+			 {"file.directory_exists", directory_exists}, {"test.ping", test_ping}, {"qvm.check", qvm_check}};
 	const char *name = value_cstr(h, c->args[0]);
 
 	if (self)

@@ -113,25 +113,30 @@ int shell_run(struct salt *s, const char *command, const char *user, const char 
 /* Requisites. */
 
 struct tally {
+	const struct chunk *of;
 	size_t n, ok, failed, changed;
 };
+
+static void count_target(struct salt *s, struct chunk *target, void *data)
+{
+	struct tally *t = data;
+
+	(void)s;
+	if (target == t->of)
+		return;
+	t->n++;
+	t->ok += target->outcome == OUTCOME_SAME || target->outcome == OUTCOME_CHANGED;
+	t->failed += target->outcome == OUTCOME_FAILED;
+	t->changed += target->outcome == OUTCOME_CHANGED;
+}
 
 static struct tally count(struct salt *s, const struct chunk *c, const char *kind)
 {
 	const struct value *list = arg(c, kind) ? arg_list(s, c, kind) : NULL;
-	struct tally t = {0};
+	struct tally t = {.of = c};
 
 	for (size_t i = 0; list && i < list->list.n; i++)
-		for (size_t k = 0; k < s->n_chunks; k++) {
-			const struct chunk *target = s->chunks[k];
-
-			if (target == c || !requisite_matches(s, target, list->list.items[i]))
-				continue;
-			t.n++;
-			t.ok += target->outcome == OUTCOME_SAME || target->outcome == OUTCOME_CHANGED;
-			t.failed += target->outcome == OUTCOME_FAILED;
-			t.changed += target->outcome == OUTCOME_CHANGED;
-		}
+		requisite_targets(s, list->list.items[i], count_target, &t);
 	return t;
 }
 
@@ -231,16 +236,18 @@ static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt
 	}
 }
 
-static bool common_parameter(const char *key)
+bool parameter_common(const char *key)
 {
-	static const char common[] =
-		" name names order require require_any require_in watch watch_any watch_in onchanges onchanges_any "
-		"onchanges_in onfail onfail_any onfail_all onfail_in listen listen_in use use_in onlyif unless creates "
-		"check_cmd retry failhard require-in ";
-	char word[64];
+	static const char *const common[] = {
+		"name",		"names",      "order",	   "require",	   "require_any",   "require_in",   "require-in",
+		"watch",	"watch_any",  "watch_in",  "onchanges",	   "onchanges_any", "onchanges_in", "onfail",
+		"onfail_any",	"onfail_all", "onfail_in", "listen",	   "listen_in",	    "use",	    "use_in",
+		"onlyif",	"unless",     "creates",   "check_cmd",	   "retry",	    "failhard"};
 
-	snprintf(word, sizeof(word), " %.60s ", key);
-	return strstr(common, word) != NULL;
+	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+		if (!strcmp(common[i], key))
+			return true;
+	return false;
 }
 
 static bool parameters_known(struct salt *s, struct chunk *c, const struct state_function *f)
@@ -253,7 +260,7 @@ static bool parameters_known(struct salt *s, struct chunk *c, const struct state
 		const char *key = value_cstr(&s->h, c->args->map.pairs[i].key);
 		const char *word = arena_printf(s->h.arena, " %s ", key);
 
-		if (common_parameter(key) || strstr(list, word))
+		if (parameter_common(key) || strstr(list, word))
 			continue;
 		result_fail(s, c, "%s.%s has no parameter '%s'", c->module, c->function, key);
 		return false;
@@ -331,18 +338,37 @@ static void report(struct salt *s, struct chunk *c)
 	putchar('\n');
 }
 
+static void journal_wrong(struct salt *s, int r)
+{
+	fprintf(stderr, "salt-lite: the journal cannot be written: %s; what was done is not noted from here on\n",
+		strerror(-r));
+	s->journal_failed = true;
+}
+
+/* Lines wait for the end of the run to be on the disk, but for failures: those are read after a crash. */
+static void journal_keep(struct salt *s)
+{
+	if (s->journal >= 0 && !s->journal_failed && fsync(s->journal) < 0)
+		journal_wrong(s, -errno);
+}
+
 /* What was applied, without any content: names only. */
 static void journal(struct salt *s, const struct chunk *c)
 {
 	static const char *const words[] = {"none", "skipped", "failed", "same", "changed"};
 	char *line;
+	int r;
 
-	if (s->journal < 0 || s->test)
+	if (s->journal < 0 || s->test || s->journal_failed)
 		return;
 	line = arena_printf(s->h.arena, "%s %s.%s %s %s", words[c->outcome], c->module, c->function, c->sls, c->id);
 	for (char *p = line; *p; p++)
 		*p = *p == '\n' ? ' ' : *p;
-	journal_append(s->journal, line);
+	r = journal_note(s->journal, line);
+	if (r < 0)
+		journal_wrong(s, r);
+	else if (c->outcome == OUTCOME_FAILED)
+		journal_keep(s);
 }
 
 static void run_listeners(struct salt *s, size_t *failed)
@@ -379,6 +405,7 @@ size_t salt_run(struct salt *s, size_t *changed)
 			break;
 	}
 	run_listeners(s, &failed);
+	journal_keep(s);
 	printf("\nSummary for %s\n------------\nSucceeded: %zu (%s=%zu)\nFailed:    %zu\n------------\n"
 	       "Total states run:     %zu\n",
 	       s->id, s->n_plan - failed, s->test ? "unchanged" : "changed",

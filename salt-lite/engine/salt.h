@@ -17,6 +17,8 @@ struct result {
 	struct text comment;
 };
 
+enum { REQUISITE_KINDS = 7 };
+
 struct chunk {
 	const char *sls, *id, *name, *module, *function;
 	struct value *args; /* parameters and requisites, by name */
@@ -25,7 +27,14 @@ struct chunk {
 	enum { CHUNK_NEW, CHUNK_VISITING, CHUNK_DONE } mark;
 	enum outcome outcome;
 	struct result result;
-	bool reported;
+	struct value *grown[REQUISITE_KINDS]; /* requisites that others added with _in */
+};
+
+/* A name that requisites use for a state: its ID, its name or its state file. */
+struct index_entry {
+	const char *text;
+	bool sls;
+	struct chunk *chunk;
 };
 
 struct salt {
@@ -47,8 +56,12 @@ struct salt {
 	size_t n_chunks, cap_chunks;
 	struct chunk **plan;
 	size_t n_plan;
+	struct index_entry *index; /* sorted by text */
+	size_t n_index;
+	unsigned depth; /* of the chain of requisites that is followed now */
 	int lock;
 	int journal;
+	bool journal_failed;
 };
 
 /* Fills what templates see (salt, grains, pillar ...). Grains are gathered unless they are set. */
@@ -57,6 +70,8 @@ void salt_prepare(struct salt *s);
 struct blob salt_render(struct salt *s, const char *name);
 /* Renders the pillar's top file and what it names for s->id. */
 void salt_load_pillar(struct salt *s);
+/* A mapping over what the pillar holds. */
+void salt_pillar_add(struct salt *s, const struct value *more);
 /* Loads state files (dotted names) or, with none, those that the top file names; then orders them into s->plan. */
 void salt_compile(struct salt *s, const struct strv *sls);
 /* Runs the plan; prints what each state did. Returns the number of failed states. */
@@ -73,8 +88,13 @@ bool salt_read(struct salt *s, const char *name, struct blob *text, const char *
 struct blob salt_template(struct salt *s, const char *name, const char *sls, struct blob text,
 			  const struct value *context);
 
-/* Whether a requisite names this state. */
-bool requisite_matches(struct salt *s, const struct chunk *c, const struct value *item);
+/* Calls each() for every state that a member of a requisite names, in their order; returns how many there were. */
+size_t requisite_targets(struct salt *s, const struct value *item,
+			 void (*each)(struct salt *s, struct chunk *target, void *data), void *data);
+/* Makes the index that requisite_targets() looks into, of the chunks as they are now. */
+void requisite_index(struct salt *s);
+/* Parameters that every state has: requisites, conditions, order and the like. */
+bool parameter_common(const char *key);
 
 /* State functions. */
 struct state_function {

@@ -202,6 +202,13 @@ static void merge_deep(struct salt *s, struct value *into, const struct value *m
 	}
 }
 
+void salt_pillar_add(struct salt *s, const struct value *more)
+{
+	if (more->kind != V_MAP)
+		heap_fail(&s->h, "a pillar is a mapping, not %s", value_kind_name(more));
+	merge_deep(s, (struct value *)(uintptr_t)s->pillar, more);
+}
+
 void salt_load_pillar(struct salt *s)
 {
 	_cleanup_strv_ struct strv names = {0};

@@ -419,7 +419,25 @@ static void power(struct qube *q, bool needed, const char *method)
 }
 
 static void step_start(struct qube *q) { power(q, !running(q->s, q->name), "admin.vm.Start"); }
-static void step_shutdown(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Shutdown"); }
+
+/* Always waits; what does not end in its time is killed when the flag says so. */
+static void step_shutdown(struct qube *q)
+{
+	const char *message;
+
+	if (!running(q->s, q->name)) {
+		result_say(q->s, q->c, "[SKIP] %s is halted already", q->name);
+		return;
+	}
+	note(q, "power", "Shutdown");
+	if (q->s->test || call(q->s, q->name, "admin.vm.Shutdown", flag(q, "force") ? "force+wait" : "wait", NULL, NULL, &message))
+		return;
+	if (flag(q, "kill"))
+		change(q, "admin.vm.Kill", NULL, NULL);
+	else
+		result_fail(q->s, q->c, "%s does not shut down: %s", q->name, message);
+}
+
 static void step_kill(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Kill"); }
 static void step_pause(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Pause"); }
 static void step_unpause(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Unpause"); }
@@ -490,10 +508,7 @@ static void vm_step(struct salt *s, struct chunk *c, const char *name, bool may_
 
 static bool step_known(const char *key)
 {
-	static const char other[] = " actions name require require_in require-in watch onchanges onlyif unless order "
-				    "watch_in onchanges_in failhard ";
-
-	return step_find(key) || strstr(other, key);
+	return step_find(key) || !strcmp(key, "actions") || parameter_common(key);
 }
 
 static void qvm_vm(struct salt *s, struct chunk *c)
