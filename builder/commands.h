@@ -8,12 +8,14 @@ enum exit_code {
 	EXIT_CODE_OK = 0,
 	EXIT_CODE_FAILED = 1, /* one line on stderr says what */
 	EXIT_CODE_USAGE = 2,
+	EXIT_CODE_DIFFERENT = 3, /* diff: done, and there are differences */
 };
 
 /* argv[0] is the subcommand's name. Returns an exit code, having printed the one line itself. */
 typedef int command_fn(int argc, char **argv);
 
 command_fn cmd_build; /* builder/build.c */
+command_fn cmd_diff, cmd_shell, cmd_why; /* builder/inspect/ */
 command_fn cmd_gc;    /* builder/gc.c */
 command_fn cmd_lock;  /* builder/lock/ */
 command_fn cmd_key, cmd_sign, cmd_verify, cmd_write; /* builder/medium/ */

@@ -11,11 +11,14 @@ static const struct {
 	command_fn *run;
 } commands[] = {
 	{"build", "build an image from its lock", cmd_build},
+	{"diff", "say what differs between two builds", cmd_diff},
 	{"gc", "remove old results from the store", cmd_gc},
 	{"key", "make a key pair for signing", cmd_key},
 	{"lock", "resolve an image's packages and write its lock", cmd_lock},
+	{"shell", "run a shell in a throw-away copy of an image", cmd_shell},
 	{"sign", "sign a list of digests", cmd_sign},
 	{"verify", "compare an image or a stick with what promises it", cmd_verify},
+	{"why", "say what put a path into an image", cmd_why},
 	{"write", "write an image to a stick", cmd_write},
 };
 
