@@ -4,15 +4,24 @@ filecopy_SRCS := $(addprefix runtime/filecopy/,names.c receive.c send.c result.c
 filecopy_LIBS := common-min
 filecopy_PKGS := zlib
 
-filecopy_programs := qfile-agent qfile-unpacker qvm-copy qubes-fs-tree-check
+filecopy_programs := qfile-agent qfile-unpacker qvm-copy qvm-copy-dom0 qubes-fs-tree-check qvm-open-in-vm vm-file-editor \
+	qvm-run-vm
 SOCKET_BINS += $(filecopy_programs)
 XEN_BINS += $(filecopy_programs)
 
 qfile-agent_SRCS := runtime/filecopy/qfile_agent.c common/ui/options.c
 qfile-agent_LIBS := filecopy common-min
 
-qvm-copy_SRCS := runtime/filecopy/qvm_copy.c common/ui/options.c
+qvm-copy_SRCS := $(addprefix runtime/filecopy/,qvm_copy.c call.c call_qube.c) common/ui/options.c
 qvm-copy_LIBS := filecopy common-min
+qvm-copy-dom0_SRCS := $(addprefix runtime/filecopy/,qvm_copy.c call.c call_dom0.c) common/ui/options.c
+qvm-copy-dom0_LIBS := filecopy common-min
+qvm-open-in-vm_SRCS := $(addprefix runtime/filecopy/,qvm_open_in_vm.c call.c call_qube.c) common/ui/options.c
+qvm-open-in-vm_LIBS := common-min
+vm-file-editor_SRCS := runtime/filecopy/vm_file_editor.c common/ui/options.c
+vm-file-editor_LIBS := filecopy common-min
+qvm-run-vm_SRCS := runtime/filecopy/qvm_run_vm.c common/ui/options.c
+qvm-run-vm_LIBS := common-min
 qubes-fs-tree-check_SRCS := runtime/filecopy/fs_tree_check.c common/ui/options.c
 qubes-fs-tree-check_LIBS := filecopy common-min
 

@@ -1,6 +1,6 @@
 /*
- * qvm-copy, qvm-move, qvm-copy-to-vm, qvm-move-to-vm in a qube: one program that checks, sends and removes. Only the call itself is
- * a process of its own.
+ * qvm-copy, qvm-move, qvm-copy-to-vm, qvm-move-to-vm: one program that checks, sends and removes. Only the call itself is a process
+ * of its own. In a qube dom0 asks for the target if none is named; dom0's own form (call_dom0.c) has one named always.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "common/ui/options.h"
+#include "runtime/filecopy/call.h"
 #include "runtime/filecopy/send.h"
 #include "runtime/filecopy/tree.h"
 
@@ -32,35 +33,16 @@ static struct command_line usage = {
 	.options = options,
 };
 
-/* The call; its stdin and stdout are ours to talk through. */
-static pid_t start_call(const char *target, bool all_names, int *in, int *out)
-{
-	const char *program = getenv("QREXEC_CLIENT_VM");
-	const char *argv[] = {program ? program : "qrexec-client-vm", "--filter-escape-chars-stderr", target,
-			      all_names ? "qubes.Filecopy+allow-all-names" : "qubes.Filecopy", NULL};
-	int to[2], from[2];
-
-	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
-		return -errno;
-	struct process p = {.argv = argv, .stdin_fd = to[0], .stdout_fd = from[1]};
-	pid_t pid = process_spawn(&p);
-	close(to[0]);
-	close(from[1]);
-	*out = to[1];
-	*in = from[0];
-	return pid;
-}
-
 static int copy(const char *target, const struct strv *files, size_t first, const struct tree_check *tree, struct error *err)
 {
 	bool show = with_progress || (!without_progress && isatty(STDERR_FILENO));
 	struct progress progress;
 	int in = -1, out = -1, r = 0, code;
 	struct send s;
-	pid_t pid = start_call(target, tree->needs_all_names, &in, &out);
+	pid_t pid = call_start(target, tree->needs_all_names ? "qubes.Filecopy+allow-all-names" : "qubes.Filecopy", &in, &out);
 
 	if (pid < 0)
-		return error_errno(err, pid, "qrexec-client-vm", "cannot start");
+		return error_errno(err, pid, target, "cannot call");
 	progress_start(&progress, show ? PROGRESS_CONSOLE : PROGRESS_NONE, tree->bytes);
 	send_init(&s, in, out, err);
 	s.ignore_symlinks = ignore_symlinks && !no_ignore_symlinks;
@@ -108,7 +90,7 @@ int main(int argc, char **argv)
 	bool to_vm, move;
 
 	usage.program = slash ? slash + 1 : argv[0];
-	to_vm = strstr(usage.program, "-to-vm");
+	to_vm = call_needs_target || strstr(usage.program, "-to-vm");
 	move = strstr(usage.program, "move");
 	if (to_vm) {
 		usage.operands = "VM FILE...";

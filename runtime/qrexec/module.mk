@@ -25,9 +25,13 @@ qrexec-client-vm_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client_vm.
 qrexec-client-vm_LIBS := vchan common
 CHECK_FAST += runtime/qrexec/tests/run
 
-# A service of the qube
-SOCKET_BINS += qubes-vmexec
-XEN_BINS += qubes-vmexec
+# Services of qubes; the first also of dom0.
+service_programs := qubes-get-date qubes-vmexec qubes-wait-for-session
+SOCKET_BINS += $(service_programs)
+XEN_BINS += $(service_programs)
+qubes-get-date_SRCS := runtime/qrexec/services/get_date.c
+qubes-wait-for-session_SRCS := runtime/qrexec/services/wait_for_session.c
+qubes-wait-for-session_LIBS := common-min
 qubes-vmexec_SRCS := runtime/qrexec/services/vmexec.c
 qubes-vmexec_LIBS := common-min
 

@@ -108,6 +108,7 @@ if unshare -rm true 2>/dev/null; then
 		$bin/qfile-agent tree/sub/big <answer 2>err | $bin/qfile-unpacker '' in >answer; ls in >left"
 	check "disk full, our sender" "$(cat err left)" "qfile-agent: big: finds no space left in the target; make room there and copy again"
 fi
-[ -e cases2.sh ] && . ./cases2.sh
+. ./cases2.sh
+. ./cases3.sh
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
