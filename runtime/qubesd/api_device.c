@@ -32,6 +32,7 @@ static struct device pci_describe(const struct pci_device *p)
 		.id = p->id,
 		.vendor = p->vendor,
 		.product = p->product,
+		.name = p->name,
 	};
 }
 

@@ -16,6 +16,7 @@ struct pci_device {
 	const char *product;
 	const char *class; /* 020000: base class, sub-class, interface */
 	const char *id;	   /* 0x8086:0x10d3::p020000 */
+	const char *name;  /* for people; NULL where only numbers are known */
 };
 
 struct pci_list {
