@@ -9,7 +9,7 @@ salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 
 salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c grains.c render.c requisite.c run.c states.c top.c) \
-	$(addprefix salt-lite/states/,command.c file.c qvm.c)
+	$(addprefix salt-lite/states/,account.c command.c edit.c file.c pkg.c qvm.c service.c system.c tables.c tool.c)
 salt-engine_LIBS := salt-jinja qubesadmin
 
 BINS += salt-lite qubesctl

@@ -62,6 +62,9 @@ struct salt {
 	int lock;
 	int journal;
 	bool journal_failed;
+	/* of this run: what is installed (NULL: not asked yet), whether the lists of packages are new */
+	struct value *packages;
+	bool refreshed;
 };
 
 /* Fills what templates see (salt, grains, pillar ...). Grains are gathered unless they are set. */
@@ -105,7 +108,8 @@ struct state_function {
 };
 
 const struct state_function *state_find(const char *module, const char *function);
-extern const struct state_function file_states[], command_states[], qvm_states[];
+extern const struct state_function file_states[], edit_states[], command_states[], qvm_states[], pkg_states[],
+	service_states[], account_states[], system_states[], table_states[];
 
 /* A parameter of the state, or NULL. */
 const struct value *arg(const struct chunk *c, const char *name);

@@ -2,7 +2,9 @@
 
 const struct state_function *state_find(const char *module, const char *function)
 {
-	static const struct state_function *const tables[] = {file_states, command_states, qvm_states};
+	static const struct state_function *const tables[] = {file_states,	edit_states,    command_states,
+							       qvm_states,     pkg_states,    service_states,
+							       account_states, system_states, table_states};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
 		for (const struct state_function *f = tables[t]; f->module; f++)

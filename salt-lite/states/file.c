@@ -3,12 +3,12 @@
 #include <sys/stat.h>
 
 #include "common/sys/file.h"
-#include "salt-lite/engine/salt.h"
+#include "salt-lite/states/state.h"
 #include "salt-lite/value/regex.h"
 
 enum { FILE_MAX = 64 << 20 };
 
-static bool read_old(struct salt *s, const char *path, struct blob *old)
+bool file_content(struct salt *s, const char *path, struct blob *old)
 {
 	_cleanup_strbuf_ struct strbuf buf = {0};
 	int r = read_file(AT_FDCWD, rooted(s, path), FILE_MAX, &buf);
@@ -45,7 +45,7 @@ static const struct value *difference(struct salt *s, struct blob old, struct bl
 	return value_blob(&s->h, text_blob(&t));
 }
 
-static bool mode_of(struct salt *s, const struct chunk *c, const char *name, mode_t *mode)
+bool file_mode_arg(struct salt *s, const struct chunk *c, const char *name, mode_t *mode)
 {
 	const struct value *v = arg(c, name);
 	char *end;
@@ -62,28 +62,10 @@ static bool mode_of(struct salt *s, const struct chunk *c, const char *name, mod
 	return true;
 }
 
-/* uid or gid of a name in passwd or group, read by us. */
-static int64_t id_of(struct salt *s, const char *file, const char *name)
-{
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line, field, number;
-	uint64_t id;
-
-	if (blob_to_u64(blob_of(name), UINT32_MAX, &id))
-		return (int64_t)id;
-	read_file(AT_FDCWD, rooted(s, file), FILE_MAX, &text);
-	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line))
-		if (blob_token(&line, ':', &field) && blob_eq_str(field, name) && blob_token(&line, ':', &field) &&
-		    blob_token(&line, ':', &number) && blob_to_u64(number, UINT32_MAX, &id))
-			return (int64_t)id;
-	return -1;
-}
-
-static void keep_owner(struct salt *s, struct chunk *c, const char *path)
+void file_keep_owner(struct salt *s, struct chunk *c, const char *path)
 {
 	const char *user = arg_text(s, c, "user", NULL), *group = arg_text(s, c, "group", NULL);
-	int64_t uid = user ? id_of(s, "/etc/passwd", user) : -1, gid = group ? id_of(s, "/etc/group", group) : -1;
+	int64_t uid = user ? account_id(s, "/etc/passwd", user) : -1, gid = group ? account_id(s, "/etc/group", group) : -1;
 	struct stat st;
 
 	if ((user && uid < 0) || (group && gid < 0)) {
@@ -98,19 +80,19 @@ static void keep_owner(struct salt *s, struct chunk *c, const char *path)
 		result_fail(s, c, "the owner of %s cannot be changed: %s", path, strerror(errno));
 }
 
-static void keep_mode(struct salt *s, struct chunk *c, const char *path, const char *name)
+void file_keep_mode(struct salt *s, struct chunk *c, const char *path, const char *name)
 {
 	struct stat st;
 	mode_t mode;
 
-	if (!mode_of(s, c, name, &mode) || stat(rooted(s, path), &st) < 0 || (st.st_mode & 07777) == mode)
+	if (!file_mode_arg(s, c, name, &mode) || stat(rooted(s, path), &st) < 0 || (st.st_mode & 07777) == mode)
 		return;
 	result_change(s, c, "mode", value_format(&s->h, "0%o", mode));
 	if (!s->test && chmod(rooted(s, path), mode) < 0)
 		result_fail(s, c, "the mode of %s cannot be changed: %s", path, strerror(errno));
 }
 
-static void write_new(struct salt *s, struct chunk *c, struct blob old, struct blob new, bool existed)
+void file_store(struct salt *s, struct chunk *c, const char *path, struct blob old, struct blob new, bool existed)
 {
 	mode_t mode = 0644;
 	struct stat st;
@@ -124,20 +106,20 @@ static void write_new(struct salt *s, struct chunk *c, struct blob old, struct b
 		result_change(s, c, "diff", value_string(&s->h, "<show_changes=False>"));
 	if (s->test)
 		return;
-	if (stat(rooted(s, c->name), &st) == 0)
+	if (stat(rooted(s, path), &st) == 0)
 		mode = st.st_mode & 07777;
-	mode_of(s, c, "mode", &mode);
-	if (arg_bool(c, "makedirs", false) && (r = mkdir_parents(AT_FDCWD, rooted(s, c->name), 0755)) < 0)
-		result_fail(s, c, "the folder of %s cannot be made: %s", c->name, strerror(-r));
-	r = write_atomic(AT_FDCWD, rooted(s, c->name), new.p, new.n, mode);
+	file_mode_arg(s, c, "mode", &mode);
+	if (arg_bool(c, "makedirs", false) && (r = mkdir_parents(AT_FDCWD, rooted(s, path), 0755)) < 0)
+		result_fail(s, c, "the folder of %s cannot be made: %s", path, strerror(-r));
+	r = write_atomic(AT_FDCWD, rooted(s, path), new.p, new.n, mode);
 	if (r < 0)
-		result_fail(s, c, "%s cannot be written: %s", c->name, strerror(-r));
+		result_fail(s, c, "%s cannot be written: %s", path, strerror(-r));
 	else if (existed && (st.st_uid != geteuid() || st.st_gid != getegid()))
-		if (chown(rooted(s, c->name), st.st_uid, st.st_gid) < 0)
-			result_fail(s, c, "the owner of %s cannot be kept: %s", c->name, strerror(errno));
+		if (chown(rooted(s, path), st.st_uid, st.st_gid) < 0)
+			result_fail(s, c, "the owner of %s cannot be kept: %s", path, strerror(errno));
 }
 
-static void finish(struct salt *s, struct chunk *c, const char *good)
+void file_finish(struct salt *s, struct chunk *c, const char *good)
 {
 	if (c->result.value == RESULT_FALSE)
 		return;
@@ -148,7 +130,7 @@ static void finish(struct salt *s, struct chunk *c, const char *good)
 }
 
 /* The text of several parameters that Salt takes as one text or a list of lines. */
-static struct blob lines_of(struct salt *s, const struct value *v)
+struct blob file_lines(struct salt *s, const struct value *v)
 {
 	struct text t = {0};
 
@@ -162,9 +144,24 @@ static struct blob lines_of(struct salt *s, const struct value *v)
 	return text_blob(&t);
 }
 
+struct blob file_templated(struct salt *s, const struct chunk *c, const char *path, struct blob text)
+{
+	const struct value *context = arg(c, "context"), *defaults = arg(c, "defaults");
+	struct value *vars;
+
+	if (!arg(c, "template"))
+		return text;
+	if (!value_is_str(arg(c, "template"), "jinja"))
+		heap_fail(&s->h, "only jinja templates are supported");
+	vars = defaults && defaults->kind == V_MAP ? map_copy(&s->h, defaults) : map_new(&s->h);
+	for (size_t i = 0; context && context->kind == V_MAP && i < context->map.n; i++)
+		map_set(&s->h, vars, context->map.pairs[i].key, context->map.pairs[i].value);
+	return salt_template(s, path, c->sls, text, vars);
+}
+
 static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob old)
 {
-	const struct value *contents = arg(c, "contents"), *source = arg(c, "source"), *context = arg(c, "context");
+	const struct value *contents = arg(c, "contents"), *source = arg(c, "source");
 	const struct value *pillar = arg(c, "contents_pillar");
 	struct text t = {0};
 	struct blob text;
@@ -176,7 +173,7 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 			heap_fail(&s->h, "the pillar has no %s", value_cstr(&s->h, pillar));
 	}
 	if (contents) {
-		text_add(&s->h, &t, lines_of(s, contents));
+		text_add(&s->h, &t, file_lines(s, contents));
 		if (t.n && t.p[t.n - 1] != '\n' && arg_bool(c, "contents_newline", true))
 			text_add_char(&s->h, &t, '\n');
 		text = text_blob(&t);
@@ -189,27 +186,23 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 	} else {
 		return old;
 	}
-	if (!arg(c, "template"))
-		return text;
-	if (!value_is_str(arg(c, "template"), "jinja"))
-		heap_fail(&s->h, "only jinja templates are supported");
-	return salt_template(s, path, c->sls, text, context && context->kind == V_MAP ? context : arg(c, "defaults"));
+	return file_templated(s, c, path, text);
 }
 
 static void file_managed(struct salt *s, struct chunk *c)
 {
 	struct blob old, new;
-	bool existed = read_old(s, c->name, &old);
+	bool existed = file_content(s, c->name, &old);
 
 	if (existed && !arg_bool(c, "replace", true)) {
 		result_say(s, c, "File %s exists", c->name);
 		return;
 	}
 	new = wanted_content(s, c, old);
-	write_new(s, c, old, new, existed);
-	keep_mode(s, c, c->name, "mode");
-	keep_owner(s, c, c->name);
-	finish(s, c, "File is in the correct state");
+	file_store(s, c, c->name, old, new, existed);
+	file_keep_mode(s, c, c->name, "mode");
+	file_keep_owner(s, c, c->name);
+	file_finish(s, c, "File is in the correct state");
 }
 
 static bool has_line_block(struct blob text, struct blob block)
@@ -231,7 +224,7 @@ static void add_texts(struct salt *s, struct chunk *c, bool before)
 {
 	const struct value *texts = arg_list(s, c, "text");
 	struct blob old;
-	bool existed = read_old(s, c->name, &old);
+	bool existed = file_content(s, c->name, &old);
 	struct text head = {0}, t = {0};
 
 	for (size_t i = 0; i < texts->list.n; i++) {
@@ -251,8 +244,8 @@ static void add_texts(struct salt *s, struct chunk *c, bool before)
 		text_add_char(&s->h, &t, '\n');
 	if (!before)
 		text_add(&s->h, &t, text_blob(&head));
-	write_new(s, c, old, text_blob(&t), existed);
-	finish(s, c, "File is in the correct state");
+	file_store(s, c, c->name, old, text_blob(&t), existed);
+	file_finish(s, c, "File is in the correct state");
 }
 
 static void file_append(struct salt *s, struct chunk *c) { add_texts(s, c, false); }
@@ -268,7 +261,7 @@ static void file_replace(struct salt *s, struct chunk *c)
 		result_fail(s, c, "file.replace needs a pattern");
 		return;
 	}
-	if (!read_old(s, c->name, &old)) {
+	if (!file_content(s, c->name, &old)) {
 		if (!arg_bool(c, "ignore_if_missing", false))
 			result_fail(s, c, "Unable to perform replacement, file %s does not exist", c->name);
 		return;
@@ -283,20 +276,20 @@ static void file_replace(struct salt *s, struct chunk *c)
 			    arg_text(s, c, "not_found_content", arg_text(s, c, "repl", "")));
 		new = text_blob(&t);
 	}
-	write_new(s, c, old, new, true);
-	finish(s, c, "No changes needed to be made");
+	file_store(s, c, c->name, old, new, true);
+	file_finish(s, c, "No changes needed to be made");
 }
 
 static void comment_lines(struct salt *s, struct chunk *c, const char *pattern, const char *by)
 {
 	struct blob old;
 
-	if (!read_old(s, c->name, &old)) {
+	if (!file_content(s, c->name, &old)) {
 		result_fail(s, c, "%s does not exist", c->name);
 		return;
 	}
-	write_new(s, c, old, regex_replace(&s->h, pattern, REGEX_MULTILINE, old, blob_of(by), 0, NULL), true);
-	finish(s, c, "Pattern already as wanted");
+	file_store(s, c, c->name, old, regex_replace(&s->h, pattern, REGEX_MULTILINE, old, blob_of(by), 0, NULL), true);
+	file_finish(s, c, "Pattern already as wanted");
 }
 
 static const char *bare_regex(struct salt *s, const struct chunk *c)
@@ -351,8 +344,8 @@ static void file_directory(struct salt *s, struct chunk *c)
 		return;
 	}
 	if (stat(rooted(s, c->name), &st) < 0) {
-		mode_of(s, c, "mode", &mode);
-		mode_of(s, c, "dir_mode", &mode);
+		file_mode_arg(s, c, "mode", &mode);
+		file_mode_arg(s, c, "dir_mode", &mode);
 		result_change(s, c, c->name, value_string(&s->h, "directory"));
 		if (!s->test && arg_bool(c, "makedirs", false))
 			r = mkdir_p(AT_FDCWD, rooted(s, c->name), mode);
@@ -361,9 +354,9 @@ static void file_directory(struct salt *s, struct chunk *c)
 		if (r < 0)
 			result_fail(s, c, "%s cannot be made: %s", c->name, strerror(-r));
 	}
-	keep_mode(s, c, c->name, arg(c, "dir_mode") ? "dir_mode" : "mode");
-	keep_owner(s, c, c->name);
-	finish(s, c, "The directory is in the correct state");
+	file_keep_mode(s, c, c->name, arg(c, "dir_mode") ? "dir_mode" : "mode");
+	file_keep_owner(s, c, c->name);
+	file_finish(s, c, "The directory is in the correct state");
 }
 
 static void file_symlink(struct salt *s, struct chunk *c)
