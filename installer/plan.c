@@ -117,10 +117,9 @@ static bool disk_is_held(const struct disk *disk)
 	       !strstr(disk->in_use, "mounted on " INSTALL_TARGET);
 }
 
-static int check_disk(const struct plan *plan, struct error *err)
+int plan_check_disk(struct arena *a, const struct disk *disk, struct error *err)
 {
-	const struct disk *disk = plan->disk;
-	const char *name = facts_disk_name(plan->arena, disk);
+	const char *name = facts_disk_name(a, disk);
 
 	if (disk->medium)
 		return error_set(err, -EBUSY, name, "choose another disk; nothing was written",
@@ -171,7 +170,7 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	verdict_make(facts, out->arena, &out->verdict);
 	if ((r = answers_complete(answers, err)) < 0 ||
 	    (r = verdict_accepted(&out->verdict, answers->accept_missing, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
-	    (r = check_disk(out, err)) < 0 || (r = check_erase(out, err)) < 0 ||
+	    (r = plan_check_disk(out->arena, out->disk, err)) < 0 || (r = check_erase(out, err)) < 0 ||
 	    (r = layout_make(out->arena, out->disk, answers->layout, !answers->plain, &out->layout, err)) < 0 ||
 	    (r = layout_check(out->arena, out->disk, &out->layout, err)) < 0)
 		return r;

@@ -61,6 +61,8 @@ struct plan {
  */
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err);
+/* May it be installed on at all? -EBUSY or -EROFS when not. */
+int plan_check_disk(struct arena *a, const struct disk *disk, struct error *err);
 /* SHA-256 over all that makes the installed system what it is, but for secrets and for how the disk is called. */
 void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX]);
 /* Can what was done be taken back, but for the places that were free before? */

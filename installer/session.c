@@ -145,7 +145,7 @@ static int make_plan(struct session *s, struct record *record, struct plan *plan
 static bool ask_passphrase(struct session *s)
 {
 	const struct question *q = question_find("passphrase");
-	const struct prompt p = {.title = q->key, .text = "This did not open the disk. Passphrase of the disk:",
+	const struct prompt p = {.title = q->title, .text = "This did not open the disk. Passphrase of the disk:",
 				 .explain = q->explain, .secret = true, .first = true};
 	_cleanup_secret_ struct secret text = {0};
 	size_t choice;

@@ -77,3 +77,7 @@ char *disk_partition_device(const char *disk, unsigned number);
 const char *facts_size(struct arena *a, uint64_t bytes);
 /* "vda (Samsung SSD 990, serial S6Z1, 931.5 GiB)". */
 const char *facts_disk_name(struct arena *a, const struct disk *disk);
+/* A line on its table and its signature as a whole, when it has one, and what that means to whoever erases it. */
+void facts_write_signature(const struct disk *disk, struct strbuf *out);
+/* The same of a partition, behind what becomes of it ("kept"; may be ""). */
+void facts_write_partition(struct arena *a, const struct partition *p, const char *fate, struct strbuf *out);

@@ -55,7 +55,10 @@ static enum front_result talk_ask(struct talk *t, struct prompt *p)
 	_cleanup_free_ char *problem = NULL;
 	enum front_result r;
 
-	if (t->problem)
+	/* A sentence, or what it would go on with. */
+	if (t->problem && *t->problem >= 'A' && *t->problem <= 'Z')
+		problem = xasprintf("%s.", t->problem);
+	else if (t->problem)
 		problem = xasprintf("That cannot be: %s%s.", strncmp(t->problem, "user name", 9) ? "it " : "", t->problem);
 	p->problem = problem;
 	r = ask(t->d->front, p, &t->text, &t->choice);
@@ -107,14 +110,56 @@ static enum front_result ask_machine(struct talk *t)
 	return r;
 }
 
+static bool names_disk(const struct disk *disk, const char *text)
+{
+	return disk && (!strcmp(text, disk->name) || (disk->serial && !strcmp(text, disk->serial)) ||
+			(disk->id && !strcmp(text, disk->id)));
+}
+
+static const struct disk *chosen_disk(const struct dialogue *d)
+{
+	for (const struct disk *k = d->facts->disks; k; k = k->next)
+		if (d->answers->disk_value && names_disk(k, d->answers->disk_value))
+			return k;
+	return NULL;
+}
+
+/* What cannot be done with the disk is said when it is chosen, and not when the plan is made. */
+static void try_disk(struct talk *t)
+{
+	_cleanup_error_ struct error err = {0};
+	struct answers *a = t->d->answers;
+	const struct disk *disk = chosen_disk(t->d);
+
+	if (plan_check_disk(a->arena, disk, &err) == 0)
+		return;
+	t->problem = xasprintf("Disk %s cannot be used: %s", disk->name, err.cause);
+	question_forget(a, question_find("disk.serial"));
+}
+
+static void try_layout(struct talk *t, const struct question *q)
+{
+	_cleanup_error_ struct error err = {0};
+	struct answers *a = t->d->answers;
+	const struct disk *disk = chosen_disk(t->d);
+	struct layout layout;
+
+	if (!disk || layout_make(a->arena, disk, a->layout, !a->plain, &layout, &err) == 0)
+		return;
+	t->problem = xasprintf("Disk %s: %s; %s", disk->name, err.cause, err.remedy);
+	question_forget(a, q);
+}
+
 /* Disks that could be meant, as choices; their names in *names. */
 static void list_disks(const struct facts *facts, struct arena *a, struct strv *texts, struct strv *names)
 {
 	for (const struct disk *d = facts->disks; d; d = d->next) {
 		if (d->medium || d->read_only)
 			continue;
-		strv_pushf(texts, "%s, %s%s%s", facts_disk_name(a, d), d->transport ? d->transport : "?",
-			   d->partitions || d->type ? ", not empty" : "", d->in_use ? ", in use" : "");
+		strv_pushf(texts, "%s: %s, %s, %s%s%s%s, serial %s", d->name, facts_size(a, d->size),
+			   d->transport ? d->transport : "?", d->partitions || d->type ? "not empty" : "empty",
+			   d->in_use ? ", in use" : "", d->model ? ", " : "", d->model ? d->model : "",
+			   d->serial ? d->serial : "none");
 		strv_push(names, d->name);
 	}
 }
@@ -123,7 +168,7 @@ static enum front_result ask_disk(struct talk *t, const struct question *q)
 {
 	_cleanup_strv_ struct strv texts = {0}, names = {0};
 	struct answers *a = t->d->answers;
-	struct prompt p = {.title = "Disk", .text = q->prompt, .explain = q->explain, .first = t->machine_given};
+	struct prompt p = {.title = q->title, .text = q->prompt, .explain = q->help, .first = t->machine_given};
 	enum front_result r;
 
 	list_disks(t->d->facts, a->arena, &texts, &names);
@@ -139,6 +184,7 @@ static enum front_result ask_disk(struct talk *t, const struct question *q)
 		a->disk = DISK_BY_NAME;
 		a->disk_value = arena_strdup(a->arena, names.v[t->choice]);
 		a->disk_line = 0;
+		try_disk(t);
 	}
 	return r;
 }
@@ -158,38 +204,39 @@ static enum front_result ask_words(struct talk *t, const struct question *q, str
 	r = talk_ask(t, p);
 	if (r == FRONT_ANSWER)
 		question_answer(t->d->answers, q, q->words[t->choice], &t->problem);
+	if (r == FRONT_ANSWER && !strcmp(q->key, "layout"))
+		try_layout(t, q);
 	return r;
 }
 
-static const struct disk *chosen_disk(const struct dialogue *d)
+/* The question, and under it the disk and what is on it. */
+static char *disk_text(const struct talk *t, const struct question *q)
 {
-	for (const struct disk *k = d->facts->disks; k; k = k->next)
-		if (d->answers->disk_value && !strcmp(k->name, d->answers->disk_value))
-			return k;
-	return NULL;
-}
+	_cleanup_strbuf_ struct strbuf text = {0};
+	const struct disk *disk = chosen_disk(t->d);
+	struct arena *a = t->d->answers->arena;
 
-static bool names_disk(const struct disk *disk, const char *text)
-{
-	return disk && (!strcmp(text, disk->name) || (disk->serial && !strcmp(text, disk->serial)) ||
-			(disk->id && !strcmp(text, disk->id)));
+	strbuf_add_str(&text, q->prompt);
+	if (disk) {
+		strbuf_printf(&text, "\n\n%s%s\n", facts_disk_name(a, disk),
+			      disk->table || disk->type ? "" : ": nothing recognised on it");
+		facts_write_signature(disk, &text);
+	}
+	for (const struct partition *p = disk ? disk->partitions : NULL; p; p = p->next)
+		facts_write_partition(a, p, "", &text);
+	return strbuf_steal(&text);
 }
 
 static enum front_result ask_line(struct talk *t, const struct question *q, struct prompt *p)
 {
 	const struct disk *disk = chosen_disk(t->d);
 	_cleanup_strbuf_ struct strbuf had = {0};
-	_cleanup_free_ char *text = NULL;
 	bool erase = !strcmp(q->key, "erase");
 	enum front_result r;
 
 	p->standard = q->standard;
 	if (question_is_given(t->d->answers, q) && !erase && q->get && q->get(t->d->answers, &had))
 		p->standard = had.p;
-	if (erase && disk) {
-		text = xasprintf("%s\n\n%s", q->prompt, facts_disk_name(t->d->answers->arena, disk));
-		p->text = text;
-	}
 	r = talk_ask(t, p);
 	if (r != FRONT_ANSWER)
 		return r;
@@ -225,7 +272,7 @@ static void make_recovery_key(struct secret *out)
 static enum front_result ask_recovery_key(struct talk *t, const struct question *q)
 {
 	static const char *const choices[] = {"it is written down", NULL};
-	struct prompt p = {.title = "Recovery key", .explain = q->explain, .choices = choices};
+	struct prompt p = {.title = q->title, .explain = q->help, .choices = choices};
 	_cleanup_strbuf_ struct strbuf text = {0};
 	enum front_result r;
 
@@ -259,7 +306,9 @@ static void try_answer(struct talk *t, const struct question *q)
 
 static enum front_result ask_question(struct talk *t, const struct question *q)
 {
-	struct prompt p = {.title = q->key, .text = q->prompt, .explain = q->explain,
+	bool about_disk = !strcmp(q->key, "layout") || !strcmp(q->key, "erase");
+	_cleanup_free_ char *text = about_disk ? disk_text(t, q) : xstrdup(q->prompt);
+	struct prompt p = {.title = q->title, .text = text, .explain = q->help ? q->help : q->explain,
 			   .secret = q->kind == QUESTION_SECRET};
 	enum front_result r;
 
@@ -284,7 +333,7 @@ static enum front_result ask_again(struct talk *t, const struct question *q)
 	_cleanup_free_ char *text = xasprintf("%s\n\nIt would take about 2^%u guesses: %s.%s Once more, please:", q->prompt,
 					      bits, quality_word(bits),
 					      bits < 45 ? " Going back to take a longer one is advised." : "");
-	struct prompt p = {.title = q->key, .text = text, .explain = q->explain, .secret = true};
+	struct prompt p = {.title = q->title, .text = text, .explain = q->help ? q->help : q->explain, .secret = true};
 	enum front_result r;
 
 	if (!strcmp(q->key, "recovery-key"))

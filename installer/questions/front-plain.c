@@ -4,8 +4,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "common/base/blob.h"
 #include "installer/questions/front.h"
+#include "installer/questions/lines.h"
 
 /* Byte by byte and without stdio, which would keep copies of what was typed. */
 static enum front_result read_line(struct secret *text, bool *too_long)
@@ -52,33 +52,13 @@ static enum front_result read_hidden(struct secret *text, bool *too_long)
 	return r;
 }
 
-/* Words up to 78 columns, the text's own line ends kept. */
 static void print_text(const char *text)
 {
-	struct blob rest = blob_of(text), line, word;
+	struct lines lines = {.rest = blob_of(text), .width = 78};
+	struct line line;
 
-	while (blob_token(&rest, '\n', &line)) {
-		size_t column = 0, indent = 0;
-
-		while (indent < line.n && line.p[indent] == ' ')
-			indent++;
-		while (blob_word(&line, &word)) {
-			if (column && column + 1 + word.n > 78) {
-				putchar('\n');
-				column = 0;
-			}
-			if (!column) {
-				printf("%*s", (int)indent, "");
-				column = indent;
-			} else {
-				putchar(' ');
-				column++;
-			}
-			printf("%.*s", BLOB_ARG(word));
-			column += word.n;
-		}
-		putchar('\n');
-	}
+	while (lines_next(&lines, &line))
+		printf("%*s%.*s\n", (int)line.indent, "", BLOB_ARG(line.text));
 }
 
 static void show(const struct prompt *p)

@@ -19,9 +19,11 @@ enum question_kind {
 struct question {
 	const char *key; /* of the answer file; "user.name" is `name` in the map `user` */
 	enum question_kind kind;
-	const char *prompt;  /* what the dialogue asks; NULL: it never does */
+	const char *title;   /* a few words; NULL: the dialogue never asks */
+	const char *prompt;  /* what it asks */
 	const char *value;   /* what may be answered, for the documentation */
 	const char *explain; /* why it is asked and what follows; `?` in the dialogue, and the documentation */
+	const char *help;    /* instead of that in the dialogue, where other words fit; or NULL */
 	const char *const *words;	/* as the file has them */
 	const char *const *word_texts;	/* as the dialogue shows them, or NULL */
 	const char *standard;		/* proposed by the dialogue, or NULL */

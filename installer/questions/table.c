@@ -411,12 +411,16 @@ static const struct question table[] = {
 	 .explain = "Features of the machine that may be missing (`bulkhead-installer verdict`). Without them qubes are "
 		    "confined worse, or not at all; one that is missing and not named here stops the installation."},
 	{.key = "keymap", .kind = QUESTION_TEXT, .set = set_keymap, .get = get_keymap, .standard = "us",
-	 .prompt = "Keyboard layout (us, de, fr, uk, cz, ...):", .value = "name of a console keymap, default `us`",
+	 .title = "Keyboard layout", .prompt = "Keyboard layout (us, de, fr, uk, cz, ...):", .value = "name of a console keymap, default `us`",
+	 .help = "Used from now on, for the passphrase at every start, and at dom0's console. Names are those of loadkeys, for "
+		 "instance de-latin1-nodeadkeys, fr-latin9, dvorak.",
 	 .explain = "Used from now on, for the passphrase at every start, and at dom0's console. Names are those of "
 		    "loadkeys, for instance `de-latin1-nodeadkeys`, `fr-latin9`, `dvorak`."},
 	{.key = "disk.serial", .kind = QUESTION_TEXT, .set = set_serial, .get = get_serial,
-	 .prompt = "Which disk should Bulkhead be installed on?",
+	 .title = "Disk", .prompt = "Which disk should Bulkhead be installed on?",
 	 .value = "text, as `bulkhead-installer facts` shows it",
+	 .help = "Each with its size, how it is connected, its model and serial number, as printed on its label. The medium "
+		 "and read-only disks are not listed. Nothing is written before you confirm the plan at the end.",
 	 .explain = "The disk with this serial number. Of `serial`, `id` and `rule` exactly one is given, and it must "
 		    "match exactly one disk; the medium, disks in use and read-only disks are never taken.",
 	 .needed = always},
@@ -427,41 +431,52 @@ static const struct question table[] = {
 	 .explain = "Among the built-in disks that are large enough: the only one, or the one that is larger or smaller "
 		    "than all others. Two of the same size are an error."},
 	{.key = "layout", .kind = QUESTION_WORD, .words = layouts, .word_texts = layout_texts, .standard = "whole-disk",
-	 .prompt = "How much of the disk should be used?", .set = set_layout, .get = get_layout,
+	 .title = "Room on the disk", .prompt = "How much of the disk should be used?", .set = set_layout, .get = get_layout,
 	 .value = "`whole-disk` (default) or `beside`",
+	 .help = "The free space: all partitions are kept, and the largest gap of a GPT disk is used. An EFI system partition "
+		 "of another system is left alone: ours is made beside it.",
 	 .explain = "`beside` keeps all partitions and uses the largest free space of a GPT disk. An EFI system "
 		    "partition of another system is left alone: ours is made beside it."},
 	{.key = "erase", .kind = QUESTION_TEXT, .set = set_erase, .get = get_erase, .needed = needs_erase,
-	 .prompt = "Everything on this disk will be lost. Type its name to go on:",
+	 .title = "Erase the disk", .prompt = "Everything on this disk will be lost. Type its name to go on:",
 	 .value = "serial, id or name of the disk",
+	 .help = "The name, serial number or id of the disk. A yes is never enough: it is typed too easily. Still nothing is "
+		 "written before you confirm the plan.",
 	 .explain = "Names the disk that may be erased. A yes is never enough: it is typed too easily. Needed with a rule; "
 		    "with `serial` or `id` the disk is named already."},
 	{.key = "no-encryption", .kind = QUESTION_TEXT, .set = set_no_encryption, .get = get_no_encryption,
 	 .value = "the sentence \"" ANSWERS_NO_ENCRYPTION "\"",
 	 .explain = "Leaves the disk unencrypted. Only for machines on which nothing is worth protecting."},
 	{.key = "passphrase", .kind = QUESTION_SECRET, .set = set_passphrase, .needed = needs_passphrase,
-	 .prompt = "Passphrase of the disk:", .value = "text, up to 512 bytes",
+	 .title = "Passphrase of the disk", .prompt = "Passphrase of the disk:", .value = "text, up to 512 bytes",
+	 .help = "Unlocks the disk at every start. It cannot be recovered: without it everything on the disk is lost. Five or "
+		 "six random words are strong and can be remembered. It is typed with the keyboard layout chosen before, at "
+		 "the start too.",
 	 .explain = "Unlocks the disk at every start. It cannot be recovered: without it everything on the disk is lost. "
 		    "Five or six random words are strong and can be remembered. It is typed with the layout chosen "
 		    "in `keymap`, at the start too."},
 	{.key = "recovery", .kind = QUESTION_WORD, .words = no_yes, .set = set_recovery, .get = get_recovery,
-	 .needed = needs_passphrase, .optional = true, .prompt = "Make a recovery key, to be kept on paper?", .standard = "no",
+	 .needed = needs_passphrase, .optional = true, .title = "Recovery key", .prompt = "Make a recovery key, to be kept on paper?", .standard = "no",
 	 .value = "`yes` or `no` (default)",
 	 .explain = "A second, long key that opens the disk as well, for the day the passphrase is forgotten. It has to be "
 		    "typed once, so that it was certainly written down. Whoever finds the paper can open the disk."},
 	{.key = "recovery-key", .kind = QUESTION_SECRET, .set = set_recovery_key, .needed = needs_recovery_key,
-	 .prompt = "Write this key down:", .value = "text, up to 512 bytes",
+	 .title = "Recovery key", .prompt = "Write this key down:", .value = "text, up to 512 bytes",
+	 .help = "Made at random, of letters that lie on the same keys in nearly all layouts. It has to be typed back on the "
+		 "next screen, so that it is certainly on paper.",
 	 .explain = "In the dialogue the key is made at random and must be typed back. An answer file with `recovery: yes` "
 		    "brings its own."},
 	{.key = "user.name", .kind = QUESTION_TEXT, .set = set_user, .get = get_user, .needed = always,
-	 .prompt = "Name of the user in dom0:",
+	 .title = "User", .prompt = "Name of the user in dom0:",
 	 .value = "lower-case letters, digits, `_`, `-`, up to 32, a letter first",
+	 .help = "The person who sits at the machine: 1 to 32 lower-case letters, digits, '_' or '-', a letter first. May do "
+		 "everything with sudo; root cannot log in.",
 	 .explain = "The person who sits at the machine. In the groups `sudo` and `qubes`; root is locked."},
 	{.key = "user.password", .kind = QUESTION_SECRET, .set = set_password, .needed = always,
-	 .prompt = "Password of this user:", .value = "text, up to 512 bytes",
+	 .title = "Password", .prompt = "Password of this user:", .value = "text, up to 512 bytes",
 	 .explain = "For logging in and unlocking the screen. It does not protect the disk; the passphrase does."},
 	{.key = "timezone", .kind = QUESTION_TEXT, .set = set_timezone, .get = get_timezone, .standard = "UTC",
-	 .prompt = "Time zone (Europe/Paris, America/New_York, ...):", .value = "name of a time zone, default `UTC`",
+	 .title = "Time zone", .prompt = "Time zone (Europe/Paris, America/New_York, ...):", .value = "name of a time zone, default `UTC`",
 	 .explain = "Of dom0's clock, and what qubes are told. The machine's own clock keeps UTC."},
 	{.key = "locale", .kind = QUESTION_TEXT, .set = set_locale, .get = get_locale,
 	 .value = "name of a locale, default `C.UTF-8`",
@@ -483,11 +498,14 @@ static const struct question table[] = {
 	 .value = "`yes` or `no` (default)",
 	 .explain = "Installs no GRUB, only its menu: for coreboot and other firmware that starts systems itself."},
 	{.key = "report-stick", .kind = QUESTION_WORD, .words = no_yes, .set = set_report_stick, .get = get_report_stick,
-	 .prompt = "Save the report on a stick, too?", .standard = "no", .value = "`yes` or `no` (default)",
+	 .title = "Report", .prompt = "Save the report on a stick, too?", .standard = "no", .value = "`yes` or `no` (default)",
+	 .help = "What was done, versions, and the answers without the secrets. It stays on the disk in any case. On a stick it "
+		 "goes to the volume labelled BULKHEADLOG, or else to the only FAT or ext4 volume on a USB disk. Without one "
+		 "the installation is complete all the same.",
 	 .explain = "The report stays on the disk in any case. It goes to the volume labelled `BULKHEADLOG`, or else to the "
 		    "only FAT or ext4 volume on a USB disk. Without one the installation is complete all the same."},
 	{.key = "after", .kind = QUESTION_WORD, .words = after_words, .word_texts = after_texts, .set = set_after,
-	 .get = get_after, .prompt = "What should happen when the installation is done?", .standard = "poweroff",
+	 .get = get_after, .title = "Afterwards", .prompt = "What should happen when the installation is done?", .standard = "poweroff",
 	 .value = "`poweroff` (default), `reboot` or `stay`", .explain = "Remove the medium before the next start."},
 	{.key = "unattended", .kind = QUESTION_YESNO, .set = set_unattended, .get = get_unattended,
 	 .value = "`yes` or `no` (default)",
