@@ -15,7 +15,7 @@ test-installer_SRCS := $(wildcard installer/tests/*.c)
 test-installer_LIBS := installer
 # tests/test_faults.c
 test-installer_LDFLAGS := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=fsync
-CHECK_FAST += installer/tests/run-cases installer/tests/provision installer/tests/dialogue installer/tests/lab/replay-check
+CHECK_FAST += installer/tests/run-cases installer/tests/covered installer/tests/provision installer/tests/dialogue installer/tests/lab/replay-check
 
 FUZZ += fuzz-iommu-table
 fuzz-iommu-table_SRCS := qa/fuzz/iommu-table.c

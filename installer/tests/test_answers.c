@@ -33,9 +33,9 @@ TEST(answers_bad_bytes)
 	static const char nul[] = "unattended: yes\nlayout: \"whole\0disk\"\n";
 	char *line = malloc(1 << 20);
 
-	refused(nul, sizeof(nul) - 1, "answers.yaml:2", "");
+	refused(nul, sizeof(nul) - 1, "answers.yaml:2", "NUL byte");
 	memset(line, 'x', 1 << 20);
-	refused(line, 1 << 20, "answers.yaml", "larger than 256 KiB");
+	refused(line, 1 << 20, "answers.yaml", "larger than 256 KiB: this is no answer file");
 	memcpy(line, "layout: ", 8);
 	line[200000] = '\n';
 	refused(line, 200001, "answers.yaml:1", "must be whole-disk or beside");
@@ -58,11 +58,11 @@ TEST(answers_refused)
 		{"disk: {serial: \"\"}\n", ":1", "is empty"},
 		{"no-encryption: yes\n", ":1", "word for word"},
 		{"accept-missing: iommu\n", ":1", "must be a list"},
-		{"accept-missing: [[iommu]]\n", ":1", "list of words"},
+		{"accept-missing: [[iommu]]\n", ":1", "must be a list of words"},
 		{"accept-missing: [vt-d]\n", ":1", "must be hvm, slat, iommu or remap"},
 		{"qubes: work\n", ":1", "must be a list"},
 		{"qubes: [work, play]\n", ":1", "'play' must be sys-net, "},
-		{"default-qrexec-timeout: 0\n", ":1", "from 1 to 86400"},
+		{"default-qrexec-timeout: 0\n", ":1", "must be a number from 1 to 86400"},
 		{"skip-bootloader: 1\n", ":1", "yes or no"},
 	};
 

@@ -108,6 +108,7 @@ TEST(unpack_refuses_damage)
 	other[sizeof(other) - 1] = '\0';
 	CHECK_INT(unpack_zstd(p.path, p.unpacked, other, NULL, &err), -EBADMSG);
 	CHECK_STR(err.object, p.path);
+	CHECK(strstr(err.cause, "but the manifest says 0000"));
 	CHECK(access(p.unpacked, F_OK) != 0);
 	/* Cut off. */
 	CHECK_INT(read_file(AT_FDCWD, p.path, p.n, &whole), 0);

@@ -1,6 +1,7 @@
 /* Promise: the table on the disk is the one that the plan printed. */
 #include <fcntl.h>
 #include <libfdisk/libfdisk.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/tests/test.h"
@@ -104,6 +105,15 @@ TEST(table_beside_others)
 	fdisk_unref_context(cxt);
 }
 
+static void refused(struct arena *a, const struct disk *disk, const struct layout *layout, int code, const char *cause)
+{
+	_cleanup_error_ struct error err = {0};
+
+	CHECK_INT(layout_check(a, disk, layout, &err), code);
+	if (!CHECK(err.cause && strstr(err.cause, cause)))
+		test_check_str(err.cause, cause, __FILE__, __LINE__, "cause");
+}
+
 TEST(layout_of_another_mind_is_refused)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
@@ -115,17 +125,20 @@ TEST(layout_of_another_mind_is_refused)
 	CHECK_INT(layout_make(a, &disk, DISK_BESIDE, true, &good, NULL), 0);
 	bad = good;
 	bad.parts[LAYOUT_ESP].start = has.start;
-	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	refused(a, &disk, &bad, -EINVAL, "would overlap partition 1, which stays");
 	bad = good;
 	bad.parts[LAYOUT_ESP].number = 1;
-	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	refused(a, &disk, &bad, -EINVAL, "would overlap partition 1, which stays");
+	bad = good;
+	bad.parts[LAYOUT_ESP].number = 0;
+	refused(a, &disk, &bad, -EINVAL, "no partition number is left for BH-ESP");
 	bad = good;
 	bad.parts[LAYOUT_ESP].start = good.parts[LAYOUT_BOOT].start;
-	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	refused(a, &disk, &bad, -EINVAL, "bh-boot and BH-ESP would overlap");
 	bad = good;
 	bad.parts[LAYOUT_BOOT].size /= 2;
-	CHECK_INT(layout_check(a, &disk, &bad, NULL), -ENOSPC);
+	refused(a, &disk, &bad, -ENOSPC, "bh-boot would be too small");
 	bad = good;
 	bad.parts[LAYOUT_ROOT].size = disk.size;
-	CHECK_INT(layout_check(a, &disk, &bad, NULL), -EINVAL);
+	refused(a, &disk, &bad, -EINVAL, "bh-luks would not lie on the disk");
 }
