@@ -1,1 +1,1 @@
-builder_SRCS += $(addprefix builder/archive/,tar_tree.c tar_write.c unpack.c)
+builder_SRCS += $(addprefix builder/archive/,deb.c tar_tree.c tar_write.c unpack.c)

@@ -4,7 +4,9 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,13 +14,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "builder/archive/unpack_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/base/strmap.h"
 #include "common/base/strv.h"
 #include "common/sys/file.h"
 
-enum { NAME_LIMIT = 4000, CONTROL_MAX = 1 << 20, READ_BLOCK = 1 << 18 };
+enum { NAME_LIMIT = 4000 };
 
 /* Directories get their times at the end, when nothing is put into them any more. */
 struct folder_time {
@@ -38,6 +41,7 @@ struct unpack {
 	int parent_fd;
 	struct folder_time *times;
 	size_t n_times;
+	const struct unpack_shared *shared; /* NULL: the folder is this archive's alone */
 };
 
 static void unpack_free(struct unpack *u)
@@ -67,7 +71,7 @@ static int fail(struct unpack *u, const char *name, int code, const char *doing)
 
 /* Why the name is not acceptable, or NULL; the clean name ("usr/bin/x", "" for the root) goes to
  * *clean. */
-static const char *clean_name(const char *name, char **clean)
+const char *unpack_clean_name(const char *name, char **clean)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
 	struct blob rest = blob_of(name), part;
@@ -145,6 +149,23 @@ static int set_times(struct unpack *u)
 	return 0;
 }
 
+/* Into a shared root: only made here. Whose owner and mode it gets is for the caller to say. */
+static int share_folder(struct unpack *u, int parent, const char *base, const char *name,
+			struct archive_entry *e)
+{
+	_cleanup_close_ int fd = -1;
+
+	strbuf_printf(u->shared->folders, "%o %lld %lld %s\n", (unsigned)archive_entry_perm(e),
+		      (long long)archive_entry_uid(e), (long long)archive_entry_gid(e), name);
+	if (!*name || mkdirat(parent, base, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return fail(u, name, -errno, "cannot make the folder");
+	fd = open_beneath(u->root, name, O_PATH | O_DIRECTORY);
+	return fd < 0 ? refuse(u, name, "a folder where something else is, or a link that leaves the root")
+		      : 0;
+}
+
 static int make_folder(struct unpack *u, int parent, const char *base, const char *name,
 		       struct archive_entry *e)
 {
@@ -215,9 +236,30 @@ static int set_xattrs(struct unpack *u, const char *name, int fd, struct archive
 	return 0;
 }
 
-/* Whatever but a folder lies at this name gives way, as with dpkg. */
-static int make_room(struct unpack *u, int parent, const char *base, const char *name)
+/* In a shared root nothing gives way; the same link twice is fine (those of the merged /usr). 1: it
+ * is there already. */
+static int check_room(struct unpack *u, int parent, const char *base, const char *name,
+		      struct archive_entry *e)
 {
+	const char *link = archive_entry_symlink(e);
+	char there[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(u, name, -errno, "cannot look at");
+	n = link && S_ISLNK(st.st_mode) ? readlinkat(parent, base, there, sizeof(there) - 1) : -1;
+	if (n >= 0 && blob_eq_str((struct blob){there, (size_t)n}, link))
+		return 1;
+	return refuse(u, name, "is brought by another package too");
+}
+
+/* Whatever but a folder lies at this name gives way, as with dpkg. */
+static int make_room(struct unpack *u, int parent, const char *base, const char *name,
+		     struct archive_entry *e)
+{
+	if (u->shared)
+		return check_room(u, parent, base, name, e);
 	if (unlinkat(parent, base, 0) < 0 && errno != ENOENT)
 		return fail(u, name, -errno, "cannot replace");
 	return 0;
@@ -263,12 +305,23 @@ static int make_link(struct unpack *u, int parent, const char *base, const char 
 	return 0;
 }
 
+/* What is a conffile to the caller is put beside its place. */
+static void stage(const struct unpack *u, char **name)
+{
+	char *plain = *name;
+
+	if (!u->shared || !strmap_get(u->shared->staged, plain))
+		return;
+	*name = xasprintf("%s" UNPACK_STAGED, plain);
+	free(plain);
+}
+
 static int make_hard_link(struct unpack *u, int parent, const char *base, const char *name,
 			  struct archive_entry *e)
 {
 	_cleanup_free_ char *target = NULL;
 	_cleanup_close_ int from = -1;
-	const char *why = clean_name(archive_entry_hardlink(e), &target);
+	const char *why = unpack_clean_name(archive_entry_hardlink(e), &target);
 	const char *slash;
 	int r;
 
@@ -276,6 +329,7 @@ static int make_hard_link(struct unpack *u, int parent, const char *base, const 
 		return refuse(u, name, "a hard link to a name that is not allowed");
 	if (!strmap_get(&u->seen, target))
 		return refuse(u, name, "a hard link to what the archive did not bring");
+	stage(u, &target);
 	slash = strrchr(target, '/');
 	if (slash)
 		target[slash - target] = '\0';
@@ -286,24 +340,11 @@ static int make_hard_link(struct unpack *u, int parent, const char *base, const 
 	return r < 0 ? fail(u, name, r, "cannot make the hard link") : 0;
 }
 
-static int make_member(struct unpack *u, const char *name, struct archive_entry *e)
+static int make_entry(struct unpack *u, int parent, const char *base, const char *name,
+		      struct archive_entry *e)
 {
-	const char *base = name;
-	int parent = *name ? open_parent(u, name, &base) : u->root;
 	mode_t type = archive_entry_filetype(e);
-	int r;
 
-	if (parent < 0)
-		return parent;
-	if (!archive_entry_hardlink(e) && type == AE_IFDIR)
-		return make_folder(u, parent, base, name, e);
-	if (!*name)
-		return refuse(u, "./", "the root must be a folder");
-	if (strmap_put(&u->seen, name, u))
-		return refuse(u, name, "comes twice");
-	r = make_room(u, parent, base, name);
-	if (r < 0)
-		return r;
 	if (archive_entry_hardlink(e))
 		return make_hard_link(u, parent, base, name, e);
 	if (type == AE_IFREG)
@@ -318,6 +359,33 @@ static int make_member(struct unpack *u, const char *name, struct archive_entry 
 			       ? fail(u, name, -errno, "cannot make the fifo")
 			       : 0;
 	return refuse(u, name, "a device node or socket");
+}
+
+static int make_member(struct unpack *u, const char *plain, struct archive_entry *e)
+{
+	_cleanup_free_ char *name = xstrdup(plain);
+	bool folder = !archive_entry_hardlink(e) && archive_entry_filetype(e) == AE_IFDIR;
+	const char *base;
+	int parent, r;
+
+	if (!folder)
+		stage(u, &name);
+	base = name;
+	parent = *name ? open_parent(u, name, &base) : u->root;
+	if (parent < 0)
+		return parent;
+	if (u->shared && strchr(name, '\n'))
+		return refuse(u, name, "a name with a line break");
+	if (u->shared)
+		strbuf_printf(u->shared->names, "/%s\n", *plain ? plain : ".");
+	if (folder)
+		return (u->shared ? share_folder : make_folder)(u, parent, base, name, e);
+	if (!*name)
+		return refuse(u, "./", "the root must be a folder");
+	if (strmap_put(&u->seen, plain, u))
+		return refuse(u, name, "comes twice");
+	r = make_room(u, parent, base, name, e);
+	return r < 0 ? r : r == 1 ? 0 : make_entry(u, parent, base, name, e);
 }
 
 static int unpack_members(struct unpack *u)
@@ -337,7 +405,7 @@ static int unpack_members(struct unpack *u)
 		if (!u->members_left--)
 			return refuse(u, "./", "the archive has more members than are allowed");
 		raw = archive_entry_pathname(e);
-		why = clean_name(raw, &name);
+		why = unpack_clean_name(raw, &name);
 		if (why)
 			return refuse(u, raw ? raw : "", why);
 		r = make_member(u, name, e);
@@ -346,8 +414,8 @@ static int unpack_members(struct unpack *u)
 	}
 }
 
-static int unpack_from(struct archive *in, int dirfd, const char *label,
-		       const struct unpack_limits *limits, struct error *err)
+int unpack_from(struct archive *in, int dirfd, const char *label,
+		const struct unpack_limits *limits, const struct unpack_shared *shared, struct error *err)
 {
 	struct unpack u = {
 		.in = in,
@@ -356,14 +424,15 @@ static int unpack_from(struct archive *in, int dirfd, const char *label,
 		.root = dirfd,
 		.parent_fd = -1,
 		.bytes_left = limits && limits->max_bytes ? limits->max_bytes : UINT64_C(16) << 30,
-		.members_left = limits && limits->max_members ? limits->max_members : 2000000};
+		.members_left = limits && limits->max_members ? limits->max_members : 2000000,
+		.shared = shared};
 	int r = unpack_members(&u);
 
 	unpack_free(&u);
 	return r;
 }
 
-static struct archive *new_reader(void)
+struct archive *unpack_reader(void)
 {
 	struct archive *a = archive_read_new();
 
@@ -379,128 +448,13 @@ static struct archive *new_reader(void)
 int unpack_tar(int fd, int dirfd, const char *label, const struct unpack_limits *limits,
 	       struct error *err)
 {
-	struct archive *a = new_reader();
-	int r = archive_read_open_fd(a, fd, READ_BLOCK);
+	struct archive *a = unpack_reader();
+	int r = archive_read_open_fd(a, fd, UNPACK_READ_BLOCK);
 
 	if (r != ARCHIVE_OK)
 		r = error_set(err, -EBADMSG, label, NULL, "%s", archive_error_string(a));
 	else
-		r = unpack_from(a, dirfd, label, limits, err);
+		r = unpack_from(a, dirfd, label, limits, NULL, err);
 	archive_read_free(a);
-	return r;
-}
-
-static la_ssize_t read_member(struct archive *inner, void *outer, const void **data)
-{
-	la_int64_t offset;
-	size_t n;
-	int r = archive_read_data_block(outer, data, &n, &offset);
-
-	if (r == ARCHIVE_EOF)
-		return 0;
-	if (r < ARCHIVE_WARN) {
-		archive_set_error(inner, EIO, "%s", archive_error_string(outer));
-		return -1;
-	}
-	return (la_ssize_t)n;
-}
-
-static int next_ar_member(struct archive *ar, const char *label, const char **name,
-			  struct error *err)
-{
-	struct archive_entry *e;
-	int r = archive_read_next_header(ar, &e);
-
-	if (r == ARCHIVE_EOF)
-		return 0;
-	if (r < ARCHIVE_WARN)
-		return error_set(err, -EBADMSG, label, NULL, "%s", archive_error_string(ar));
-	*name = archive_entry_pathname(e) ? archive_entry_pathname(e) : "";
-	return 1;
-}
-
-/* deb(5): debian-binary with "2.x", then control.tar.*, then data.tar.*; members that begin with _
- * are skipped. */
-static int find_ar_member(struct archive *ar, const char *label, const char *wanted,
-			  struct error *err)
-{
-	char version[4] = "";
-	const char *name;
-	int r = next_ar_member(ar, label, &name, err);
-
-	if (r < 0)
-		return r;
-	if (r == 0 || strcmp(name, "debian-binary") || archive_read_data(ar, version, 2) != 2 ||
-	    strcmp(version, "2."))
-		return error_set(err, -EBADMSG, label, NULL, "is no Debian package of format 2");
-	while ((r = next_ar_member(ar, label, &name, err)) > 0)
-		if (!strncmp(name, wanted, strlen(wanted)))
-			return 0;
-	return r < 0 ? r : error_set(err, -EBADMSG, label, NULL, "has no %s", wanted);
-}
-
-/* Opens the tar inside the ar member; both readers are the caller's, also after a failure. */
-static int open_deb(int fd, const char *label, const char *wanted, struct archive *ar,
-		    struct archive *inner, struct error *err)
-{
-	int r;
-
-	archive_read_support_format_ar(ar);
-	if (lseek(fd, 0, SEEK_SET) < 0 || archive_read_open_fd(ar, fd, READ_BLOCK) != ARCHIVE_OK)
-		return error_set(err, -EBADMSG, label, NULL, "is no Debian package");
-	r = find_ar_member(ar, label, wanted, err);
-	if (r < 0)
-		return r;
-	if (archive_read_open(inner, ar, NULL, read_member, NULL) != ARCHIVE_OK)
-		return error_set(err, -EBADMSG, label, NULL, "%s: %s", wanted,
-				 archive_error_string(inner));
-	return 0;
-}
-
-int unpack_deb(int fd, int dirfd, const char *label, const struct unpack_limits *limits,
-	       struct error *err)
-{
-	struct archive *ar = archive_read_new(), *inner = new_reader();
-	int r = open_deb(fd, label, "data.tar", ar, inner, err);
-
-	if (r == 0)
-		r = unpack_from(inner, dirfd, label, limits, err);
-	archive_read_free(inner);
-	archive_read_free(ar);
-	return r;
-}
-
-static int read_control(struct archive *inner, const char *label, struct strbuf *text,
-			struct error *err)
-{
-	struct archive_entry *e;
-	int r;
-
-	while ((r = archive_read_next_header(inner, &e)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
-		_cleanup_free_ char *name = NULL;
-		la_ssize_t n;
-
-		if (clean_name(archive_entry_pathname(e), &name) || strcmp(name, "control"))
-			continue;
-		n = archive_read_data(inner, strbuf_reserve(text, CONTROL_MAX), CONTROL_MAX);
-		if (n < 0 || n == CONTROL_MAX)
-			return error_set(err, -EBADMSG, label, NULL,
-					 "its control file is unreadable or too large");
-		text->n += (size_t)n;
-		text->p[text->n] = '\0';
-		return 0;
-	}
-	return error_set(err, -EBADMSG, label, NULL, "has no control file");
-}
-
-int unpack_deb_control(int fd, const char *label, struct strbuf *text, struct error *err)
-{
-	struct archive *ar = archive_read_new(), *inner = new_reader();
-	int r = open_deb(fd, label, "control.tar", ar, inner, err);
-
-	if (r == 0)
-		r = read_control(inner, label, text, err);
-	archive_read_free(inner);
-	archive_read_free(ar);
 	return r;
 }
