@@ -239,3 +239,98 @@ TEST(not_a_package)
 	CHECK_INT(unpack_deb_control(fd, "x.deb", &text, &err), -EBADMSG);
 	CHECK_STR(err.object, "x.deb");
 }
+
+/* A package by dpkg-deb: the file usr/share/`name`, the conffile etc/`conf`, a folder, a link of
+ * the merged /usr. */
+static int make_deb(const char *name, const char *conf)
+{
+	_cleanup_free_ char *top = xasprintf("%s/%s", test_dir(), name),
+			    *deb = xasprintf("%s.deb", top),
+			    *file = xasprintf("usr/share/%s", name),
+			    *conffile = xasprintf("etc/%s", conf),
+			    *conffiles = xasprintf("/%s\n", conffile),
+			    *control = xasprintf("Package: %s\nVersion: 1\nArchitecture: all\n"
+						 "Maintainer: x <x@example>\nDescription: x\n",
+						 name);
+	const char *argv[] = {"dpkg-deb", "--root-owner-group", "-b", top, deb, NULL};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	_cleanup_close_ int fd = -1;
+
+	CHECK_INT(mkdir_p(AT_FDCWD, top, 0755), 0);
+	fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(mkdir_p(fd, "usr/share", 0755), 0);
+	CHECK_INT(mkdir_p(fd, "etc", 0700), 0);
+	CHECK_INT(mkdir_p(fd, "DEBIAN", 0755), 0);
+	CHECK_INT(symlinkat("usr/lib", fd, "lib"), 0);
+	CHECK_INT(write_file(fd, file, "x", 1, 0644), 0);
+	CHECK_INT(write_file(fd, conffile, "x", 1, 0644), 0);
+	CHECK_INT(write_file(fd, "DEBIAN/control", control, strlen(control), 0644), 0);
+	CHECK_INT(write_file(fd, "DEBIAN/conffiles", conffiles, strlen(conffiles), 0644), 0);
+	CHECK_INT(process_capture(argv, 1 << 16, &out), 0);
+	return open(deb, O_RDONLY | O_CLOEXEC);
+}
+
+struct shared_result {
+	struct strmap staged;
+	struct strbuf names, folders;
+	struct error err;
+};
+
+static int unpack_shared(int deb, int target, const char *conffile, struct shared_result *r)
+{
+	const struct unpack_shared shared = {&r->staged, &r->names, &r->folders};
+
+	strmap_put(&r->staged, conffile, r);
+	return unpack_deb_shared(deb, target, "x.deb", NULL, &shared, &r->err);
+}
+
+static void shared_end(struct shared_result *r)
+{
+	strmap_free(&r->staged);
+	strbuf_free(&r->names);
+	strbuf_free(&r->folders);
+	error_free(&r->err);
+}
+
+TEST(packages_that_share_a_root)
+{
+	_cleanup_(shared_end) struct shared_result a = {0}, b = {0}, c = {0};
+	_cleanup_close_ int one = make_deb("one", "one.conf"), two = make_deb("two", "two.conf"),
+			    three = make_deb("three", "one.conf"), target = -1;
+	_cleanup_free_ char *root = xasprintf("%s/root", test_dir());
+	struct stat st;
+
+	if (geteuid() != 0) {
+		test_skip("needs root");
+		return;
+	}
+	CHECK_INT(mkdir_p(AT_FDCWD, root, 0755), 0);
+	target = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(unpack_shared(one, target, "etc/one.conf", &a), 0);
+	CHECK_INT(unpack_shared(two, target, "etc/two.conf", &b), 0);
+	CHECK_STR(a.names.p, "/.\n/etc\n/etc/one.conf\n/usr\n/usr/share\n/usr/share/one\n/lib\n");
+	CHECK_STR(a.folders.p, "755 0 0 \n700 0 0 etc\n755 0 0 usr\n755 0 0 usr/share\n");
+	/* The folder's mode is for the caller; the conffile waits beside its place. */
+	CHECK_INT(fstatat(target, "etc", &st, 0), 0);
+	CHECK_INT(st.st_mode & 07777, 0755);
+	CHECK_INT(faccessat(target, "etc/one.conf.dpkg-new", F_OK, 0), 0);
+	CHECK(faccessat(target, "etc/one.conf", F_OK, 0) < 0);
+	/* What another package brought stays. */
+	CHECK_INT(unpack_shared(three, target, "etc/one.conf", &c), -EBADMSG);
+	CHECK_STR(c.err.object, "x.deb: etc/one.conf.dpkg-new");
+	CHECK_STR(c.err.cause, "is brought by another package too");
+}
+
+TEST(control_files)
+{
+	_cleanup_(deb_control_free) struct deb_control control = {0};
+	_cleanup_close_ int deb = make_deb("p", "p.conf");
+	_cleanup_error_ struct error err = {0};
+
+	if (!CHECK_INT(deb_control_read(deb, "p.deb", &control, &err), 0))
+		return;
+	CHECK(deb_control_find(&control, "control") != NULL);
+	CHECK(deb_control_find(&control, "preinst") == NULL);
+	if (CHECK(deb_control_find(&control, "conffiles") != NULL))
+		CHECK_STR(deb_control_find(&control, "conffiles")->text.p, "/etc/p.conf\n");
+}
