@@ -1,6 +1,7 @@
 #include "builder/fetch/fetch.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "builder/fetch/progress.h"
@@ -18,6 +19,7 @@ struct fetcher {
 	uint64_t bytes_done;
 	size_t first[2]; /* per archive: the mirror that had the last item */
 	struct fetch_progress progress;
+	const struct fetch_item *items;
 };
 
 static void fetcher_end(struct fetcher *f)
@@ -61,6 +63,15 @@ static int start(struct fetcher *f, struct transfer *t, struct error *err)
 	return 0;
 }
 
+static int tell_ready(const struct fetcher *f, const struct fetch_item *item, struct error *err)
+{
+	int r = f->options->ready
+			? f->options->ready(f->options->ready_arg, (size_t)(item - f->items))
+			: 0;
+
+	return r < 0 ? error_errno(err, r, item->label, "cannot hand it on") : 0;
+}
+
 static int finish(struct fetcher *f, struct transfer *t, CURLcode result, struct error *err)
 {
 	int r;
@@ -79,7 +90,7 @@ static int finish(struct fetcher *f, struct transfer *t, CURLcode result, struct
 	*first_of(f, t) = transfer_mirror(t);
 	f->done++;
 	f->bytes_done += t->item->size;
-	return 0;
+	return tell_ready(f, t->item, err);
 }
 
 static int finish_all(struct fetcher *f, struct error *err)
@@ -152,7 +163,11 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 					  err);
 
 		if (fd >= 0) {
+			int r = tell_ready(f, &items[i], err);
+
 			close(fd);
+			if (r < 0)
+				return r;
 			continue;
 		}
 		if (o->offline)
@@ -173,7 +188,7 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 int fetch_items(const struct fetch_options *o, const struct fetch_item *items, size_t n,
 		struct error *err)
 {
-	_cleanup_(fetcher_end) struct fetcher f = {.options = o};
+	_cleanup_(fetcher_end) struct fetcher f = {.options = o, .items = items};
 	_cleanup_error_ struct error unused = {0};
 	_cleanup_free_ char *place = NULL;
 	int r;
@@ -195,14 +210,48 @@ int fetch_items(const struct fetch_options *o, const struct fetch_item *items, s
 	return r;
 }
 
+/* A package on its way, and its place in the lock. */
+struct order {
+	const struct lock_package *package;
+	size_t place;
+};
+
+struct lock_ready {
+	const struct fetch_options *options;
+	const struct order *order;
+};
+
+static int by_size(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+
+	if (x->package->size != y->package->size)
+		return x->package->size < y->package->size ? 1 : -1;
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static int ready_in_lock(void *arg, size_t item)
+{
+	const struct lock_ready *l = arg;
+
+	return l->options->ready(l->options->ready_arg, l->order[item].place);
+}
+
 int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error *err)
 {
-	_cleanup_free_ struct fetch_item *items =
-		xcalloc(l->n_packages ? l->n_packages : 1, sizeof(*items));
+	size_t n = l->n_packages;
+	_cleanup_free_ struct fetch_item *items = xcalloc(n + 1, sizeof(*items));
+	_cleanup_free_ struct order *order = xcalloc(n + 1, sizeof(*order));
+	struct lock_ready ready = {o, order};
+	struct fetch_options options = *o;
 	int r;
 
-	for (size_t i = 0; i < l->n_packages; i++) {
-		const struct lock_package *p = &l->packages[i];
+	for (size_t i = 0; i < n; i++)
+		order[i] = (struct order){&l->packages[i], i};
+	/* What takes longest to download and to unpack begins first. */
+	qsort(order, n, sizeof(*order), by_size);
+	for (size_t i = 0; i < n; i++) {
+		const struct lock_package *p = order[i].package;
 
 		items[i] = (struct fetch_item){.archive = p->archive,
 					       .path = p->path,
@@ -210,7 +259,11 @@ int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error
 					       .size = p->size,
 					       .sha256 = p->sha256};
 	}
-	r = fetch_items(o, items, l->n_packages, err);
+	if (o->ready) {
+		options.ready = ready_in_lock;
+		options.ready_arg = &ready;
+	}
+	r = fetch_items(&options, items, n, err);
 	if (r == -ENOENT && err) {
 		free(err->remedy);
 		err->remedy = xstrdup("it may have left the mirrors: resolve anew with --relock, "

@@ -28,6 +28,10 @@ struct fetch_options {
 	bool quiet;	      /* no progress on stderr */
 	unsigned timeout;     /* seconds without a byte before a mirror is given up; 0: 30 */
 	unsigned connections; /* 0: 8 */
+	/* Called with an item's index as soon as it lies in the cache, verified; may be NULL. A
+	 * negative result ends the fetching. */
+	int (*ready)(void *arg, size_t item);
+	void *ready_arg;
 };
 
 struct fetch_item {
@@ -63,7 +67,8 @@ void fetch_mirrors_free(struct fetch_mirrors *m);
  */
 int fetch_items(const struct fetch_options *o, const struct fetch_item *items, size_t n,
 		struct error *err);
-/* All packages of the lock; `image` in messages is that of the lock. */
+/* All packages of the lock, the largest first; `image` in messages is that of the lock. An "item" of
+ * `ready` is a package's place in the lock. */
 int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error *err);
 
 /* Path of that hash in the cache (which need not exist); the caller frees. */

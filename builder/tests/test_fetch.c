@@ -216,8 +216,23 @@ TEST(fetch_says_what_was_worst)
 	CHECK_INT(fetch_items(&l.options, &l.item, 1, &l.err), -EBADMSG);
 }
 
+static int count_ready(void *arg, size_t item)
+{
+	unsigned *seen = arg;
+
+	seen[item]++;
+	return 0;
+}
+
+static int refuse_ready(void *arg, size_t item)
+{
+	(void)arg;
+	return item == 3 ? -EPIPE : 0;
+}
+
 TEST(fetch_many_at_once)
 {
+	unsigned seen[20] = {0};
 	struct fetch_item items[20];
 	char hashes[20][SHA256_HEX];
 	_cleanup_(lab_close) struct lab l;
@@ -238,9 +253,16 @@ TEST(fetch_many_at_once)
 					       .size = strlen(text),
 					       .sha256 = hashes[i]};
 	}
+	l.options.ready = count_ready;
+	l.options.ready_arg = seen;
 	CHECK_INT(fetch_items(&l.options, items, 20, &l.err), 0);
 	l.options.offline = true;
 	CHECK_INT(fetch_items(&l.options, items, 20, &l.err), 0);
+	/* Each was handed on twice: from the mirror, then from the cache. */
+	for (size_t i = 0; i < 20; i++)
+		CHECK_INT(seen[i], 2);
+	l.options.ready = refuse_ready;
+	CHECK_INT(fetch_items(&l.options, items, 20, &l.err), -EPIPE);
 	for (size_t i = 0; i < 20; i++)
 		free((char *)(uintptr_t)items[i].path);
 }
