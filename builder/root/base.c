@@ -4,20 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "builder/archive/unpack.h"
-#include "builder/fetch/fetch.h"
-#include "builder/root/dpkg.h"
 #include "builder/root/plan.h"
 #include "builder/root/root.h"
+#include "builder/root/workplace.h"
 #include "builder/sandbox.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
-
-#define CACHE_INSIDE "/run/bulkhead/cache"
 
 /* Result of prepare_root, in the order of the lock. */
 enum { ESSENTIAL = -1 };
@@ -27,17 +23,9 @@ struct prepare {
 	int plan_fd; /* lines "wave" or "-1", one a package */
 };
 
-static int open_package(const struct lock_package *p)
-{
-	_cleanup_free_ char *path = xasprintf("%s/%s", CACHE_INSIDE, p->sha256);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int unpack_one(const struct lock_package *p, int target, struct error *err)
 {
-	_cleanup_close_ int fd = open_package(p);
+	_cleanup_close_ int fd = workplace_open_package(p);
 
 	return fd < 0 ? error_errno(err, fd, lock_package_file(p), "cannot open")
 		      : unpack_deb(fd, target, lock_package_file(p), NULL, err);
@@ -61,28 +49,12 @@ static int unpack_essential(const struct lock *l, const struct plan_package *pla
 	return 0;
 }
 
-/* What dpkg and package scripts expect of a root before there is any. */
-static int seed_root(int target)
-{
-	static const char refuse_services[] = "#!/bin/sh\nexit 101\n";
-	int r = mkdir_p(target, "var/lib/dpkg", 0755);
-
-	if (r == 0)
-		r = write_file(target, "var/lib/dpkg/status", "", 0, 0644);
-	if (r == 0)
-		r = mkdir_p(target, "usr/sbin", 0755);
-	if (r == 0)
-		r = write_file(target, "usr/sbin/policy-rc.d", refuse_services,
-			       sizeof(refuse_services) - 1, 0755);
-	return r;
-}
-
 static int read_controls(const struct lock *l, struct plan_package *plan, struct strbuf *texts,
 			 struct error *err)
 {
 	for (size_t i = 0; i < l->n_packages; i++) {
 		const char *label = lock_package_file(&l->packages[i]);
-		_cleanup_close_ int fd = open_package(&l->packages[i]);
+		_cleanup_close_ int fd = workplace_open_package(&l->packages[i]);
 		int r = fd < 0 ? error_errno(err, fd, label, "cannot open")
 			       : unpack_deb_control(fd, label, &texts[i], err);
 
@@ -112,7 +84,7 @@ static int prepare_root(void *arg, struct error *err)
 	    (r = plan_make(plan, n, &waves, err)) < 0 ||
 	    (r = unpack_essential(p->lock, plan, target, err)) < 0)
 		return r;
-	r = seed_root(target);
+	r = workplace_seed(target);
 	if (r < 0)
 		return error_errno(err, r, "root", "cannot prepare it for dpkg");
 	for (size_t i = 0; i < n; i++)
@@ -144,69 +116,15 @@ static int read_plan(int fd, size_t n, int *waves)
 	return i == n ? 0 : -EBADMSG;
 }
 
-struct base {
-	const struct root_job *job;
-	char *root, *links, *cache, *noop;
-	int *waves;
-	struct strbuf log;
-};
-
-static void base_end(struct base *b)
+static int prepare(const struct workplace *w, int *waves, struct error *err)
 {
-	if (b->log.n)
-		write_file(AT_FDCWD, b->job->log_path, b->log.p, b->log.n, 0644);
-	free(b->root);
-	free(b->links);
-	free(b->cache);
-	free(b->noop);
-	free(b->waves);
-	strbuf_free(&b->log);
-}
-
-/* Links with the names of the packages, to the files of the cache as the sandbox sees them. */
-static int make_links(const struct base *b)
-{
-	const struct lock *l = b->job->lock;
-	int r = mkdir_p(AT_FDCWD, b->links, 0755);
-
-	for (size_t i = 0; r == 0 && i < l->n_packages; i++) {
-		_cleanup_free_ char *link =
-			xasprintf("%s/%s", b->links, lock_package_file(&l->packages[i]));
-		_cleanup_free_ char *to = xasprintf("%s/%s", CACHE_INSIDE, l->packages[i].sha256);
-
-		r = symlink(to, link) < 0 ? -errno : 0;
-	}
-	return r;
-}
-
-static int make_workplace(struct base *b, struct error *err)
-{
-	static const char noop[] = "#!/bin/sh\nexit 0\n";
-	const struct root_job *job = b->job;
-	_cleanup_free_ char *file = fetch_cache_path(job->cache, "x");
-	int r;
-
-	b->root = xasprintf("%s/root", job->out_dir);
-	b->links = xasprintf("%s/debs", job->tmp_dir);
-	b->noop = xasprintf("%s/noop", job->tmp_dir);
-	b->cache = xstrndup(file, strlen(file) - 2);
-	b->waves = xcalloc(job->lock->n_packages + 1, sizeof(int));
-	if ((r = mkdir_p(AT_FDCWD, b->root, 0755)) < 0 ||
-	    (r = write_file(AT_FDCWD, b->noop, noop, sizeof(noop) - 1, 0755)) < 0 ||
-	    (r = make_links(b)) < 0)
-		return error_errno(err, r, job->tmp_dir, "cannot prepare");
-	return 0;
-}
-
-static int prepare(struct base *b, struct error *err)
-{
+	const struct lock *l = w->job->lock;
 	const struct sandbox_bind binds[] = {
-		{.source = b->root, .target = "/target", .writable = true},
-		{.source = b->cache, .target = CACHE_INSIDE}};
-	const struct sandbox sb = {
-		.binds = binds, .n_binds = 2, .epoch = (uint64_t)lock_epoch(b->job->lock)};
+		{.source = w->root, .target = "/target", .writable = true},
+		{.source = w->cache, .target = CACHE_INSIDE}};
+	const struct sandbox sb = {.binds = binds, .n_binds = 2, .epoch = (uint64_t)lock_epoch(l)};
 	_cleanup_close_ int plan_fd = memfd_create("plan", MFD_CLOEXEC);
-	struct prepare p = {.lock = b->job->lock, .plan_fd = plan_fd};
+	struct prepare p = {.lock = l, .plan_fd = plan_fd};
 	int r;
 
 	if (plan_fd < 0)
@@ -214,53 +132,45 @@ static int prepare(struct base *b, struct error *err)
 	r = sandbox_call(&sb, prepare_root, &p, err);
 	if (r < 0)
 		return r;
-	r = read_plan(plan_fd, b->job->lock->n_packages, b->waves);
+	r = read_plan(plan_fd, l->n_packages, waves);
 	return r < 0 ? error_errno(err, r, "plan", "cannot read the order of packages") : 0;
 }
 
 /* Names of the packages of a wave, in the lock's order, which is by name. */
-static void files_of_wave(const struct base *b, int wave, struct strv *files)
+static void files_of_wave(const struct lock *l, const int *waves, int wave, struct strv *files)
 {
-	for (size_t i = 0; i < b->job->lock->n_packages; i++)
-		if (b->waves[i] == wave)
-			strv_push(files, lock_package_file(&b->job->lock->packages[i]));
+	for (size_t i = 0; i < l->n_packages; i++)
+		if (waves[i] == wave)
+			strv_push(files, lock_package_file(&l->packages[i]));
 }
 
-static int install(struct base *b, struct error *err)
+static int install(const struct workplace *w, const int *waves, struct error *err)
 {
-	const struct sandbox_bind binds[] = {{.source = b->links, .target = DPKG_DEBS},
-					     {.source = b->cache, .target = CACHE_INSIDE}};
-	const struct dpkg_run d = {.root = b->root,
-				   .binds = binds,
-				   .n_binds = 2,
-				   .noop = b->noop,
-				   .epoch = (uint64_t)lock_epoch(b->job->lock),
-				   .log = &b->log};
 	_cleanup_strv_ struct strv essential = {0};
 	int r;
 
-	files_of_wave(b, ESSENTIAL, &essential);
-	r = dpkg_install_essential(&d, &essential, err);
+	files_of_wave(w->job->lock, waves, ESSENTIAL, &essential);
+	r = dpkg_install_essential(&w->dpkg, &essential, err);
 	for (int wave = 0; r == 0 && wave <= PLAN_WAVES_MAX; wave++) {
 		_cleanup_strv_ struct strv files = {0};
 
-		files_of_wave(b, wave, &files);
+		files_of_wave(w->job->lock, waves, wave, &files);
 		if (!files.n)
 			break;
-		r = dpkg_unpack(&d, &files, err);
+		r = dpkg_unpack(&w->dpkg, &files, err);
 		if (r == 0)
-			r = dpkg_configure(&d, false, err);
+			r = dpkg_configure(&w->dpkg, false, err);
 	}
 	return r;
 }
 
 int root_base_build(const struct root_job *job, struct error *err)
 {
-	struct base b = {.job = job};
-	int r;
+	_cleanup_free_ int *waves = xcalloc(job->lock->n_packages + 1, sizeof(int));
+	_cleanup_(workplace_end) struct workplace w;
+	int r = workplace_make(&w, job, err);
 
-	if ((r = make_workplace(&b, err)) == 0 && (r = prepare(&b, err)) == 0)
-		r = install(&b, err);
-	base_end(&b);
+	if (r == 0 && (r = prepare(&w, waves, err)) == 0)
+		r = install(&w, waves, err);
 	return r;
 }

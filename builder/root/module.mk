@@ -1,1 +1,1 @@
-builder_SRCS += $(addprefix builder/root/,apt_sources.c base.c dpkg.c finish.c normalise.c overlay.c plan.c)
+builder_SRCS += $(addprefix builder/root/,apt_sources.c base.c dpkg.c finish.c normalise.c overlay.c plan.c workplace.c)
