@@ -8,6 +8,7 @@
 #include "builder/image/output.h"
 #include "builder/lock/resolve.h"
 #include "builder/package/make.h"
+#include "builder/root/direct/review.h"
 #include "builder/root/root.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -244,6 +245,23 @@ static uint64_t image_epoch(const struct graph *g, const struct image *image)
 	return newest;
 }
 
+/* The way of unpacking is part of the key, so that each way is seen to give the same. */
+static int direct_inputs(const struct graph *g, struct strbuf *t, struct error *err)
+{
+	_cleanup_free_ char *reviewed = xasprintf("%s/%s", g->options->source_root, REVIEW_FILE);
+	char hex[SHA256_HEX];
+	int r;
+
+	if (!g->options->direct)
+		return 0;
+	r = sha256_file(AT_FDCWD, reviewed, hex, NULL);
+	if (r < 0)
+		return error_errno(err, r, reviewed, "cannot read");
+	store_input_number(t, "direct", ROOT_DIRECT_REVISION);
+	store_input(t, "reviewed", hex);
+	return 0;
+}
+
 static void base_inputs(const struct image *image, struct strbuf *t)
 {
 	const struct lock *l = image->lock;
@@ -335,7 +353,7 @@ static int own_inputs(const struct graph *g, const struct step *s, struct strbuf
 	case STEP_BASE:
 		store_input_number(t, "base", ROOT_BASE_REVISION);
 		base_inputs(s->image, t);
-		return 0;
+		return direct_inputs(g, t, err);
 	case STEP_ROOT:
 		store_input_number(t, "root", ROOT_FINISH_REVISION);
 		return root_inputs(g, s->image, t, err);

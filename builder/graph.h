@@ -63,6 +63,7 @@ struct graph_options {
 	const char *out;		   /* folder of results */
 	struct fetch_options fetch;
 	const char *keyring;
+	bool direct; /* packages are unpacked by us, not by dpkg */
 	bool relock; /* resolve anew what cannot be fetched any more */
 	unsigned jobs;
 	bool quiet;

@@ -8,6 +8,7 @@
 #include "builder/graph.h"
 #include "builder/image/output.h"
 #include "builder/package/make.h"
+#include "builder/root/direct/review.h"
 #include "builder/root/root.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -121,9 +122,17 @@ static int make_output(struct graph *g, struct step *s, const struct store_entry
 	return class->write(&job, err);
 }
 
-static int fetch_packages(struct graph *g, const struct step *s, struct error *err)
+static int make_base(struct graph *g, const struct step *s, const struct root_job *job,
+		     struct error *err)
 {
-	return fetch_lock(&g->options->fetch, s->image->lock, err);
+	const struct graph_options *o = g->options;
+	_cleanup_free_ char *reviewed = xasprintf("%s/%s", o->source_root, REVIEW_FILE);
+	int r;
+
+	if (o->direct)
+		return root_base_build_direct(job, &o->fetch, reviewed, err);
+	r = fetch_lock(&o->fetch, s->image->lock, err);
+	return r < 0 ? r : root_base_build(job, err);
 }
 
 static int make(struct graph *g, struct step *s, const struct store_entry *e, const char *log,
@@ -133,7 +142,6 @@ static int make(struct graph *g, struct step *s, const struct store_entry *e, co
 			       .out_dir = e->out,
 			       .tmp_dir = e->tmp,
 			       .log_path = log};
-	int r;
 
 	if (s->image) {
 		job.definition = s->image->definition;
@@ -143,8 +151,7 @@ static int make(struct graph *g, struct step *s, const struct store_entry *e, co
 	case STEP_PACKAGES:
 		return make_packages(g, s, e, log, err);
 	case STEP_BASE:
-		r = fetch_packages(g, s, err);
-		return r < 0 ? r : root_base_build(&job, err);
+		return make_base(g, s, &job, err);
 	case STEP_ROOT:
 		return make_root(g, s, &job, err);
 	case STEP_FOLDER: {

@@ -68,6 +68,13 @@ int dpkg_install_essential(const struct dpkg_run *d, const struct strv *files, s
 	return run_on_files(d, "dpkg --install", options, files, err);
 }
 
+int dpkg_unpack_essential(const struct dpkg_run *d, const struct strv *files, struct error *err)
+{
+	static const char *const options[] = {"--force-depends", "--unpack", NULL};
+
+	return run_on_files(d, "dpkg --unpack", options, files, err);
+}
+
 int dpkg_unpack(const struct dpkg_run *d, const struct strv *files, struct error *err)
 {
 	static const char *const options[] = {"--unpack", NULL};

@@ -21,6 +21,8 @@ struct dpkg_run {
 
 /* "dpkg --install --force-depends": the essential set, whose order dpkg finds itself. */
 int dpkg_install_essential(const struct dpkg_run *d, const struct strv *files, struct error *err);
+/* For packages of the essential set whose others are unpacked, but nothing is configured yet. */
+int dpkg_unpack_essential(const struct dpkg_run *d, const struct strv *files, struct error *err);
 int dpkg_unpack(const struct dpkg_run *d, const struct strv *files, struct error *err);
 /*
  * "dpkg --configure -a", with what would act on a running machine, or makes an initramfs, replaced

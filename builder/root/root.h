@@ -14,12 +14,18 @@
 #include <stdint.h>
 
 #include "builder/definition.h"
+#include "builder/fetch/fetch.h"
 #include "builder/lock/lock.h"
 #include "common/base/error.h"
 #include "common/base/strv.h"
 
 /* Bump when the same inputs give other bytes. */
-enum { ROOT_BASE_REVISION = 1, ROOT_FINISH_REVISION = 2, ROOT_FOLDER_REVISION = 1 };
+enum {
+	ROOT_BASE_REVISION = 1,
+	ROOT_DIRECT_REVISION = 1,
+	ROOT_FINISH_REVISION = 2,
+	ROOT_FOLDER_REVISION = 1
+};
 
 struct root_job {
 	const struct definition *definition;
@@ -32,6 +38,11 @@ struct root_job {
 
 /* Makes out_dir/root. All packages must be in the cache, verified (fetch_lock). */
 int root_base_build(const struct root_job *job, struct error *err);
+
+/* The same, with packages unpacked by us (builder/root/direct): fetches them as it goes.
+ * `reviewed`: path of the data file of builder/root/direct/review.h. */
+int root_base_build_direct(const struct root_job *job, const struct fetch_options *fetch,
+			   const char *reviewed, struct error *err);
 
 /* Makes out_dir/root.tar from the base at `base` and the .deb files `packages` (absolute paths,
  * sorted). */
