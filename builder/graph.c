@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "builder/image/output.h"
 #include "builder/lock/resolve.h"
@@ -33,6 +34,8 @@ void graph_free(struct graph *g)
 		free(g->steps[i]->id);
 		free(g->steps[i]->sentence);
 		free(g->steps[i]->reason);
+		if (g->steps[i]->fetch_status)
+			munmap(g->steps[i]->fetch_status, sizeof(struct fetch_status));
 		strbuf_free(&g->steps[i]->inputs);
 		free(g->steps[i]);
 	}
@@ -58,7 +61,7 @@ static struct step *add_step(struct graph *g, enum step_kind kind, struct image 
 	s->image = image;
 	s->id = id;
 	s->sentence = sentence;
-	s->report_fd = -1;
+	s->report_fd = s->pid_fd = -1;
 	g->steps[g->n_steps++] = s;
 	return s;
 }

@@ -55,7 +55,10 @@ struct step {
 	int pid;	      /* of the process that makes it; 0: none */
 	int report_fd;
 	int64_t started; /* milliseconds */
+	int64_t last_ms; /* what the last run took; 0: not known */
+	int pid_fd;	 /* becomes readable when the process ends */
 	char *reason;	 /* why it runs, once it does */
+	struct fetch_status *fetch_status; /* shared with the process; NULL: it fetches nothing */
 };
 
 struct graph_options {

@@ -4,28 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "builder/display.h"
 #include "builder/graph.h"
 #include "builder/history.h"
 #include "builder/inputs.h"
 #include "common/base/alloc.h"
 #include "common/base/blob.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
-#include "common/ui/event.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* In the step's process: the error goes to the parent as three texts, each with its NUL. */
 static _Noreturn void child_main(struct graph *g, struct step *s, int report_fd)
@@ -48,28 +43,53 @@ static _Noreturn void child_main(struct graph *g, struct step *s, int report_fd)
 	_exit(r < 0 ? 1 : 0);
 }
 
-static int start(struct graph *g, struct step *s, struct error *err)
+/* A step that fetches shares a page with the display, where there is one. */
+static void share_status(struct step *s, const struct display *d)
+{
+	void *page;
+
+	if (s->kind != STEP_BASE || !d->terminal || s->fetch_status)
+		return;
+	page = mmap(NULL, sizeof(*s->fetch_status), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s->fetch_status = page == MAP_FAILED ? NULL : page;
+}
+
+static void give_reason(const struct graph *g, struct step *s)
 {
 	_cleanup_strv_ struct strv reasons = {0};
+
+	step_reasons(g, s, &reasons);
+	free(s->reason);
+	s->reason = inputs_summary(&reasons);
+}
+
+static int start(struct graph *g, struct step *s, struct display *d, struct error *err)
+{
 	int fds[2];
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_errno(err, -errno, s->id, "pipe");
-	step_reasons(g, s, &reasons);
-	free(s->reason);
-	s->reason = inputs_summary(&reasons);
+	give_reason(g, s);
+	display_begun(d, s);
+	share_status(s, d);
 	fflush(NULL);
-	event_emit("build.step", "id", s->id, "sentence", s->sentence, "key", s->key, "reason", s->reason, NULL);
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
 		child_main(g, s, fds[1]);
 	}
 	close(fds[1]);
-	if (pid < 0) {
+	s->pid_fd = pid < 0 ? -1 : pidfd_open(pid, 0);
+	if (s->pid_fd < 0) {
+		int code = -errno;
+
 		close(fds[0]);
-		return error_errno(err, -errno, s->id, "fork");
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		return error_errno(err, code, s->id, "cannot start its process");
 	}
 	s->pid = pid;
 	s->report_fd = fds[0];
@@ -99,37 +119,47 @@ static int take_report(struct step *s, struct error *err)
 			 "%s", *texts[1] ? texts[1] : "its process was killed");
 }
 
-/* Waits for one step to end. */
-static int reap(struct graph *g, struct error *err)
+/* The process of a step has ended. */
+static int finish(struct graph *g, struct step *s, struct display *d, struct error *err)
 {
+	int64_t ms = now_ms() - s->started;
 	int status, r = 0;
-	pid_t pid;
 
-	do
-		pid = waitpid(-1, &status, 0);
-	while (pid < 0 && errno == EINTR);
-	if (pid < 0)
-		return error_errno(err, -errno, "build", "wait");
-	for (size_t i = 0; i < g->n_steps; i++) {
-		struct step *s = g->steps[i];
-
-		if (s->pid != pid)
-			continue;
-		s->pid = 0;
-		if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-			r = take_report(s, err);
-		} else {
-			s->present = true;
-			history_write(g->store, s->id, &s->inputs, now_ms() - s->started);
-			if (!g->options->quiet)
-				printf("%7.1f s  %s: %s (%s)\n", (double)(now_ms() - s->started) / 1000,
-				       s->id, s->sentence, s->reason);
-			event_emit("build.done", "id", s->id, "key", s->key, NULL);
-		}
-		close(s->report_fd);
-		s->report_fd = -1;
+	while (waitpid(s->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return error_errno(err, -errno, s->id, "wait");
+	s->pid = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		r = take_report(s, err);
+	} else {
+		s->present = true;
+		history_write(g->store, s->id, &s->inputs, ms);
+		display_finished(d, s, ms);
 	}
+	close(s->report_fd);
+	close(s->pid_fd);
+	s->report_fd = -1;
 	return r;
+}
+
+/* Waits for one step to end, and draws meanwhile. */
+static int reap(struct graph *g, struct display *d, struct error *err)
+{
+	_cleanup_free_ struct pollfd *fds = xcalloc(g->n_steps + 1, sizeof(*fds));
+	int n;
+
+	for (size_t i = 0; i < g->n_steps; i++)
+		fds[i] = (struct pollfd){g->steps[i]->pid ? g->steps[i]->pid_fd : -1, POLLIN, 0};
+	do {
+		display_draw(d);
+		n = poll(fds, g->n_steps, display_interval(d));
+	} while (n == 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		return error_errno(err, -errno, "build", "poll");
+	for (size_t i = 0; i < g->n_steps; i++)
+		if (fds[i].revents)
+			return finish(g, g->steps[i], d, err);
+	return 0;
 }
 
 static bool is_ready(const struct step *s)
@@ -151,25 +181,38 @@ static unsigned count_running(const struct graph *g)
 	return n;
 }
 
-static void stop_all(struct graph *g)
+static void stop_all(struct graph *g, struct display *d)
 {
 	for (size_t i = 0; i < g->n_steps; i++)
 		if (g->steps[i]->pid)
 			kill(g->steps[i]->pid, SIGTERM);
-	while (count_running(g) && reap(g, NULL) != -ECHILD)
-		;
+	while (count_running(g))
+		reap(g, d, NULL);
+}
+
+/* How long each step took, for the time to go. */
+static void recall(struct graph *g)
+{
+	for (size_t i = 0; i < g->n_steps; i++) {
+		struct step *s = g->steps[i];
+		_cleanup_history_ struct history last = {0};
+
+		if (s->needed && !s->last_ms && history_read(g->store, s->id, &last) == 0 && last.ms > 0)
+			s->last_ms = last.ms;
+	}
 }
 
 /* One round: marks, starts what can start. 1: all goals are present. */
-static int advance(struct graph *g, struct step *const *goals, size_t n, struct error *err)
+static int advance(struct graph *g, struct step *const *goals, size_t n, struct display *d, struct error *err)
 {
 	unsigned running = count_running(g), jobs = g->options->jobs ? g->options->jobs : 2;
 	bool done = true;
 	int r = graph_mark(g, goals, n, err);
 
+	recall(g);
 	for (size_t i = 0; r == 0 && i < g->n_steps && running < jobs; i++)
 		if (is_ready(g->steps[i])) {
-			r = start(g, g->steps[i], err);
+			r = start(g, g->steps[i], d, err);
 			running++;
 		}
 	for (size_t i = 0; i < n; i++)
@@ -191,14 +234,17 @@ static void remember(const struct graph *g)
 
 int graph_run(struct graph *g, struct step *const *goals, size_t n, struct error *err)
 {
+	struct display d;
 	int r;
 
-	while ((r = advance(g, goals, n, err)) == 0)
-		if ((r = reap(g, err)) < 0)
+	display_start(&d, g);
+	while ((r = advance(g, goals, n, &d, err)) == 0)
+		if ((r = reap(g, &d, err)) < 0)
 			break;
 	if (r < 0)
-		stop_all(g);
+		stop_all(g, &d);
 	else
 		remember(g);
+	display_end(&d);
 	return r < 0 ? r : 0;
 }

@@ -1,7 +1,7 @@
 # bulkhead: the image builder. All but main() is in an internal library, so that tests can link it; sub-folders add
 # their sources in a module.mk of their own: builder_SRCS += ..., builder_PKGS += ...
 LIBS += builder
-builder_SRCS += $(addprefix builder/,build.c build_info.c definition.c gc.c graph.c graph_plan.c graph_run.c history.c) \
+builder_SRCS += $(addprefix builder/,build.c build_info.c definition.c display.c gc.c graph.c graph_plan.c graph_run.c history.c) \
 	$(addprefix builder/,inputs.c manifest.c manifest_read.c publish.c records.c relock.c source.c spdx.c steps.c) \
 	$(addprefix builder/,sandbox.c sandbox_mount.c sandbox_limits.c sandbox_landlock.c store.c store_gc.c)
 builder_LIBS += builder-lock builder-fetch builder-deb common

@@ -125,13 +125,16 @@ static int make_output(struct graph *g, struct step *s, const struct store_entry
 static int make_base(struct graph *g, const struct step *s, const struct root_job *job,
 		     struct error *err)
 {
-	const struct graph_options *o = g->options;
-	_cleanup_free_ char *reviewed = xasprintf("%s/%s", o->source_root, REVIEW_FILE);
+	_cleanup_free_ char *reviewed = xasprintf("%s/%s", g->options->source_root, REVIEW_FILE);
+	struct fetch_options o = g->options->fetch;
 	int r;
 
-	if (o->direct)
-		return root_base_build_direct(job, &o->fetch, reviewed, err);
-	r = fetch_lock(&o->fetch, s->image->lock, err);
+	/* With a status the build's display shows how far it is. */
+	o.status = s->fetch_status;
+	o.quiet |= o.status != NULL;
+	if (g->options->direct)
+		return root_base_build_direct(job, &o, reviewed, err);
+	r = fetch_lock(&o, s->image->lock, err);
 	return r < 0 ? r : root_base_build(job, err);
 }
 

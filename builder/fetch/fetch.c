@@ -181,7 +181,7 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 		f->transfers[f->n++] = (struct transfer){.options = o, .item = &items[i], .fd = -1};
 		bytes += items[i].size;
 	}
-	fetch_progress_start(&f->progress, o->quiet, f->n, bytes);
+	fetch_progress_start(&f->progress, o, f->n, bytes);
 	return 0;
 }
 

@@ -21,6 +21,11 @@ struct fetch_mirrors {
 	bool of_host; /* from the host's apt configuration */
 };
 
+/* How far a download is, for another process to read while it runs. */
+struct fetch_status {
+	_Atomic uint64_t files, of_files, bytes, of_bytes;
+};
+
 struct fetch_options {
 	const char *cache; /* NULL: as above */
 	struct fetch_mirrors *mirrors;
@@ -32,6 +37,7 @@ struct fetch_options {
 	 * negative result ends the fetching. */
 	int (*ready)(void *arg, size_t item);
 	void *ready_arg;
+	struct fetch_status *status; /* kept up to date; or NULL */
 };
 
 struct fetch_item {

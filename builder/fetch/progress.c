@@ -16,9 +16,21 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-void fetch_progress_start(struct fetch_progress *p, bool quiet, size_t files, uint64_t bytes)
+static void tell(const struct fetch_progress *p)
 {
-	*p = (struct fetch_progress){.quiet = quiet, .of_files = files, .of_bytes = bytes};
+	if (!p->status)
+		return;
+	p->status->files = p->files;
+	p->status->of_files = p->of_files;
+	p->status->bytes = p->bytes;
+	p->status->of_bytes = p->of_bytes;
+}
+
+void fetch_progress_start(struct fetch_progress *p, const struct fetch_options *o, size_t files, uint64_t bytes)
+{
+	*p = (struct fetch_progress){
+		.quiet = o->quiet, .of_files = files, .of_bytes = bytes, .status = o->status};
+	tell(p);
 	p->terminal = isatty(STDERR_FILENO);
 	p->started = now_ms();
 }
@@ -29,6 +41,7 @@ void fetch_progress_show(struct fetch_progress *p, size_t files, uint64_t bytes)
 
 	p->files = files;
 	p->bytes = bytes;
+	tell(p);
 	if (p->quiet || !p->terminal || now - p->shown < 200)
 		return;
 	p->shown = now;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/display.h"
 #include "builder/history.h"
 #include "builder/inputs.h"
 #include "builder/tests/world.h"
@@ -171,6 +172,37 @@ TEST(history_keeps_the_time_of_a_run)
 		CHECK_INT(h.ms, 1234);
 		CHECK_STR(h.inputs.p, "a 2\n");
 		history_free(&h);
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
+TEST(time_left_is_of_the_longest_chain_or_of_all_jobs)
+{
+	struct world w;
+	_cleanup_error_ struct error err = {0};
+	bool known;
+
+	world_new(&w);
+	if (world_open(&w, "a")) {
+		w.options.jobs = 2;
+		CHECK_INT(graph_mark(w.graph, w.image->outputs, 2, &err), 0);
+		CHECK_INT(display_time_left(w.graph, 0, &known), 0);
+		CHECK(!known);
+		/* One after the other, whatever the number of jobs. */
+		w.image->base->last_ms = 5000;
+		w.image->root->last_ms = 3000;
+		w.image->outputs[1]->last_ms = 1000;
+		CHECK_INT(display_time_left(w.graph, 0, &known), 9000);
+		CHECK(known);
+		/* The first runs since two seconds; then longer than the last time. */
+		w.image->base->pid = 1;
+		w.image->base->started = 1000;
+		CHECK_INT(display_time_left(w.graph, 3000, &known), 7000);
+		CHECK_INT(display_time_left(w.graph, 60000, &known), 4000);
+		w.image->base->pid = 0;
+		world_finish(&w, w.image->base);
+		CHECK_INT(display_time_left(w.graph, 0, &known), 4000);
 	}
 	world_close(&w);
 	world_end(&w);
