@@ -395,6 +395,8 @@ static void visit(struct salt *s, struct chunk *c)
 	if (++s->depth > CHAIN_MAX)
 		heap_fail(&s->h, "a chain of more than %d states that need each other ends at '%s'", CHAIN_MAX, c->id);
 	c->mark = CHUNK_VISITING;
+	for (size_t i = 0; i < c->n_first; i++)
+		visit_target(s, c->first[i], c);
 	for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
 		const struct value *list = requisite_list(s, c, before[k]);
 
@@ -405,6 +407,32 @@ static void visit(struct salt *s, struct chunk *c)
 	s->depth--;
 	c->mark = CHUNK_DONE;
 	s->plan[s->n_plan++] = c;
+}
+
+static void run_before(struct salt *s, struct chunk *target, void *data)
+{
+	struct chunk **grown;
+
+	if (target == data)
+		return;
+	if (target->n_first == target->cap_first) {
+		target->cap_first = target->cap_first ? target->cap_first * 2 : 4;
+		grown = heap_alloc(&s->h, target->cap_first * sizeof(*grown));
+		if (target->n_first)
+			memcpy(grown, target->first, target->n_first * sizeof(*grown));
+		target->first = grown;
+	}
+	target->first[target->n_first++] = data;
+}
+
+/* A state runs before those that are its prereq. */
+static void order_prereq(struct salt *s, struct chunk *c)
+{
+	const struct value *list = requisite_list(s, c, "prereq");
+
+	for (size_t i = 0; list && i < list->list.n; i++)
+		if (!requisite_targets(s, list->list.items[i], run_before, c))
+			no_target(s, c, "prereq", list->list.items[i]);
 }
 
 static int by_order(const void *a, const void *b)
@@ -423,8 +451,7 @@ static void order_chunks(struct salt *s)
 
 		for (size_t k = 0; use && k < use->list.n; k++)
 			requisite_targets(s, use->list.items[k], copy_use, s->chunks[i]);
-		if (arg(s->chunks[i], "prereq"))
-			heap_fail(&s->h, "prereq of '%s' is not supported", s->chunks[i]->id);
+		order_prereq(s, s->chunks[i]);
 	}
 	if (s->n_chunks)
 		qsort(s->chunks, s->n_chunks, sizeof(s->chunks[0]), by_order);

@@ -41,8 +41,12 @@ static const struct value *command(struct heap *h, const struct call *c, bool co
 	const struct value *user = map_get_str(c->named, "runas");
 	struct blob text = call_text(h, c, 0, "cmd", "");
 	const struct value *v;
-	int r = shell_run(s, arena_strndup(h->arena, text.p, text.n), user ? value_cstr(h, user) : NULL, NULL,
-			  (long)call_int(h, c, 9, "timeout", 0), &out);
+	int r = shell_run(s,
+			  &(struct shell){.command = arena_strndup(h->arena, text.p, text.n),
+					  .user = user ? value_cstr(h, user) : NULL,
+					  .timeout = (long)call_int(h, c, 9, "timeout", 0),
+					  .env = map_get_str(c->named, "env")},
+			  &out);
 
 	v = code ? value_int(h, r) : value_blob(h, blob_trim(strbuf_blob(&out)));
 	return v;

@@ -1,6 +1,7 @@
 /* Runs the plan: requisites, conditions, the state itself, what watches it. */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "common/sys/file.h"
 #include "common/sys/journal.h"
@@ -76,32 +77,50 @@ void result_change(struct salt *s, struct chunk *c, const char *what, const stru
 		c->result.value = RESULT_WOULD;
 }
 
-int shell_run(struct salt *s, const char *command, const char *user, const char *cwd, long timeout, struct strbuf *out)
+/* "NAME=VALUE" words for env(1). */
+static void add_environment(struct salt *s, const struct value *env, const char **argv, size_t *n, size_t max)
 {
-	const char *limit = arena_printf(s->h.arena, "%ld", timeout), *argv[16];
+	for (size_t i = 0; env && value_is_list(env) && i < env->list.n; i++)
+		add_environment(s, env->list.items[i], argv, n, max);
+	for (size_t i = 0; env && env->kind == V_MAP && i < env->map.n; i++) {
+		if (*n >= max)
+			heap_fail(&s->h, "more than %zu variables in env", max);
+		argv[(*n)++] = arena_printf(s->h.arena, "%s=%s", value_cstr(&s->h, env->map.pairs[i].key),
+					    value_cstr(&s->h, env->map.pairs[i].value));
+	}
+}
+
+int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
+{
+	enum { VARIABLES_MAX = 64 };
+	const char *argv[VARIABLES_MAX + 16];
 	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
 	int ends[2];
 	pid_t pid;
 
-	if (timeout > 0) {
+	if (shell->timeout > 0) {
 		argv[n++] = "timeout";
 		argv[n++] = "--kill-after=5";
-		argv[n++] = limit;
+		argv[n++] = arena_printf(s->h.arena, "%ld", shell->timeout);
 	}
-	if (user) {
+	if (shell->user) {
 		argv[n++] = "runuser";
 		argv[n++] = "-u";
-		argv[n++] = user;
+		argv[n++] = shell->user;
 		argv[n++] = "--";
+	}
+	if (shell->env) {
+		argv[n++] = "env";
+		add_environment(s, shell->env, argv, &n, VARIABLES_MAX);
 	}
 	argv[n++] = "/bin/sh";
 	argv[n++] = "-c";
-	argv[n++] = command;
+	argv[n++] = shell->command;
 	argv[n] = NULL;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	pid = process_spawn(&(struct process){.argv = argv, .cwd = cwd, .stdin_fd = null, .stdout_fd = ends[1],
+	pid = process_spawn(&(struct process){.argv = argv, .cwd = shell->cwd, .stdin_fd = null, .stdout_fd = ends[1],
 					      .stderr_fd = ends[1]});
 	close(ends[1]);
 	if (pid > 0)
@@ -163,6 +182,9 @@ static bool requisites_hold(struct salt *s, struct chunk *c)
 	static const char *const failures[] = {"onfail", "onfail_any"};
 	struct tally t;
 
+	for (size_t i = 0; i < c->n_first; i++)
+		if (c->first[i]->outcome == OUTCOME_FAILED || c->first[i]->outcome == OUTCOME_SKIPPED)
+			return skip_false(s, c, "prereq");
 	for (size_t i = 0; i < 2; i++) {
 		t = count(s, c, all[i]);
 		if (t.ok < t.n)
@@ -196,8 +218,12 @@ static bool commands_succeed(struct salt *s, struct chunk *c, const char *kind)
 		const struct value *v = list->list.items[i];
 
 		if (v->kind == V_BOOL ? !v->b
-				      : shell_run(s, value_cstr(&s->h, v), arg_text(s, c, "runas", NULL),
-						  arg_text(s, c, "cwd", NULL), 0, &out) != 0)
+				      : shell_run(s,
+						  &(struct shell){.command = value_cstr(&s->h, v),
+								  .user = arg_text(s, c, "runas", NULL),
+								  .cwd = arg_text(s, c, "cwd", NULL),
+								  .env = arg(c, "env")},
+						  &out) != 0)
 			return false;
 	}
 	return true;
@@ -220,7 +246,7 @@ static bool conditions_hold(struct salt *s, struct chunk *c)
 static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt *s, struct chunk *c))
 {
 	const struct value *retry = arg(c, "retry"), *attempts = map_get_str(retry, "attempts");
-	const struct value *interval = map_get_str(retry, "interval");
+	const struct value *interval = map_get_str(retry, "interval"), *until = map_get_str(retry, "until");
 	int64_t left = !retry ? 1 : attempts && attempts->kind == V_INT ? attempts->i : 2;
 
 	for (; left > 0; left--) {
@@ -229,7 +255,9 @@ static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt
 		if (c->result.value == RESULT_TRUE && arg(c, "check_cmd") && !s->test &&
 		    !commands_succeed(s, c, "check_cmd"))
 			result_fail(s, c, "check_cmd determined the state failed");
-		if (c->result.value != RESULT_FALSE || s->test)
+		if (until ? (c->result.value == RESULT_TRUE) == value_true(until) : c->result.value != RESULT_FALSE)
+			break;
+		if (s->test)
 			break;
 		if (left > 1)
 			sleep(interval && interval->kind == V_INT ? (unsigned)interval->i : 30);
@@ -242,7 +270,8 @@ bool parameter_common(const char *key)
 		"name",		"names",      "order",	   "require",	   "require_any",   "require_in",   "require-in",
 		"watch",	"watch_any",  "watch_in",  "onchanges",	   "onchanges_any", "onchanges_in", "onfail",
 		"onfail_any",	"onfail_all", "onfail_in", "listen",	   "listen_in",	    "use",	    "use_in",
-		"onlyif",	"unless",     "creates",   "check_cmd",	   "retry",	    "failhard"};
+		"onlyif",	"unless",     "creates",   "check_cmd",	   "retry",	    "failhard",	    "prereq",
+		"prereq_in",	"runas",      "umask"};
 
 	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
 		if (!strcmp(common[i], key))
@@ -279,7 +308,7 @@ static void attempt(struct heap *h, void *data)
 	struct attempt *a = data;
 
 	(void)h;
-	if (!conditions_hold(a->s, a->c) || !parameters_known(a->s, a->c, a->f))
+	if (!parameters_known(a->s, a->c, a->f) || !conditions_hold(a->s, a->c))
 		return;
 	run_checked(a->s, a->c, a->f->run);
 	if (a->f->watched && a->c->result.value == RESULT_TRUE && !a->c->result.changes->map.n &&
@@ -289,15 +318,70 @@ static void attempt(struct heap *h, void *data)
 	}
 }
 
+/* umask 077 of YAML is octal already, "077" is not. */
+static mode_t wanted_umask(struct salt *s, const struct chunk *c)
+{
+	const struct value *v = arg(c, "umask");
+
+	return v->kind == V_INT && v->octal ? (mode_t)v->i & 0777 : (mode_t)strtoul(value_cstr(&s->h, v), NULL, 8) & 0777;
+}
+
+static int run_masked(struct salt *s, struct attempt *a)
+{
+	mode_t old = arg(a->c, "umask") ? umask(wanted_umask(s, a->c)) : 0;
+	int r = heap_try(&s->h, attempt, a);
+
+	if (arg(a->c, "umask"))
+		umask(old);
+	return r;
+}
+
+struct forecast {
+	const struct chunk *of;
+	size_t changes, failures;
+};
+
+/* What a state would do, without doing it. */
+static void foresee(struct salt *s, struct chunk *target, void *data)
+{
+	struct forecast *f = data;
+	struct attempt a = {s, target, state_find(target->module, target->function)};
+	bool test = s->test;
+
+	if (target == f->of)
+		return;
+	s->test = true;
+	target->result = (struct result){.changes = map_new(&s->h)};
+	if (run_masked(s, &a) < 0 || target->result.value == RESULT_FALSE)
+		f->failures++;
+	f->changes += target->result.changes->map.n > 0;
+	target->result = (struct result){.changes = map_new(&s->h)};
+	target->outcome = OUTCOME_NONE;
+	s->test = test;
+}
+
+/* A state with a prereq runs only if that one is going to change something. */
+static bool prereq_holds(struct salt *s, struct chunk *c)
+{
+	const struct value *list = arg(c, "prereq") ? arg_list(s, c, "prereq") : NULL;
+	struct forecast f = {.of = c};
+
+	for (size_t i = 0; list && i < list->list.n; i++)
+		requisite_targets(s, list->list.items[i], foresee, &f);
+	if (f.failures)
+		return skip_false(s, c, "prereq");
+	return !list || f.changes || skip_true(s, c, "No changes detected");
+}
+
 static void run_chunk(struct salt *s, struct chunk *c)
 {
 	struct attempt a = {s, c, state_find(c->module, c->function)};
 
 	s->h.file = c->sls;
 	s->h.line = 0;
-	if (!requisites_hold(s, c))
+	if (!requisites_hold(s, c) || !prereq_holds(s, c))
 		return;
-	if (heap_try(&s->h, attempt, &a) < 0)
+	if (run_masked(s, &a) < 0)
 		result_fail(s, c, "%s", s->h.error->cause);
 	if (c->result.value == RESULT_FALSE)
 		c->outcome = OUTCOME_FAILED;

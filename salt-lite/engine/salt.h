@@ -27,6 +27,9 @@ struct chunk {
 	enum { CHUNK_NEW, CHUNK_VISITING, CHUNK_DONE } mark;
 	enum outcome outcome;
 	struct result result;
+	/* Those that have this one as their prereq: they run before it. */
+	struct chunk **first;
+	size_t n_first, cap_first;
 	struct value *grown[REQUISITE_KINDS]; /* requisites that others added with _in */
 };
 
@@ -124,8 +127,14 @@ void result_change(struct salt *s, struct chunk *c, const char *what, const stru
 
 /* `path` below the root, in the heap. */
 const char *rooted(struct salt *s, const char *path);
-/* Runs a shell command as `user` (NULL: as here), at most `timeout` seconds (0: no bound); output is added to *out. */
-int shell_run(struct salt *s, const char *command, const char *user, const char *cwd, long timeout, struct strbuf *out);
+struct shell {
+	const char *command, *user, *cwd; /* user and cwd: NULL: as here */
+	long timeout;			  /* seconds; 0: no bound */
+	const struct value *env;	  /* a map, a list of maps, or NULL */
+};
+
+/* Runs a shell command; its output is added to *out. The exit code, or -errno. */
+int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out);
 
 /* salt['name']: an execution function. */
 const struct value *execution_library(struct salt *s);
