@@ -94,6 +94,24 @@ check "VMExec" "$(svc 'qubes.VMExec+printf+-25s-7C-25s.+a-20b+--c--' dom0)" "a b
 svc qubes.VMExec+a-0z dom0 2>/dev/null; check "VMExec, malformed" $? 125
 svc qubes.VMExec+-2Fno-2Fsuch dom0 2>/dev/null; check "VMExec, no such program" $? 127
 
+cp "$bin/qubes-get-date" "$dir/svc/qubes.GetDate"
+check "GetDate" "$(svc qubes.GetDate dom0 | sed 's/[0-9]/9/g')" "9999-99-99T99:99:99+99:99"
+check "GetDate, nanoseconds" "$(svc qubes.GetDate+nanoseconds dom0 | sed 's/[0-9]/9/g')" "9999-99-99T99:99:99,999999999+99:99"
+before=$(date +%s) got=$(date -d "$(svc qubes.GetDate dom0)" +%s) after=$(date +%s)
+[ "$before" -le "$got" ] && [ "$got" -le "$after" ] && ok || bad "GetDate is wrong: $before $got $after"
+svc qubes.GetDate+week dom0 2>/dev/null; check "GetDate, another argument" $? 125
+session() { QUBES_RUN_DIR=$dir/run QUBES_GUI_AGENT=${1:-$BASH} timeout 20 "$bin/qubes-wait-for-session" 2>/dev/null; }
+mkdir "$dir/run"
+check "WaitForSession without graphics" "$(echo "$user" | session /nonexistent; echo $?)" 0
+{ echo "$user" | session; echo "ended $?"; } >"$dir/session" & waiting=$!
+touch "$dir/run/other"; touch "$dir/run/qrexec-server.else.sock"; sleep 0.3
+check "WaitForSession waits" "$(cat "$dir/session")" ""
+touch "$dir/run/qrexec-server.$user.sock"; wait $waiting
+check "WaitForSession ends" "$(cat "$dir/session")" "ended 0"
+check "WaitForSession, it is there" "$(printf %s "$user" | session; echo $?)" 0
+check "WaitForSession, no user" "$(session </dev/null; echo $?)" 125
+check "WaitForSession, no name" "$(echo ../x | session; echo $?)" 125
+
 # rpc-config
 svc_in() { call "DEFAULT:QUBESRPC $*"; }
 printf '#!/bin/sh\necho $$ >>%s/sleepers\nexec sleep 60\n' "$dir" >"$dir/svc/test.Stuck"

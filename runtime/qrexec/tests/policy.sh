@@ -177,6 +177,43 @@ printf 'test.Exit * work vault ask default_target=vault\ntest.Exit * work off as
 ask 'target, 1 to 2' 2 'in vault' y; check "target by number" $? 9
 ask 'target, 1 to 2' '' 'in vault' y; check "default target" $? 9
 ask 'target, 1 to 2' 3; check "no such target" $? 126
+
+# Copies of files: the tool, the agents of both qubes, the policy and the receiver at once. What the services find at hand they have
+# from the agent.
+mkdir "$dir/home8" "$dir/files"
+printf '#!/bin/sh\nHOME=%s exec qfile-unpacker\n' "$dir/home8" >"$dir/svc8/qubes.Filecopy"
+chmod +x "$dir/svc8/qubes.Filecopy"
+head -c 1000000 /dev/urandom >"$dir/files/big"; ln -s big "$dir/files/link"; : >"$dir/files/empty"
+ln -s qvm-copy "$bin/qvm-copy-to-vm"; ln -s qvm-copy "$bin/qvm-move-to-vm"
+printf '#!/bin/sh\nexec qrexec-client-vm -a %s "$@"\n' "$dir/agent7" >"$dir/call7"; chmod +x "$dir/call7"
+copy() { # TOOL...: exit code, what has arrived
+	rm -rf "$dir/home8/QubesIncoming"
+	VCHAN_DOMAIN=7 QREXEC_CLIENT_VM=$dir/call7 timeout 60 "$@" 2>"$dir/copy.err"
+	echo "$? $(ls "$dir/home8/QubesIncoming/work" 2>/dev/null | tr '\n' ' ')"
+}
+arrived() { diff -r --no-dereference "$dir/files" "$dir/home8/QubesIncoming/work/files"; }
+printf 'qubes.Filecopy * work vault allow\n' | policy
+check "copy, allowed" "$(copy qvm-copy-to-vm vault "$dir/files"; arrived)" "0 files "
+check "copy without a target, no rule" "$(copy qvm-copy "$dir/files")" "1 "
+check "copy to a qube that denies" "$(copy qvm-copy-to-vm off "$dir/files")" "1 "
+printf 'qubes.Filecopy * work vault deny\nqubes.Filecopy * * * allow target=vault\n' | policy
+check "copy, denied" "$(copy qvm-copy-to-vm vault "$dir/files")" "1 "
+cp -a "$dir/files" "$dir/moved"
+check "a move that is denied keeps all" "$(copy qvm-move-to-vm vault "$dir/moved"; diff -r --no-dereference "$dir/files" "$dir/moved")" "1 "
+check "copy without a target, redirected" "$(copy qvm-copy "$dir/files"; arrived)" "0 files "
+printf 'qubes.Filecopy * work vault ask\nqubes.Filecopy * work @default ask target=vault\n' | policy
+ask_copy() { # ANSWER TOOL...
+	local answer=$1; shift
+	: >"$dir/screen"
+	copy "$@" >"$dir/copied" & call=$!
+	until_true shown 'call qubes.Filecopy.* in vault' && printf '%s\n' "$answer" >&5
+	wait $call
+	cat "$dir/copied"
+}
+check "copy, the user says yes" "$(ask_copy y qvm-copy "$dir/files"; arrived)" "0 files "
+check "copy, the user says no" "$(ask_copy n qvm-copy "$dir/files")" "1 "
+check "a move, the user says yes" "$(ask_copy y qvm-move-to-vm vault "$dir/moved"; ls "$dir/home8/QubesIncoming/work/moved"; ls -d "$dir/moved" 2>/dev/null)" \
+	"$(printf '0 moved \n'; ls "$dir/files")"
 printf 'test.Exit * work vault allow notify=yes\n' | policy
 : >"$dir/screen"; vm_call 7 vault test.Exit </dev/null
 until_true shown 'test.Exit: work -> vault: allow' && ok || bad "no notification"
