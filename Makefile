@@ -88,7 +88,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests deps deps-quietly iso check check-fast fuzz fuzz-programs qa clean
+.PHONY: all socket xen tests deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -109,6 +109,10 @@ iso: deps-quietly
 # Suites of seconds; BUILD is told to them so that a sanitizer build is tested with its own programs.
 check-fast: all socket tests
 	@BUILD=$(BUILD) common/tests/run-suites $(addprefix $(BUILD)/test/,$(TESTS)) $(CHECK_FAST)
+
+# Both ways of unpacking, for every image: equal roots.
+repro-all: all
+	BUILD=$(BUILD) builder/tests/repro-all $(IMAGE)
 
 check:
 	@common/tests/check

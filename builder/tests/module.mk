@@ -20,3 +20,6 @@ test-manifest_SRCS := builder/tests/test_manifest.c
 test-manifest_LIBS := builder
 test-records_SRCS := builder/tests/test_records.c builder/tests/world.c
 test-records_LIBS := builder
+TESTS += test-direct
+test-direct_SRCS := builder/tests/test_direct.c
+test-direct_LIBS := builder
