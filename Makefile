@@ -4,6 +4,7 @@
 #   BINS += name            host program                             -> $(BUILD)/bin/
 #   SOCKET_BINS += name     program in the socket flavour of vchan   -> $(BUILD)/socket/bin/
 #   XEN_BINS += name        program in the shipped flavour           -> $(BUILD)/xen/bin/
+#   XEN_LIBRARIES, SOCKET_LIBRARIES += name.so   shared library beside them, whose rule is in the module.mk
 #   TESTS += name           unit test program, run by check-fast     -> $(BUILD)/test/
 #   SLOW_TESTS += name      the same, run by a part of make check of its own
 #   FUZZ += name            fuzz target (LLVMFuzzerTestOneInput), seeds in qa/fuzz/corpus/name/
@@ -36,6 +37,8 @@ LIBS :=
 BINS :=
 SOCKET_BINS :=
 XEN_BINS :=
+SOCKET_LIBRARIES :=
+XEN_LIBRARIES :=
 TESTS :=
 SLOW_TESTS :=
 FUZZ :=
@@ -92,8 +95,8 @@ $(BUILD)/lib/%.a:
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
-socket: $(addprefix $(BUILD)/socket/bin/,$(SOCKET_BINS))
-xen: $(addprefix $(BUILD)/xen/bin/,$(XEN_BINS))
+socket: $(addprefix $(BUILD)/socket/bin/,$(SOCKET_BINS) $(SOCKET_LIBRARIES))
+xen: $(addprefix $(BUILD)/xen/bin/,$(XEN_BINS) $(XEN_LIBRARIES))
 tests: $(addprefix $(BUILD)/test/,$(TESTS) $(SLOW_TESTS))
 
 deps:

@@ -13,8 +13,19 @@ qubesdb-daemon_PKGS := libsystemd
 qubesdb-cmd_SRCS := runtime/qubesdb/cmd.c common/ui/options.c
 qubesdb-cmd_LIBS := qubesdb-client common-min
 
+# For programs of others. Compiled for itself: what the static libraries are made of does not fit into a shared one.
+XEN_LIBRARIES += libqubesdb.so
+SOCKET_LIBRARIES += libqubesdb.so
+libqubesdb_SRCS := $(qubesdb-client_SRCS) $(common_min_SRCS)
+$(BUILD)/socket/bin/libqubesdb.so $(BUILD)/xen/bin/libqubesdb.so: runtime/qubesdb/libqubesdb.map $(libqubesdb_SRCS) \
+		$(wildcard common/base/*.h common/sys/*.h runtime/qubesdb/*.h runtime/qubesdb/include/*.h)
+	@mkdir -p $(@D)
+	$(LINK) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -Wl,-soname,libqubesdb.so -Wl,--version-script=$< \
+		-ffunction-sections -Wl,--gc-sections $(ALL_LDFLAGS) -o $@ $(libqubesdb_SRCS)
+
 # For the suite only.
-SOCKET_BINS += vchan-garbage
+SOCKET_BINS += vchan-garbage qubesdb-shared
+qubesdb-shared_SRCS := runtime/qubesdb/tests/shared.c
 vchan-garbage_SRCS := runtime/qubesdb/tests/garbage.c
 vchan-garbage_LIBS := vchan
 
