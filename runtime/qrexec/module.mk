@@ -83,6 +83,12 @@ TESTS += test-policy
 test-policy_SRCS := $(addprefix runtime/qrexec/policy/tests/,test_policy.c test_answer.c)
 test-policy_LIBS := policy-decide common
 
+FUZZ += fuzz-policy fuzz-policy-texts
+fuzz-policy_SRCS := qa/fuzz/policy.c
+fuzz-policy_LIBS := policy common
+fuzz-policy-texts_SRCS := qa/fuzz/policy-texts.c
+fuzz-policy-texts_LIBS := policy-decide common
+
 # For the suites: a scripted qubesd, and a client for sockets.
 SOCKET_BINS += fake-qubesd fake-client
 fake-qubesd_SRCS := runtime/qrexec/tests/fake_qubesd.c
