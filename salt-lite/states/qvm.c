@@ -182,6 +182,32 @@ static void step_absent(struct qube *q)
 	change(q, "admin.vm.Remove", NULL, NULL);
 }
 
+/* By qvm-clone: volumes, properties, features, tags and the firewall are its business. */
+static void step_clone(struct qube *q)
+{
+	const struct value *source = part(q, "source");
+	const char *argv[] = {"qvm-clone", "--quiet", source ? value_cstr(&q->s->h, source) : "", q->name, NULL};
+
+	if (exists(q->s, q->name)) {
+		result_say(q->s, q->c, "[SKIP] A VM with the name '%s' already exists.", q->name);
+		return;
+	}
+	if (!source || !exists(q->s, argv[2])) {
+		result_fail(q->s, q->c, "%s cannot be cloned: there is no source '%s'", q->name, argv[2]);
+		return;
+	}
+	if (flag(q, "shutdown") && running(q->s, argv[2])) {
+		struct qube from = {q->s, q->c, argv[2], q->args};
+
+		note(&from, "power", "Shutdown");
+		if (!change(&from, "admin.vm.Shutdown", "wait", NULL))
+			return;
+	}
+	note(q, "cloned", argv[2]);
+	if (!q->s->test && process_run(&(struct process){.argv = argv, .null_stdin = 1}) != 0)
+		result_fail(q->s, q->c, "%s cannot be cloned from %s", q->name, argv[2]);
+}
+
 /* qvm.prefs */
 
 static bool empty_means_none(const char *name)
@@ -313,6 +339,125 @@ static void step_prefs(struct qube *q)
 		for (size_t k = 0; item->kind == V_MAP && k < item->map.n; k++)
 			set_pref(q, item->map.pairs[k].key, item->map.pairs[k].value);
 	}
+}
+
+/* qvm.devices: 'class:backend:port' with options, assigned for good. */
+
+struct device {
+	const char *class, *argument; /* BACKEND+PORT */
+	struct blob options;	      /* as qubesd takes them */
+	size_t n_options;
+};
+
+static struct device device_of(struct qube *q, const char *spec, const struct value *options)
+{
+	const char *first = strchr(spec, ':'), *second = first ? strchr(first + 1, ':') : NULL;
+	struct heap *h = &q->s->h;
+	struct device d = {0};
+	struct text t = {0};
+	char *port;
+
+	if (!second)
+		heap_fail(h, "the device '%s' is not of the form class:backend:port", spec);
+	d.class = arena_strndup(h->arena, spec, (size_t)(first - spec));
+	port = arena_strdup(h->arena, second + 1);
+	for (char *p = port; !strcmp(d.class, "pci") && *p; p++)
+		*p = *p == ':' ? '_' : *p;
+	d.argument = arena_printf(h->arena, "%.*s+%s", (int)(second - first - 1), first + 1, port);
+	text_add_str(h, &t, "mode='required'");
+	for (size_t i = 0; options && value_is_list(options) && i < options->list.n; i++)
+		for (size_t k = 0; options->list.items[i]->kind == V_MAP && k < options->list.items[i]->map.n; k++) {
+			const struct pair *p = &options->list.items[i]->map.pairs[k];
+
+			text_printf(h, &t, " _%s='%s'", value_cstr(h, p->key), value_cstr(h, p->value));
+			d.n_options++;
+		}
+	d.options = text_blob(&t);
+	return d;
+}
+
+/* The line that tells of the assignment, or an empty one. */
+static struct blob assignment(struct qube *q, const struct device *d)
+{
+	struct blob answer, line;
+	const char *message;
+	size_t n = strlen(d->argument);
+
+	if (!call(q->s, q->name, arena_printf(q->s->h.arena, "admin.vm.device.%s.Assigned", d->class), NULL, NULL, &answer,
+		  &message))
+		heap_fail(&q->s->h, "the devices of %s cannot be read: %s", q->name, message);
+	while (blob_token(&answer, '\n', &line))
+		if (blob_has_prefix(line, d->argument) && (line.n == n || strchr(": +", line.p[n])))
+			return line;
+	return BLOB("");
+}
+
+/* Whether it has just these options. */
+static bool options_same(struct blob line, const struct device *d)
+{
+	struct blob rest = d->options, word;
+	size_t n = 0;
+
+	for (size_t i = 1; i < line.n; i++)
+		n += line.p[i] == '_' && line.p[i - 1] == ' ';
+	blob_word(&rest, &word); /* mode */
+	while (blob_word(&rest, &word))
+		if (!memmem(line.p, line.n, word.p, word.n))
+			return false;
+	return n == d->n_options;
+}
+
+static void device_method(struct qube *q, const struct device *d, const char *what, bool options)
+{
+	const char *method = arena_printf(q->s->h.arena, "admin.vm.device.%s.%s", d->class, what);
+
+	change(q, method, d->argument, options ? arena_strndup(q->s->h.arena, d->options.p, d->options.n) : NULL);
+}
+
+static void attach_device(struct qube *q, const struct device *d)
+{
+	struct blob now = assignment(q, d);
+
+	if (now.n && options_same(now, d)) {
+		result_say(q->s, q->c, "[SKIP] %s is attached already", d->argument);
+		return;
+	}
+	note(q, arena_printf(q->s->h.arena, "devices.%s", d->argument), "attached");
+	if (now.n)
+		device_method(q, d, "Unassign", false);
+	if (q->c->result.value != RESULT_FALSE)
+		device_method(q, d, "Assign", true);
+}
+
+static void detach_device(struct qube *q, const struct device *d)
+{
+	if (!assignment(q, d).n) {
+		result_say(q->s, q->c, "[SKIP] %s is not attached", d->argument);
+		return;
+	}
+	note(q, arena_printf(q->s->h.arena, "devices.%s", d->argument), "detached");
+	device_method(q, d, "Unassign", false);
+}
+
+static void device_list(struct qube *q, const char *key, void (*each)(struct qube *q, const struct device *d))
+{
+	const struct value *list = part(q, key);
+
+	for (size_t i = 0; list && value_is_list(list) && i < list->list.n; i++) {
+		const struct value *item = list->list.items[i];
+		bool pair = item->kind == V_MAP && item->map.n == 1;
+		struct device d = device_of(q, value_cstr(&q->s->h, pair ? item->map.pairs[0].key : item),
+					    pair ? item->map.pairs[0].value : NULL);
+
+		if (q->c->result.value != RESULT_FALSE)
+			each(q, &d);
+	}
+}
+
+static void step_devices(struct qube *q)
+{
+	device_list(q, "attach", attach_device);
+	device_list(q, "detach", detach_device);
 }
 
 /* Features, services, tags: names to set, clear or forget. */
@@ -463,7 +608,8 @@ static const struct step {
 	void (*run)(struct qube *q);
 } steps[] = {
 	{"exists", step_exists},   {"running", step_running}, {"missing", step_missing}, {"halted", step_halted},
-	{"absent", step_absent},   {"present", step_present}, {"prefs", step_prefs},	 {"service", step_service},
+	{"absent", step_absent},   {"present", step_present}, {"clone", step_clone},	 {"prefs", step_prefs},
+	{"devices", step_devices}, {"service", step_service},
 	{"features", step_features}, {"firewall", step_firewall}, {"tags", step_tags},	 {"unpause", step_unpause},
 	{"pause", step_pause},	   {"shutdown", step_shutdown}, {"kill", step_kill},	 {"start", step_start},
 	{"run", step_run},
@@ -586,6 +732,7 @@ const struct state_function qvm_states[] = {
 	{"qvm", "start", run_one, "*", NULL},	      {"qvm", "shutdown", run_one, "*", NULL},
 	{"qvm", "kill", run_one, "*", NULL},	      {"qvm", "pause", run_one, "*", NULL},
 	{"qvm", "unpause", run_one, "*", NULL},	      {"qvm", "run", run_one, "*", NULL},
+	{"qvm", "clone", run_one, "*", NULL},	      {"qvm", "devices", run_one, "*", NULL},
 	{"qvm", "template_installed", template_installed, "fromrepo pool", NULL},
 	{0},
 };
