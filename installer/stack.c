@@ -9,8 +9,8 @@
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
 #include "common/sys/file.h"
+#include "common/sys/mounts.h"
 #include "common/sys/process.h"
-#include "installer/mounts.h"
 
 /* Depth: a logical volume on LUKS on MD is three. */
 enum { DEPTH_MAX = 16 };

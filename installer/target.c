@@ -8,7 +8,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
-#include "installer/mounts.h"
+#include "common/sys/mounts.h"
 
 /* Mount points at and below the target, in the order they were mounted. */
 static int target_mounts(const char *target, struct strv *points)

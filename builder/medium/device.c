@@ -12,8 +12,9 @@
 #include "common/base/strbuf.h"
 #include "common/base/strv.h"
 #include "common/sys/file.h"
+#include "common/sys/mounts.h"
 
-enum { TABLE_MAX = 16 << 20, PARTS_MAX = 512, DEPTH_MAX = 8, SECTOR = 512 };
+enum { PARTS_MAX = 512, DEPTH_MAX = 8, SECTOR = 512 };
 
 static void cleanup_sd_device(sd_device **d)
 {
@@ -165,58 +166,29 @@ static const char *member_of_path(const struct family *f, const char *path)
 	return *path == '/' && stat(path, &st) == 0 && S_ISBLK(st.st_mode) ? member(f, st.st_rdev) : NULL;
 }
 
-/* proc(5) writes blanks in names as \040. */
-static char *unescape(struct blob b)
+/* By the number of its device, or (Btrfs has none of its own) by the source's. */
+static const char *mounted_member(const struct family *f, const struct mount_entry *m)
 {
-	_cleanup_strbuf_ struct strbuf s = {0};
+	_cleanup_free_ char *source = mounts_unescape(m->source), *number = blob_dup(m->number);
+	unsigned major, minor;
+	const char *name = sscanf(number, "%u:%u", &major, &minor) == 2 ? member(f, makedev(major, minor)) : NULL;
 
-	for (size_t i = 0; i < b.n; i++) {
-		if (b.p[i] == '\\' && i + 3 < b.n) {
-			strbuf_add_char(&s, (char)((b.p[i + 1] - '0') << 6 | (b.p[i + 2] - '0') << 3 | (b.p[i + 3] - '0')));
-			i += 3;
-		} else {
-			strbuf_add_char(&s, b.p[i]);
-		}
-	}
-	return strbuf_steal(&s);
-}
-
-/* A line of mountinfo: by the number of its device, or (Btrfs has none of its own) by the source's. */
-static const char *mounted_member(const struct family *f, struct blob line, char **where)
-{
-	_cleanup_free_ char *source = NULL;
-	struct blob word, rest = line;
-	unsigned major = 0, minor = 0;
-	const char *name = NULL;
-
-	for (int field = 0; blob_word(&rest, &word); field++) {
-		if (field == 2) {
-			_cleanup_free_ char *text = blob_dup(word);
-
-			if (sscanf(text, "%u:%u", &major, &minor) == 2)
-				name = member(f, makedev(major, minor));
-		} else if (field == 4) {
-			*where = unescape(word);
-		} else if (blob_eq_str(word, "-") && blob_word(&rest, &word) && blob_word(&rest, &word)) {
-			source = unescape(word);
-			break;
-		}
-	}
-	return name ? name : source ? member_of_path(f, source) : NULL;
+	return name ? name : member_of_path(f, source);
 }
 
 static int check_mounts(const struct device *d, const struct family *f, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line;
-	int r = read_file(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &text);
+	struct mount_entry m;
+	struct blob rest;
+	int r = mounts_read("/proc", &text);
 
 	if (r < 0)
 		return error_errno(err, r, "/proc/self/mountinfo", "cannot read");
 	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *where = NULL;
-		const char *name = mounted_member(f, line, &where);
+	while (mounts_next(&rest, &m)) {
+		_cleanup_free_ char *where = mounts_unescape(m.point);
+		const char *name = mounted_member(f, &m);
 
 		if (name && (!strcmp(where, "/") || !strcmp(where, "/boot") || !strcmp(where, "/usr")))
 			return error_set(err, -EBUSY, d->path, "name another disk",
@@ -231,13 +203,13 @@ static int check_mounts(const struct device *d, const struct family *f, struct e
 static int check_swaps(const struct device *d, const struct family *f, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line, word;
+	struct blob rest, swap;
 
-	if (read_file(AT_FDCWD, "/proc/swaps", TABLE_MAX, &text) < 0)
+	if (swaps_read("/proc", &text) < 0)
 		return 0;
 	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *path = blob_word(&line, &word) ? unescape(word) : xstrdup("");
+	while (swaps_next(&rest, &swap)) {
+		_cleanup_free_ char *path = mounts_unescape(swap);
 		const char *name = member_of_path(f, path);
 
 		if (name)

@@ -1,4 +1,4 @@
-#include "installer/mounts.h"
+#include "common/sys/mounts.h"
 
 #include <fcntl.h>
 
@@ -57,4 +57,28 @@ bool swaps_next(struct blob *list, struct blob *out)
 		if (blob_word(&line, out) && !blob_eq_str(*out, "Filename"))
 			return true;
 	return false;
+}
+
+static bool is_octal(struct blob b)
+{
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] < '0' || b.p[i] > '7')
+			return false;
+	return b.n == 3 && b.p[0] < '4';
+}
+
+char *mounts_unescape(struct blob text)
+{
+	_cleanup_strbuf_ struct strbuf s = {0};
+
+	strbuf_add_str(&s, "");
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\\' && i + 3 < text.n && is_octal((struct blob){text.p + i + 1, 3})) {
+			strbuf_add_char(&s, (char)((text.p[i + 1] - '0') << 6 | (text.p[i + 2] - '0') << 3 | (text.p[i + 3] - '0')));
+			i += 3;
+		} else {
+			strbuf_add_char(&s, text.p[i]);
+		}
+	}
+	return strbuf_steal(&s);
 }

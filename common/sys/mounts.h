@@ -6,8 +6,7 @@
 
 struct mount_entry {
 	struct blob number; /* major:minor; Btrfs has numbers of its own here, and only `source` tells its device */
-	struct blob point;
-	struct blob source;
+	struct blob point, source; /* as the kernel writes them: see mounts_unescape() */
 };
 
 /* Appends PROC/self/mountinfo or PROC/swaps. -errno as read_file(). */
@@ -17,3 +16,5 @@ int swaps_read(const char *proc, struct strbuf *out);
 bool mounts_next(struct blob *list, struct mount_entry *out);
 /* The same for swaps: their file or device. */
 bool swaps_next(struct blob *list, struct blob *out);
+/* The kernel writes blanks in names as \040; allocated. */
+char *mounts_unescape(struct blob text);

@@ -1,6 +1,6 @@
 /* Promise: the kernel's lists give number, point and source of each entry, whatever optional fields are between them. */
 #include "common/tests/test.h"
-#include "installer/mounts.h"
+#include "common/sys/mounts.h"
 
 TEST(mounts_and_swaps)
 {
@@ -19,4 +19,17 @@ TEST(mounts_and_swaps)
 	CHECK(!mounts_next(&mounts, &m));
 	CHECK(swaps_next(&swaps, &device) && blob_eq_str(device, "/dev/sda3"));
 	CHECK(!swaps_next(&swaps, &device));
+}
+
+TEST(mounts_names_with_blanks)
+{
+	static const char *const cases[][2] = {
+		{"/media/my\\040disk", "/media/my disk"}, {"\\134", "\\"}, {"/a\\04", "/a\\04"}, {"/a\\048", "/a\\048"}, {"", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_free_ char *name = mounts_unescape(blob_of(cases[i][0]));
+
+		CHECK_STR(name, cases[i][1]);
+	}
 }

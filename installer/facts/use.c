@@ -5,7 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
-#include "installer/mounts.h"
+#include "common/sys/mounts.h"
 
 /* Is "major:minor" this disk or one of its partitions? Returns the kernel's name of it, allocated, or NULL. */
 static char *use_device(int sys_block, const struct disk *disk, struct blob number)
