@@ -39,7 +39,7 @@ const struct value *arg_list(struct salt *s, const struct chunk *c, const char *
 	return list;
 }
 
-static void say(struct salt *s, struct chunk *c, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void say(struct salt *s, struct chunk *c, const char *fmt, va_list ap)
 {
 	char *text = NULL;
 
