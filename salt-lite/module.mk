@@ -28,7 +28,9 @@ CHECK_FAST += salt-lite/tests/recheck
 CHECK_FAST += salt-lite/tests/formulas
 CHECK_FAST += salt-lite/tests/states
 
-FUZZ += fuzz-salt-jinja fuzz-salt-yaml
+FUZZ += fuzz-salt-jinja fuzz-salt-yaml fuzz-salt-top
+fuzz-salt-top_SRCS := qa/fuzz/salt-top.c
+fuzz-salt-top_LIBS := salt-engine
 fuzz-salt-jinja_SRCS := qa/fuzz/salt-jinja.c
 fuzz-salt-jinja_LIBS := salt-jinja
 fuzz-salt-yaml_SRCS := qa/fuzz/salt-yaml.c
