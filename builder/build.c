@@ -21,7 +21,7 @@ struct request {
 	struct strv mirrors, operands;
 	const char *format, *keyring, *unpack, *store, *out, *cache, *key;
 	bool relock, offline, plan, json, quiet;
-	long jobs, events;
+	long jobs, events, timeout;
 };
 
 /* What is asked for, beside the step that makes it. */
@@ -207,6 +207,7 @@ static int prepare_and_build(const struct request *q, struct error *err)
 				  .direct = q->unpack && !strcmp(q->unpack, "direct"),
 				  .relock = q->relock,
 				  .jobs = (unsigned)q->jobs,
+				  .timeout_s = (unsigned)q->timeout,
 				  .quiet = q->quiet,
 				  .fetch = {.cache = q->cache,
 					    .mirrors = &mirrors,
@@ -253,6 +254,8 @@ int cmd_build(int argc, char **argv)
 		 "print the steps, whether they would run and why; do nothing"},
 		{"json", 0, OPTION_FLAG, &q.json, NULL, "--plan as JSON"},
 		{"jobs", 'j', OPTION_NUMBER, &q.jobs, "N", "steps at a time (default: 2)"},
+		{"timeout", 0, OPTION_NUMBER, &q.timeout, "SECONDS",
+		 "how long the scripts of packages may run (default: 3600)"},
 		{"events", 0, OPTION_NUMBER, &q.events, "FD",
 		 "write progress as JSON lines to this descriptor"},
 		{"quiet", 'q', OPTION_FLAG, &q.quiet, NULL, "say nothing but errors"},
@@ -277,6 +280,8 @@ int cmd_build(int argc, char **argv)
 		return options_wrong(&cmd, "--unpack is dpkg or direct");
 	if (q.json && !q.plan)
 		return options_wrong(&cmd, "--json is for --plan");
+	if (q.timeout > 24 * 60 * 60)
+		return options_wrong(&cmd, "more than a day for --timeout");
 	if (q.jobs > 64)
 		return options_wrong(&cmd, "more than 64 jobs");
 	if (q.events >= 0)

@@ -69,6 +69,7 @@ struct graph_options {
 	bool direct; /* packages are unpacked by us, not by dpkg */
 	bool relock; /* resolve anew what cannot be fetched any more */
 	unsigned jobs;
+	unsigned timeout_s; /* of package scripts; 0: an hour */
 	bool quiet;
 };
 

@@ -144,7 +144,8 @@ static int make(struct graph *g, struct step *s, const struct store_entry *e, co
 	struct root_job job = {.cache = g->options->fetch.cache,
 			       .out_dir = e->out,
 			       .tmp_dir = e->tmp,
-			       .log_path = log};
+			       .log_path = log,
+			       .timeout_s = g->options->timeout_s};
 
 	if (s->image) {
 		job.definition = s->image->definition;

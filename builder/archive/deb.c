@@ -80,11 +80,12 @@ static int open_deb(int fd, const char *label, const char *wanted, struct archiv
 int unpack_deb_shared(int fd, int dirfd, const char *label, const struct unpack_limits *limits,
 		      const struct unpack_shared *shared, struct error *err)
 {
+	const struct unpack_limits package = {.max_bytes = UINT64_C(8) << 30};
 	struct archive *ar = archive_read_new(), *inner = unpack_reader();
 	int r = open_deb(fd, label, "data.tar", ar, inner, err);
 
 	if (r == 0)
-		r = unpack_from(inner, dirfd, label, limits, shared, err);
+		r = unpack_from(inner, dirfd, label, limits ? limits : &package, shared, err);
 	archive_read_free(inner);
 	archive_read_free(ar);
 	return r;

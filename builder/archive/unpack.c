@@ -276,6 +276,9 @@ static int make_file(struct unpack *u, int parent, const char *base, const char 
 
 	if (fd < 0)
 		return fail(u, name, -errno, "cannot create");
+	/* What a header promises is refused before it is written. */
+	if (archive_entry_size_is_set(e) && (uint64_t)archive_entry_size(e) > u->bytes_left)
+		return refuse(u, name, "the archive holds more than is allowed");
 	r = copy_data(u, name, fd);
 	if (r < 0)
 		return r;

@@ -21,7 +21,7 @@
 #include "common/base/strmap.h"
 
 struct unpack_limits {
-	uint64_t max_bytes;   /* 0: 16 GiB */
+	uint64_t max_bytes;   /* 0: 16 GiB; a package without limits: 8 GiB */
 	uint64_t max_members; /* 0: 2 million */
 };
 

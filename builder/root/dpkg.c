@@ -32,7 +32,7 @@ static int run(const struct dpkg_run *d, const char *what, const char *const *ar
 			     .binds = binds,
 			     .argv = argv,
 			     .epoch = d->epoch,
-			     .timeout_s = TIMEOUT};
+			     .timeout_s = d->timeout_s ? d->timeout_s : TIMEOUT};
 
 	for (size_t i = 0; i < d->n_binds; i++)
 		binds[sb.n_binds++] = d->binds[i];

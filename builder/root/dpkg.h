@@ -14,6 +14,7 @@ struct dpkg_run {
 	const char *noop; /* absolute path of a program that does nothing */
 	uint64_t epoch;
 	struct strbuf *log;
+	unsigned timeout_s; /* 0: an hour */
 };
 
 /* Where packages are seen inside: /run/bulkhead/debs/FILE. */

@@ -68,7 +68,8 @@ static int install_packages(struct finish *f, const struct strv *packages, struc
 			     .n_binds = packages->n,
 			     .noop = f->noop,
 			     .epoch = (uint64_t)lock_epoch(f->job->lock),
-			     .log = &f->log};
+			     .log = &f->log,
+			     .timeout_s = f->job->timeout_s};
 	_cleanup_strv_ struct strv names = {0}, targets = {0};
 	int r;
 

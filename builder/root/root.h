@@ -33,6 +33,7 @@ struct root_job {
 	const char *cache;    /* of packages, as in struct fetch_options */
 	const char *out_dir;  /* absolute; empty */
 	const char *tmp_dir;  /* absolute; scratch on the same file system */
+	unsigned timeout_s;   /* of a run of dpkg with its scripts; 0: an hour */
 	const char *log_path; /* where the output of dpkg and package scripts goes; replaced */
 };
 

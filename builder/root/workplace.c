@@ -77,7 +77,8 @@ int workplace_make(struct workplace *w, const struct root_job *job, struct error
 				    .n_binds = 2,
 				    .noop = w->noop,
 				    .epoch = (uint64_t)lock_epoch(job->lock),
-				    .log = &w->log};
+				    .log = &w->log,
+				    .timeout_s = job->timeout_s};
 	if ((r = mkdir_p(AT_FDCWD, w->root, 0755)) < 0 ||
 	    (r = mkdir_p(AT_FDCWD, w->cache, 0755)) < 0 ||
 	    (r = write_file(AT_FDCWD, w->noop, noop, sizeof(noop) - 1, 0755)) < 0 ||

@@ -23,3 +23,4 @@ test-records_LIBS := builder
 TESTS += test-direct
 test-direct_SRCS := builder/tests/test_direct.c
 test-direct_LIBS := builder
+CHECK_FAST += builder/tests/build-cases
