@@ -103,7 +103,7 @@ static struct blob telling(struct blob value)
 {
 	struct blob rest = value, first = cut(&rest);
 
-	return first.n > 60 || sha256_is_hex(first) || memchr(first.p, '\n', first.n) ? (struct blob){0} : first;
+	return !first.n || first.n > 60 || sha256_is_hex(first) || memchr(first.p, '\n', first.n) ? (struct blob){0} : first;
 }
 
 static char *changed(const struct line *now, struct blob before)

@@ -10,3 +10,11 @@ builder_PKGS += libarchive jansson
 BINS += bulkhead
 bulkhead_SRCS := builder/main.c
 bulkhead_LIBS := builder
+
+FUZZ += fuzz-definition fuzz-manifest fuzz-package
+fuzz-definition_SRCS := qa/fuzz/definition.c
+fuzz-definition_LIBS := builder
+fuzz-manifest_SRCS := qa/fuzz/manifest.c
+fuzz-manifest_LIBS := builder
+fuzz-package_SRCS := qa/fuzz/package.c
+fuzz-package_LIBS := builder

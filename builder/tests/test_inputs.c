@@ -36,6 +36,7 @@ TEST(what_differs)
 		{"text 3 bytes\na\nb\nz 1\n", "text 3 bytes\na\nb\nz 2\n", "z 1 -> 2"},
 		{"a 1\nb 1\nc 1\nd 1\ne 1\n", "a 2\nb 2\nc 2\nd 2\ne 2\n", "a 1 -> 2, b 1 -> 2, c 1 -> 2 and 2 more"},
 		{"", "folder 1\n", "the builder's folder or the definition's is new"},
+		{"a\n", "a 1\n", "a changed"},
 		{"text 99 bytes\nshort", "text 99 bytes\nshort", ""},
 	};
 
