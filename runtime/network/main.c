@@ -1,6 +1,6 @@
 /*
- * qubes-network: what a qube sets up once for its network. tables: the firewall that every qube has. forward: this one
- * carries packets for others. dns: their questions go to the name servers there are at the moment.
+ * qubes-network: what a qube sets up for its network. tables: the firewall that every qube has. forward: this one
+ * carries packets for others. dns: stays, and sends their questions to the name servers there are at each moment.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +15,16 @@
 #include "common/ui/options.h"
 #include "runtime/network/address.h"
 #include "runtime/network/dns.h"
+#include "runtime/network/follow.h"
 #include "runtime/network/nft.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
-enum { FILE_LIMIT = 64 << 10 };
+enum { FILE_LIMIT = 64 << 10, QUIET_MS = 200 };
+
+/* Where name servers are found, the better source first. */
+static const char resolved_conf[] = "/run/systemd/resolve/resolv.conf",
+		  network_manager_conf[] = "/run/NetworkManager/no-stub-resolv.conf", own_conf[] = "/etc/resolv.conf",
+		  networkd_state[] = "/run/systemd/netif/state";
 
 static const char *root = "", *qubesdb_dir;
 
@@ -89,7 +95,7 @@ static void read_servers(const char *name, struct dns_servers *out)
 }
 
 /* The first source that knows any: what resolved or NetworkManager use, what the qube itself uses. */
-static int dns(struct error *err)
+static int send_questions(struct error *err)
 {
 	_cleanup_free_ char *primary = db_value("/qubes-netvm-primary-dns"),
 			    *secondary = db_value("/qubes-netvm-secondary-dns");
@@ -98,11 +104,38 @@ static int dns(struct error *err)
 	_cleanup_strbuf_ struct strbuf script = {0};
 	struct dns_servers servers = {.n = 0};
 
-	read_servers("/run/systemd/resolve/resolv.conf", &servers);
-	read_servers("/run/NetworkManager/no-stub-resolv.conf", &servers);
-	read_servers("/etc/resolv.conf", &servers);
+	read_servers(resolved_conf, &servers);
+	read_servers(network_manager_conf, &servers);
+	read_servers(own_conf, &servers);
 	dns_rules(virtual, &servers, &script);
 	return nft_apply("chain dnat-dns", script.p, err);
+}
+
+/* With systemd-networkd alone nobody else makes a resolv.conf of the lease. */
+static int dns_once(struct error *err)
+{
+	static const char *const lease[] = {"/usr/lib/qubes/qubes-guest-setup", "lease", NULL};
+	int r = access(lease[0], X_OK) == 0 ? process_check(lease, err) : 0;
+
+	return r < 0 ? r : send_questions(err);
+}
+
+/* A failure is said, and the next change tries again. */
+static int dns(struct error *err)
+{
+	static const char *const sources[] = {resolved_conf, network_manager_conf, own_conf, networkd_state};
+	struct follow f;
+	int r = follow_begin(&f, root, sources, sizeof(sources) / sizeof(*sources), err);
+
+	while (r == 0) {
+		_cleanup_error_ struct error failure = {0};
+
+		if (dns_once(&failure) < 0)
+			error_print("qubes-network", &failure);
+		r = follow_wait(&f, QUIET_MS, err);
+	}
+	follow_end(&f);
+	return r;
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 # Network of a qube: its tables, its clients' interfaces, their name servers.
 LIBS += network-parts
-network-parts_SRCS := $(addprefix runtime/network/,address.c vif.c dns.c decide.c)
+network-parts_SRCS := $(addprefix runtime/network/,address.c vif.c dns.c decide.c follow.c)
 network-parts_LIBS := common-min
 
 LIBS += network-ip network-nft

@@ -1,8 +1,14 @@
 /* Promise: what comes out of QubesDB and xenstore turns into exactly these commands and rules, or into a refusal. */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/cleanup.h"
 #include "common/base/strbuf.h"
 #include "common/tests/test.h"
 #include "runtime/network/decide.h"
 #include "runtime/network/dns.h"
+#include "runtime/network/follow.h"
 #include "runtime/network/vif.h"
 
 TEST(vif_of_a_client)
@@ -88,4 +94,47 @@ TEST(name_servers)
 			 "add rule ip qubes dnat-dns ip daddr 10.139.1.1 udp dport 53 dnat to 192.0.2.1\n"
 			 "add rule ip qubes dnat-dns ip daddr 10.139.1.2 tcp dport 53 dnat to 192.0.2.2\n"
 			 "add rule ip qubes dnat-dns ip daddr 10.139.1.2 udp dport 53 dnat to 192.0.2.2\n");
+}
+
+static pid_t run_beside(const char *script)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-ec", script, (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void check_seen(struct follow *f, const char *script)
+{
+	_cleanup_error_ struct error err = {0};
+	int status = -1;
+	pid_t pid = run_beside(script);
+
+	CHECK_INT(follow_wait(f, 100, &err), 0);
+	waitpid(pid, &status, 0);
+	CHECK_INT(status, 0);
+}
+
+TEST(follow)
+{
+	static const char *const paths[] = {"/run/netif/state", "/etc/resolv.conf"};
+	const char *root = test_dir();
+	_cleanup_free_ char *folder = xasprintf("cd %s; mkdir -p etc run/netif", root),
+			    *first = xasprintf("cd %s; echo 1 >run/netif/state", root),
+			    /* The way that daemons do it. */
+			    *renamed = xasprintf("cd %s; echo 2 >run/netif/.new; mv run/netif/.new run/netif/state", root),
+			    *other = xasprintf("cd %s; echo x >etc/other; echo x >etc/resolv.conf", root);
+	_cleanup_error_ struct error err = {0};
+	struct follow f;
+
+	CHECK_INT(follow_begin(&f, root, paths, 2, &err), 0);
+	/* Folders that come later, too. */
+	check_seen(&f, folder);
+	check_seen(&f, first);
+	check_seen(&f, renamed);
+	check_seen(&f, other);
+	follow_end(&f);
 }
