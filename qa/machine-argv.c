@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/cleanup.h"
 #include "common/base/strbuf.h"
 #include "qa/machine.h"
 
@@ -149,10 +150,15 @@ static int add_firmware(const struct machine *m, const char *dir, struct strv *a
 static void add_processor(const struct machine *m, struct strv *argv)
 {
 	bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+	struct blob rest = blob_of(m->cpu_without ? m->cpu_without : ""), feature;
+	_cleanup_strbuf_ struct strbuf model = {0};
 
+	strbuf_add_str(&model, "max,-smap,-rdtscp");
+	while (blob_word(&rest, &feature))
+		strbuf_printf(&model, ",-%.*s", BLOB_ARG(feature));
 	add(argv, "-machine", "q35,kernel-irqchip=split");
 	add(argv, "-accel", kvm ? "kvm" : "tcg,thread=multi");
-	add(argv, "-cpu", kvm ? "host" : "max,-smap,-rdtscp");
+	add(argv, "-cpu", kvm ? "host" : model.p);
 	addf(argv, "-m", "%llu", (unsigned long long)m->memory_mib);
 	addf(argv, "-smp", "%llu", (unsigned long long)m->cpus);
 	if (m->vtd)

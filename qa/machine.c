@@ -99,7 +99,7 @@ static int load_lists(struct arena *a, const struct yaml_node *root, struct mach
 
 int machine_load(struct arena *a, const char *dir, const char *name, struct machine **out, struct error *err)
 {
-	static const char *const keys[] = {"firmware", "memory", "cpus", "iommu", "xhci", "disks", "nics", NULL};
+	static const char *const keys[] = {"firmware", "memory", "cpus", "cpu-without", "iommu", "xhci", "disks", "nics", NULL};
 	const char *path = arena_printf(a, "%s/%s.yaml", dir, name);
 	const char *firmware = "uefi", *iommu = "none";
 	struct machine *m = arena_alloc(a, sizeof(*m));
@@ -120,6 +120,8 @@ int machine_load(struct arena *a, const char *dir, const char *name, struct mach
 	if (r == 0)
 		r = yaml_u64(root, "cpus", 64, &m->cpus, err);
 	if (r == 0)
+		r = yaml_string(root, "cpu-without", &m->cpu_without, err);
+	if (r == 0)
 		r = yaml_bool(root, "xhci", &m->xhci, err);
 	if (r == 0)
 		r = load_lists(a, root, m, err);
@@ -129,6 +131,8 @@ int machine_load(struct arena *a, const char *dir, const char *name, struct mach
 		return yaml_error(yaml_get(root, "firmware"), err, "'firmware' must be uefi or bios");
 	if (strcmp(iommu, "intel") && strcmp(iommu, "none"))
 		return yaml_error(yaml_get(root, "iommu"), err, "'iommu' must be intel or none");
+	if (m->cpu_without && m->cpu_without[strspn(m->cpu_without, "abcdefghijklmnopqrstuvwxyz0123456789. ")])
+		return yaml_error(yaml_get(root, "cpu-without"), err, "'cpu-without' must be names of CPU features");
 	m->uefi = !strcmp(firmware, "uefi");
 	m->vtd = !strcmp(iommu, "intel");
 	m->memory_mib = memory >> 20;

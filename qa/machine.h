@@ -29,6 +29,7 @@ struct machine {
 	const char *name;
 	bool uefi, vtd, xhci;
 	uint64_t memory_mib, cpus;
+	const char *cpu_without; /* CPU features to leave out without KVM, separated by blanks; NULL: none */
 	struct machine_disk *disks;
 	struct machine_nic *nics;
 };
