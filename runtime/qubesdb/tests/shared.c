@@ -25,6 +25,14 @@ static void *function(const char *name)
 /* ISO C has no conversion between the two kinds of pointers, POSIX has. */
 #define CALL(name) (*(__typeof__(&(name))){(__typeof__(&(name)))function(#name)})
 
+/* What the library hands over is malloc's, and the caller's to free. */
+static void free_list(char **list)
+{
+	for (char **p = list; p && *p; p++)
+		free(*p);
+	free(list);
+}
+
 static void print_all(qdb_handle_t h)
 {
 	unsigned int *lengths, n;
@@ -32,11 +40,15 @@ static void print_all(qdb_handle_t h)
 
 	for (unsigned i = 0; all && list && i < n; i++)
 		printf("%s %s=%s %u\n", list[i], all[2 * i], all[2 * i + 1], lengths[i]);
+	free_list(all);
+	free_list(list);
+	free(lengths);
 }
 
 int main(int argc, char **argv)
 {
 	qdb_handle_t h, watch;
+	char *event, *value;
 	unsigned int length;
 
 	if (argc != 4 || !(library = dlopen(argv[1], RTLD_NOW))) {
@@ -52,10 +64,14 @@ int main(int argc, char **argv)
 	printf("watch %d, ", CALL(qdb_watch)(watch, "/shared/"));
 	printf("write %d, ", CALL(qdb_write)(h, "/shared/a", "one", 3));
 	printf("empty %d, ", CALL(qdb_write)(h, "/shared/b", "", 0));
-	printf("event %s, ", CALL(qdb_read_watch)(watch));
+	event = CALL(qdb_read_watch)(watch);
+	printf("event %s, ", event);
+	free(event);
 	printf("descriptor %d, ", CALL(qdb_watch_fd)(watch) > 2);
 	printf("unwatch %d, ", CALL(qdb_unwatch)(watch, "/shared/"));
-	printf("read %s ", CALL(qdb_read)(h, "/shared/a", &length));
+	value = CALL(qdb_read)(h, "/shared/a", &length);
+	printf("read %s ", value);
+	free(value);
 	printf("%u, none %d\n", length, CALL(qdb_read)(h, "/shared/c", NULL) == NULL);
 	print_all(h);
 	printf("rm %d, ", CALL(qdb_rm)(h, "/shared/a"));
