@@ -1,5 +1,8 @@
 #include "builder/build_info.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "builder/inputs.h"
 #include "common/base/alloc.h"
 #include "common/base/strmap.h"
@@ -23,6 +26,25 @@ static void add_step(const struct step *s, struct strbuf *text)
 		strbuf_printf(text, "\t%.*s\n", BLOB_ARG(line));
 }
 
+static int by_id(const void *a, const void *b)
+{
+	return strcmp((*(struct step *const *)a)->id, (*(struct step *const *)b)->id);
+}
+
+/* By name: the order of a graph depends on what else was asked for. */
+static void add_steps(const struct graph *g, const struct strmap *marked, struct strbuf *text)
+{
+	_cleanup_free_ struct step **list = xcalloc(g->n_steps + 1, sizeof(struct step *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n_steps; i++)
+		if (strmap_get(marked, g->steps[i]->id))
+			list[n++] = g->steps[i];
+	qsort(list, n, sizeof(struct step *), by_id);
+	for (size_t i = 0; i < n; i++)
+		add_step(list[i], text);
+}
+
 void build_info_format(const struct graph *g, const struct build_info *b, struct step *const *goals, size_t n,
 		       struct strbuf *text)
 {
@@ -33,9 +55,7 @@ void build_info_format(const struct graph *g, const struct build_info *b, struct
 	strbuf_printf(text, HEADER "image %s\nversion %s\n", b->image, b->version);
 	for (size_t i = 0; i < b->n_results; i++)
 		strbuf_printf(text, "result %s %s\n", b->results[i].name, b->results[i].sha256);
-	for (size_t i = 0; i < g->n_steps; i++)
-		if (strmap_get(&marked, g->steps[i]->id))
-			add_step(g->steps[i], text);
+	add_steps(g, &marked, text);
 }
 
 bool build_info_is(struct blob text)

@@ -15,7 +15,7 @@
 #include "common/sys/file.h"
 
 /* Bump when the same build gives other records. */
-enum { RECORDS_REVISION = 1, STAMP_MAX = 64 << 10, RESULTS_MAX = 4 * DEFINITION_OUTPUTS_MAX };
+enum { RECORDS_REVISION = 2, STAMP_MAX = 64 << 10, RESULTS_MAX = 4 * DEFINITION_OUTPUTS_MAX };
 
 static const char *const names[] = {"manifest", "packages.spdx.json", "build-info"};
 enum { MANIFEST, SPDX, BUILD_INFO, NAMES };
