@@ -54,6 +54,8 @@ static void pci_devices(struct call *c, struct device_list *out)
 	struct pci_list l;
 
 	pci_scan(c->d->pci_facts, c->arena, &l);
+	if (!c->d->pci_facts)
+		pci_add_names(c->arena, &l);
 	for (size_t i = 0; i < l.n; i++) {
 		struct device *d = device_add(out, c->arena);
 		const struct vm *holder = pci_holder(c, &l, &l.v[i]);

@@ -111,21 +111,6 @@ static const char *port_of(struct arena *a, const char *link)
 	return port;
 }
 
-/* What people call it, from systemd's hardware database; NULL for a device that is not in there. */
-static const char *name_of(sd_hwdb *db, struct arena *a, const char *modalias)
-{
-	static const char *const keys[] = {"ID_PCI_CLASS_FROM_DATABASE", "ID_VENDOR_FROM_DATABASE",
-					   "ID_MODEL_FROM_DATABASE"};
-	const char *words[3] = {0};
-
-	for (size_t i = 0; i < 3; i++)
-		if (!db || sd_hwdb_get(db, modalias, keys[i], &words[i]) < 0)
-			words[i] = NULL;
-	return words[1] && words[2]
-		       ? arena_printf(a, "%s%s%s %s", words[0] ? words[0] : "", words[0] ? ": " : "", words[1], words[2])
-		       : NULL;
-}
-
 static int by_sbdf(const void *a, const void *b)
 {
 	return strcmp(((const struct pci_device *)a)->sbdf, ((const struct pci_device *)b)->sbdf);
@@ -135,11 +120,6 @@ static void scan_sysfs(struct arena *a, struct pci_list *out)
 {
 	_cleanup_closedir_ DIR *dir = opendir(bus_dir);
 	const struct dirent *e;
-	sd_hwdb *db = NULL;
-	size_t before;
-
-	if (sd_hwdb_new(&db) < 0)
-		db = NULL; /* names are a comfort */
 	while (dir && (e = readdir(dir))) {
 		const char *path = arena_printf(a, "%s/%s", bus_dir, e->d_name), *port;
 		char link[PATH_MAX];
@@ -149,14 +129,10 @@ static void scan_sysfs(struct arena *a, struct pci_list *out)
 			continue;
 		link[n] = 0;
 		port = port_of(a, link);
-		before = out->n;
 		if (port)
 			add(out, a, arena_strdup(a, e->d_name), port, attribute(a, path, "vendor"),
 			    attribute(a, path, "device"), attribute(a, path, "class"));
-		if (out->n > before)
-			out->v[before].name = name_of(db, a, attribute(a, path, "modalias").p);
 	}
-	sd_hwdb_unref(db);
 	qsort(out->v, out->n, sizeof(*out->v), by_sbdf);
 }
 
@@ -191,6 +167,36 @@ void pci_scan(const char *facts, struct arena *a, struct pci_list *out)
 		scan_facts(facts, a, out);
 	else
 		scan_sysfs(a, out);
+}
+
+/* NULL for a device that is not in the database. */
+static const char *name_of(sd_hwdb *db, struct arena *a, const char *modalias)
+{
+	static const char *const keys[] = {"ID_PCI_CLASS_FROM_DATABASE", "ID_VENDOR_FROM_DATABASE",
+					   "ID_MODEL_FROM_DATABASE"};
+	const char *words[3] = {0};
+
+	for (size_t i = 0; i < 3; i++)
+		if (sd_hwdb_get(db, modalias, keys[i], &words[i]) < 0)
+			words[i] = NULL;
+	return words[1] && words[2]
+		       ? arena_printf(a, "%s%s%s %s", words[0] ? words[0] : "", words[0] ? ": " : "", words[1], words[2])
+		       : NULL;
+}
+
+void pci_add_names(struct arena *a, struct pci_list *l)
+{
+	sd_hwdb *db;
+
+	if (sd_hwdb_new(&db) < 0)
+		return;
+	for (size_t i = 0; i < l->n; i++) {
+		const char *path = arena_printf(a, "%s/%s", bus_dir, l->v[i].sbdf), *alias = attribute(a, path, "modalias").p;
+
+		if (alias)
+			l->v[i].name = name_of(db, a, alias);
+	}
+	sd_hwdb_unref(db);
 }
 
 /* `SSSS_BB_DD.F` or without the segment, against SSSS:BB:DD.F. */

@@ -16,7 +16,7 @@ struct pci_device {
 	const char *product;
 	const char *class; /* 020000: base class, sub-class, interface */
 	const char *id;	   /* 0x8086:0x10d3::p020000 */
-	const char *name;  /* for people; NULL where only numbers are known */
+	const char *name;  /* for people, by pci_add_names(); NULL where only numbers are known */
 };
 
 struct pci_list {
@@ -29,6 +29,8 @@ struct pci_list {
  * or another time; else /sys. What is not understood is left out.
  */
 void pci_scan(const char *facts, struct arena *a, struct pci_list *out);
+/* What people call the devices of this machine, from systemd's hardware database where there is one. */
+void pci_add_names(struct arena *a, struct pci_list *l);
 /* By port, also by a plain 00_04.0 or 0000_00_04.0; NULL: there is none. */
 const struct pci_device *pci_find(const struct pci_list *l, const char *port);
 /*
