@@ -8,8 +8,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-
 static bool running, paused, is_template, networked, all;
 static struct strv excluded;
 

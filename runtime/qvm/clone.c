@@ -5,8 +5,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-
 static const char *class_name, *pool;
 static struct strv pools;
 static bool ignore_errors;
@@ -93,12 +91,12 @@ static int copy_rules(const struct clone *c)
 	return r ? r : qvm_call(c->to, "admin.vm.firewall.Set", NULL, rules.p, NULL);
 }
 
-int qvm_copy_volume(const char *from, const char *to, const char *volume)
+int qvm_copy_volume(const char *from, const char *from_volume, const char *to, const char *to_volume)
 {
 	_cleanup_strbuf_ struct strbuf token = {0};
-	int r = qvm_call(from, "admin.vm.volume.CloneFrom", volume, NULL, &token);
+	int r = qvm_call(from, "admin.vm.volume.CloneFrom", from_volume, NULL, &token);
 
-	return r ? r : qvm_call(to, "admin.vm.volume.CloneTo", volume, token.p, NULL);
+	return r ? r : qvm_call(to, "admin.vm.volume.CloneTo", to_volume, token.p, NULL);
 }
 
 /* Those that both keep. */
@@ -120,7 +118,7 @@ static int copy_volumes(const struct clone *c)
 			continue;
 		if (!qvm_quiet)
 			fprintf(stderr, "%s: %s: copying volume %s\n", qvm_name, c->to, name);
-		result = qvm_copy_volume(c->from, c->to, name);
+		result = qvm_copy_volume(c->from, name, c->to, name);
 	}
 	return result;
 }

@@ -147,6 +147,16 @@ bool qvm_value_parse(struct blob text, struct qvm_value *v)
 	return true;
 }
 
+char *qvm_info_value(const struct strbuf *info, const char *key)
+{
+	struct blob rest = strbuf_blob(info), line, name;
+
+	while (blob_token(&rest, '\n', &line))
+		if (blob_token(&line, '=', &name) && blob_eq_str(name, key))
+			return blob_dup(line);
+	return NULL;
+}
+
 bool qvm_word(const char *word, const char *a, const char *b, const char *c)
 {
 	return !strcmp(word, a) || (b && !strcmp(word, b)) || (c && !strcmp(word, c));

@@ -8,8 +8,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-
 static const char *class_name = "AppVM", *template, *label, *pool, *root_copy, *root_move;
 static bool standalone, disp, force;
 static struct strv properties, volume_pools;

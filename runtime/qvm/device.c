@@ -5,9 +5,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-#define _cleanup_table_ _cleanup_(qvm_table_free)
-
 static struct strv settings;
 static bool required, ask, read_only, persistent, by_port, by_device, assignments, with_sbdf, as_json;
 

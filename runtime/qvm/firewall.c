@@ -6,8 +6,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_table_ _cleanup_(qvm_table_free)
-
 static bool raw, reload, as_json;
 static long before = -1, number = -1;
 

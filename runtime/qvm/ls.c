@@ -8,8 +8,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-
 static const char *format = "simple", *fields, *classes, *labels, *tags;
 static bool all, raw_data, raw_list, as_json, running, paused, halted, network, kernels, disk, tree;
 static struct strv excluded;

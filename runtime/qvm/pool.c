@@ -5,8 +5,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_table_ _cleanup_(qvm_table_free)
-
 static struct strv settings;
 static bool as_json;
 
@@ -21,11 +19,9 @@ static int do_list(void)
 	while (!r && blob_token(&rest, '\n', &one)) {
 		_cleanup_free_ char *name = blob_dup(one), *driver = NULL;
 		_cleanup_strbuf_ struct strbuf info = {0};
-		const char *at;
 
 		r = qvm_call("dom0", "admin.pool.Info", name, NULL, &info);
-		at = info.p ? strstr(info.p, "driver=") : NULL;
-		driver = at ? xasprintf("%.*s", (int)strcspn(at + 7, "\n"), at + 7) : NULL;
+		driver = qvm_info_value(&info, "driver");
 		qvm_table_add(&t, name);
 		qvm_table_add(&t, driver);
 	}
@@ -40,21 +36,12 @@ static int do_info(const char *name)
 	_cleanup_table_ struct qvm_table t = {.head = head};
 	_cleanup_strbuf_ struct strbuf info = {0};
 	int r = qvm_call("dom0", "admin.pool.Info", name, NULL, &info);
-	struct blob rest = strbuf_blob(&info), line, key;
 
 	if (r)
 		return r;
 	qvm_table_add(&t, "name");
 	qvm_table_add(&t, name);
-	while (blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *k = NULL, *v = NULL;
-
-		blob_token(&line, '=', &key);
-		k = blob_dup(key);
-		v = blob_dup(line);
-		qvm_table_add(&t, k);
-		qvm_table_add(&t, v);
-	}
+	qvm_table_add_info(&t, &info);
 	qvm_table_print(&t, as_json, false);
 	return 0;
 }

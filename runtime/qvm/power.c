@@ -7,8 +7,6 @@
 #include "common/sys/clock.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-
 static bool all, wait_down, force, dry_run, skip_if_running, timing, suspend;
 static long timeout = -1;
 static struct strv excluded;

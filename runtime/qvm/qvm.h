@@ -47,6 +47,7 @@ struct qvm_list {
 /* All qubes by name; 0, or an exit code after a message. */
 int qvm_list_read(struct qvm_list *list);
 void qvm_list_free(struct qvm_list *list);
+#define _cleanup_list_ _cleanup_(qvm_list_free)
 const struct qvm_vm *qvm_list_find(const struct qvm_list *list, const char *name);
 
 /*
@@ -63,12 +64,15 @@ struct qvm_value {
 };
 bool qvm_value_parse(struct blob text, struct qvm_value *v);
 
+/* Of lines `key=value`, as volumes and pools are told of; allocated, NULL without that key. */
+char *qvm_info_value(const struct strbuf *info, const char *key);
+
 /* Is `word` one of these? b and c may be NULL. */
 bool qvm_word(const char *word, const char *a, const char *b, const char *c);
 /* ` pool=P` and ` pool:VOLUME=P`... of the options --pool-all and --pool VOLUME=POOL. */
 void qvm_pool_words(struct strbuf *payload, const char *pool, const struct strv *volumes);
-/* Copies the committed data of a volume of one qube to the same of another; exit code. */
-int qvm_copy_volume(const char *from, const char *to, const char *volume);
+/* Copies the committed data of a volume of one qube to one of another; exit code. */
+int qvm_copy_volume(const char *from, const char *from_volume, const char *to, const char *to_volume);
 /* Fills a volume with what the descriptor yields; size 0: as it is. Exit code. */
 int qvm_import(const char *vm, const char *volume, int fd, uint64_t size);
 
@@ -80,8 +84,11 @@ struct qvm_table {
 };
 /* Copies the cell; NULL is empty. */
 void qvm_table_add(struct qvm_table *t, const char *cell);
+/* Rows of two cells from lines `key=value`. */
+void qvm_table_add_info(struct qvm_table *t, const struct strbuf *info);
 void qvm_table_print(const struct qvm_table *t, bool as_json, bool with_head);
 void qvm_table_free(struct qvm_table *t);
+#define _cleanup_table_ _cleanup_(qvm_table_free)
 
 int qvm_clone(int argc, char **argv);
 int qvm_volume(int argc, char **argv);

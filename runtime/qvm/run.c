@@ -10,8 +10,6 @@
 #include "common/sys/process.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-
 static const char client[] = "qrexec-client";
 enum { RED = 31 };
 

@@ -14,6 +14,21 @@ void qvm_table_add(struct qvm_table *t, const char *cell)
 	t->cells[t->n++] = xstrdup(cell ? cell : "");
 }
 
+void qvm_table_add_info(struct qvm_table *t, const struct strbuf *info)
+{
+	struct blob rest = strbuf_blob(info), line, key;
+
+	while (blob_token(&rest, '\n', &line)) {
+		_cleanup_free_ char *name = NULL, *value = NULL;
+
+		blob_token(&line, '=', &key);
+		name = blob_dup(key);
+		value = blob_dup(line);
+		qvm_table_add(t, name);
+		qvm_table_add(t, value);
+	}
+}
+
 void qvm_table_free(struct qvm_table *t)
 {
 	for (size_t i = 0; i < t->n; i++)

@@ -9,22 +9,8 @@
 #include "common/sys/file.h"
 #include "runtime/qvm/qvm.h"
 
-#define _cleanup_list_ _cleanup_(qvm_list_free)
-#define _cleanup_table_ _cleanup_(qvm_table_free)
-
 static const char *pool, *size_option;
 static bool full, as_json, no_resize, force;
-
-/* Of `key=value` lines; allocated, NULL without one. */
-static char *value_of(const struct strbuf *info, const char *key)
-{
-	struct blob rest = strbuf_blob(info), line, name;
-
-	while (blob_token(&rest, '\n', &line))
-		if (blob_token(&line, '=', &name) && blob_eq_str(name, key))
-			return blob_dup(line);
-	return NULL;
-}
 
 /* VM:VOLUME, cut in two; the volume is NULL when it is not of that form. */
 struct place {
@@ -63,9 +49,9 @@ static int list_vm(const char *vm, const char *volume, struct qvm_table *t)
 		if (volume && strcmp(volume, name) != 0)
 			continue;
 		r = qvm_call(vm, "admin.vm.volume.Info", name, NULL, &info);
-		if (r || !(in = value_of(&info, "pool")) || (pool && strcmp(pool, in) != 0))
+		if (r || !(in = qvm_info_value(&info, "pool")) || (pool && strcmp(pool, in) != 0))
 			continue;
-		vid = value_of(&info, "vid");
+		vid = qvm_info_value(&info, "vid");
 		r = qvm_call(vm, "admin.vm.volume.ListSnapshots", name, NULL, &revisions);
 		if (!vid || (!*vid && !full))
 			continue;
@@ -105,26 +91,17 @@ static int do_info(const struct place *p, const struct strv *operands)
 	_cleanup_table_ struct qvm_table t = {.head = head};
 	_cleanup_strbuf_ struct strbuf info = {0}, revisions = {0};
 	int r = qvm_call(p->vm, "admin.vm.volume.Info", p->volume, NULL, &info);
-	struct blob rest = strbuf_blob(&info), line, key;
 
 	if (r)
 		return r;
 	if (operands->n > 2) {
-		_cleanup_free_ char *value = value_of(&info, operands->v[2]);
+		_cleanup_free_ char *value = qvm_info_value(&info, operands->v[2]);
 
 		if (value)
 			printf("%s\n", value);
 		return value ? 0 : QVM_FAILED;
 	}
-	while (blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *name = NULL, *value = NULL;
-
-		blob_token(&line, '=', &key);
-		name = blob_dup(key);
-		value = blob_dup(line);
-		qvm_table_add(&t, name);
-		qvm_table_add(&t, value);
-	}
+	qvm_table_add_info(&t, &info);
 	qvm_table_print(&t, as_json, false);
 	r = qvm_call(p->vm, "admin.vm.volume.ListSnapshots", p->volume, NULL, &revisions);
 	if (!as_json && !r)
@@ -189,13 +166,8 @@ static int do_clear(const struct place *p)
 static int do_clone(const struct place *p, const struct strv *operands)
 {
 	_cleanup_place_ struct place to = place_of(operands->n > 2 ? operands->v[2] : "");
-	_cleanup_strbuf_ struct strbuf token = {0};
-	int r;
 
-	if (!to.volume)
-		return QVM_USAGE;
-	r = qvm_call(p->vm, "admin.vm.volume.CloneFrom", p->volume, NULL, &token);
-	return r ? r : qvm_call(to.vm, "admin.vm.volume.CloneTo", to.volume, token.p, NULL);
+	return to.volume ? qvm_copy_volume(p->vm, p->volume, to.vm, to.volume) : QVM_USAGE;
 }
 
 static int do_import(const struct place *p, const struct strv *operands)
