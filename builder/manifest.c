@@ -56,6 +56,12 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct manifest_entry *)a)->path, ((const struct manifest_entry *)b)->path);
 }
 
+void manifest_sort(struct manifest *m)
+{
+	if (m->n)
+		qsort(m->list, m->n, sizeof(*m->list), by_path);
+}
+
 int manifest_parse(struct arena *a, const char *where, struct blob text, struct manifest *m, struct error *err)
 {
 	size_t lines = 1, number = 1;
@@ -76,7 +82,7 @@ int manifest_parse(struct arena *a, const char *where, struct blob text, struct 
 			return error_set(err, -EBADMSG, where, NULL, "line %zu is not of the form of a manifest", number);
 		m->n++;
 	}
-	qsort(m->list, m->n, sizeof(*m->list), by_path);
+	manifest_sort(m);
 	for (size_t i = 1; i < m->n; i++)
 		if (!strcmp(m->list[i - 1].path, m->list[i].path))
 			return error_set(err, -EBADMSG, where, NULL, "names %s twice", m->list[i].path);

@@ -38,6 +38,7 @@ int manifest_of_archive(struct arena *a, const char *path, struct manifest *m, s
 int manifest_of_folder(struct arena *a, const char *path, struct manifest *m, struct error *err);
 /* -EBADMSG with `where` and the line when it is none. */
 int manifest_parse(struct arena *a, const char *where, struct blob text, struct manifest *m, struct error *err);
+void manifest_sort(struct manifest *m); /* by path */
 void manifest_format(const struct manifest *m, struct strbuf *text);
 /* Whether a text begins as a manifest does. */
 bool manifest_is(struct blob text);

@@ -156,11 +156,6 @@ static int add_entry(struct reader *r, struct archive_entry *e, struct error *er
 	return content_of(r, e, new, err);
 }
 
-static int by_path(const void *a, const void *b)
-{
-	return strcmp(((const struct manifest_entry *)a)->path, ((const struct manifest_entry *)b)->path);
-}
-
 static int read_all(struct reader *r, struct manifest *out, struct error *err)
 {
 	struct archive_entry *e;
@@ -180,7 +175,7 @@ static int read_all(struct reader *r, struct manifest *out, struct error *err)
 	out->list = arena_alloc(r->arena, (out->n + 1) * sizeof(*out->list));
 	if (out->n)
 		memcpy(out->list, r->m->list, out->n * sizeof(*out->list));
-	qsort(out->list, out->n, sizeof(*out->list), by_path);
+	manifest_sort(out);
 	return 0;
 }
 
