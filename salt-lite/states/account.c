@@ -35,15 +35,6 @@ static bool in_list(const struct value *list, const struct value *v)
 	return false;
 }
 
-static const char *joined(struct salt *s, const struct value *list)
-{
-	struct text t = {0};
-
-	for (size_t i = 0; i < list->list.n; i++)
-		text_printf(&s->h, &t, "%s%s", i ? "," : "", value_cstr(&s->h, list->list.items[i]));
-	return t.n ? arena_strndup(s->h.arena, t.p, t.n) : "";
-}
-
 /* The groups that the user should be in; NULL: the state says nothing of them. */
 static const struct value *wanted_groups(struct salt *s, struct chunk *c)
 {
@@ -91,10 +82,10 @@ static bool groups_differ(struct salt *s, struct chunk *c, struct tool *t)
 		wrong |= !in_list(want, now->list.items[i]);
 	if (!wrong)
 		return false;
-	result_change(s, c, "groups", value_string(&s->h, joined(s, want)));
+	result_change(s, c, "groups", value_string(&s->h, list_joined(s, want)));
 	if (!only)
 		tool_add(s, t, "-a");
-	tool_words(s, t, "-G", joined(s, want), NULL);
+	tool_words(s, t, "-G", list_joined(s, want), NULL);
 	return true;
 }
 
@@ -211,7 +202,7 @@ static void keep_members(struct salt *s, struct chunk *c, struct blob now)
 {
 	const struct value *all = arg(c, "members") ? arg_list(s, c, "members") : NULL;
 	const struct value *add = arg_list(s, c, "addusers"), *del = arg_list(s, c, "delusers");
-	const char *want = all ? joined(s, all) : NULL;
+	const char *want = all ? list_joined(s, all) : NULL;
 
 	if (want && !blob_eq_str(now, want)) {
 		result_change(s, c, "members", value_string(&s->h, want));

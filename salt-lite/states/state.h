@@ -18,6 +18,8 @@ void tool_start(struct salt *s, struct tool *t, const char *program);
 void tool_add(struct salt *s, struct tool *t, const char *word);
 /* Several words, up to a NULL. */
 void tool_words(struct salt *s, struct tool *t, ...) __attribute__((sentinel));
+/* The items of a list as "a,b". */
+const char *list_joined(struct salt *s, const struct value *list);
 /* Runs it with `input`; what it prints (both outputs) goes to *out, which may be NULL. Its exit code, or -errno. */
 int tool_run(struct salt *s, struct tool *t, struct blob input, struct blob *out);
 /* Runs it; anything but exit code 0 makes the state fail with the last line that it printed. In test mode: nothing. */

@@ -123,12 +123,9 @@ static void keep_fstab(struct salt *s, struct chunk *c, const char *line)
 
 static const char *mount_options(struct salt *s, struct chunk *c)
 {
-	const struct value *list = arg_list(s, c, "opts");
-	struct text t = {0};
+	const char *options = list_joined(s, arg_list(s, c, "opts"));
 
-	for (size_t i = 0; i < list->list.n; i++)
-		text_printf(&s->h, &t, "%s%s", i ? "," : "", value_cstr(&s->h, list->list.items[i]));
-	return t.n ? arena_strndup(s->h.arena, t.p, t.n) : "defaults";
+	return *options ? options : "defaults";
 }
 
 static void mount_mounted(struct salt *s, struct chunk *c)

@@ -34,6 +34,15 @@ void tool_words(struct salt *s, struct tool *t, ...)
 	va_end(ap);
 }
 
+const char *list_joined(struct salt *s, const struct value *list)
+{
+	struct text t = {0};
+
+	for (size_t i = 0; i < list->list.n; i++)
+		text_printf(&s->h, &t, "%s%s", i ? "," : "", value_cstr(&s->h, list->list.items[i]));
+	return t.n ? arena_strndup(s->h.arena, t.p, t.n) : "";
+}
+
 void tool_start(struct salt *s, struct tool *t, const char *program)
 {
 	*t = (struct tool){0};
