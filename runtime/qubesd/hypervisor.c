@@ -63,7 +63,7 @@ const char *hypervisor_answer(struct arena *a, int status, const char *out, cons
 	return NULL;
 }
 
-/* `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a
+/* `machine TYPE`, `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a
  * complete list. */
 static void watch_line(struct watch *w, struct blob line)
 {
@@ -77,7 +77,11 @@ static void watch_line(struct watch *w, struct blob line)
 		lifecycle_domains_listed(w->d);
 		return;
 	}
-	if (!blob_word(&line, &id) || !blob_to_u64(id, 32751, &domid))
+	if (!blob_word(&line, &id))
+		return;
+	if (blob_eq_str(word, XL_MACHINE))
+		w->d->model->pv_only = blob_eq_str(id, "pv");
+	if (!blob_to_u64(id, 32751, &domid))
 		return;
 	if (blob_eq_str(word, XL_GONE))
 		lifecycle_domain_gone(w->d, (int)domid);

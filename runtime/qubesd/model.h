@@ -108,6 +108,7 @@ struct model {
 	size_t n_pools;
 	struct kvlist props;
 	struct kvlist foreign; /* name to qid of domains of a class that we do not have */
+	bool pv_only;		/* the machine has neither VT-x nor AMD-V; not saved */
 	void *doc; /* xmlDoc, NULL while never saved */
 };
 

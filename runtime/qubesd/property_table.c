@@ -77,10 +77,10 @@ static const char *get_maxmem(const struct property_ctx *ctx)
 }
 
 /* PV reaches devices through the IOMMU without a device model, which pvh cannot and hvm would need
- * a stub domain for. */
+ * a stub domain for; and it is all that a machine without VT-x or AMD-V can run. */
 static const char *get_virt_mode(const struct property_ctx *ctx)
 {
-	return vm_has_assigned(ctx->vm, "pci") ? "pv" : NULL;
+	return ctx->m->pv_only || vm_has_assigned(ctx->vm, "pci") ? "pv" : NULL;
 }
 
 /* Devices reach only memory that the kernel knows to be contiguous for the machine. */

@@ -280,6 +280,13 @@ static enum step_result step_create(struct job *j)
 
 	if (pci_check(j->d, j->vm, j->arena, &j->err) < 0)
 		return STEP_FAILED;
+	if (j->d->model->pv_only && strcmp(pci_domain_type(&ctx), "pv") != 0) {
+		error_set(&j->err, -ENODEV, j->vm->name, NULL,
+			  "its virt_mode is pvh, which needs VT-x or AMD-V: switch that on in the "
+			  "firmware's setup menu, or: qvm-prefs --default %s virt_mode",
+			  j->vm->name);
+		return STEP_FAILED;
+	}
 	if (!*property_value(&ctx, "kernel") && !strcmp(pci_domain_type(&ctx), "pvh")) {
 		error_set(&j->err, -ENOENT, j->vm->name, NULL,
 			  "has no kernel: set the property kernel or the system's "

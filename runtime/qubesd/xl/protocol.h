@@ -26,7 +26,9 @@
  *   nic=MAC DOMID SCRIPT IP [IP6]       at most one; DOMID of the netvm
  *   pci=SBDF [permissive] [no-strict-reset]   any number
  *
- * watch writes a line for each domain but dom0, then `ready`, then a line for each change:
+ * watch writes what domains the machine can run, a line for each domain but dom0, then `ready`,
+ * then a line for each change:
+ *   machine TYPE                TYPE hvm, or pv without VT-x or AMD-V
  *   domain DOMID UUID STATE     STATE running, paused, shutdown, crashed or dying
  *   gone DOMID
  */
@@ -36,5 +38,6 @@
 #define XL_ERROR "error"
 #define XL_READY "ready"
 #define XL_STAT "stat"
+#define XL_MACHINE "machine"
 #define XL_DOMAIN "domain"
 #define XL_GONE "gone"

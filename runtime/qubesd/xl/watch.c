@@ -72,6 +72,17 @@ static int look(libxl_ctx *ctx, struct table *before)
 	return 0;
 }
 
+static bool has_hvm(libxl_ctx *ctx)
+{
+	libxl_physinfo info;
+	bool has;
+
+	libxl_physinfo_init(&info);
+	has = libxl_get_physinfo(ctx, &info) || info.cap_hvm;
+	libxl_physinfo_dispose(&info);
+	return has;
+}
+
 /* Waits for a change; negative when the reader of our lines is gone or xenstored failed. */
 static int wait_for_change(struct xs_handle *xs)
 {
@@ -97,6 +108,7 @@ int xl_watch(libxl_ctx *ctx, uint32_t unused)
 	(void)unused;
 	if (!xs || !xs_watch(xs, "@introduceDomain", "i") || !xs_watch(xs, "@releaseDomain", "r"))
 		return xl_fail("cannot watch xenstore", 0);
+	printf(XL_MACHINE " %s\n", has_hvm(ctx) ? "hvm" : "pv");
 	r = look(ctx, &seen);
 	if (r == 0)
 		puts(XL_READY);
