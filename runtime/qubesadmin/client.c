@@ -7,7 +7,10 @@
 #include "common/sys/file.h"
 #include "common/sys/socket.h"
 
-enum { ANSWER_MAX = 64 << 20 };
+enum {
+	ANSWER_MAX = 64 << 20,
+	QUERIES_MAX = 64, /* under way at once: well below what qubesd takes */
+};
 
 static int admin_connect(const struct admin *a)
 {
@@ -69,6 +72,20 @@ static int take_exception(struct blob answer, struct admin_error *err)
 	return -EREMOTEIO;
 }
 
+/* The frame of an answer: its data, or the exception. */
+static int take_answer(struct blob answer, struct strbuf *out, struct admin_error *err)
+{
+	if (answer.n < 2 || answer.p[1])
+		return -ECONNABORTED;
+	if (answer.p[0] == '2')
+		return take_exception((struct blob){answer.p + 2, answer.n - 2}, err);
+	if (answer.p[0] != '0')
+		return -EBADMSG;
+	if (out)
+		strbuf_add(out, answer.p + 2, answer.n - 2);
+	return 0;
+}
+
 int admin_call(const struct admin *a, const char *dest, const char *method, const char *argument,
 	       struct blob payload, struct strbuf *out, struct admin_error *err)
 {
@@ -80,17 +97,44 @@ int admin_call(const struct admin *a, const char *dest, const char *method, cons
 	if (payload.n)
 		strbuf_add(&request, payload.p, payload.n);
 	r = admin_raw(a, strbuf_blob(&request), &answer);
-	if (r < 0)
-		return r;
-	if (answer.n < 2 || answer.p[1])
-		return -ECONNABORTED;
-	if (answer.p[0] == '2')
-		return take_exception((struct blob){answer.p + 2, answer.n - 2}, err);
-	if (answer.p[0] != '0')
-		return -EBADMSG;
-	if (out)
-		strbuf_add(out, answer.p + 2, answer.n - 2);
-	return 0;
+	return r < 0 ? r : take_answer(strbuf_blob(&answer), out, err);
+}
+
+/* Sends to as many as may be under way; fds[i] is a descriptor or -errno. */
+static void ask_all(const struct admin *a, const char *method, const char *argument, const struct admin_query *v,
+		    size_t n, int *fds)
+{
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_strbuf_ struct strbuf request = {0};
+
+		add_header(&request, v[i].dest, method, argument);
+		fds[i] = send_request(a, strbuf_blob(&request));
+	}
+}
+
+void admin_call_each(const struct admin *a, const char *method, const char *argument, struct admin_query *v, size_t n)
+{
+	for (size_t first = 0; first < n; first += QUERIES_MAX) {
+		size_t count = n - first < QUERIES_MAX ? n - first : QUERIES_MAX;
+		int fds[QUERIES_MAX];
+
+		ask_all(a, method, argument, v + first, count, fds);
+		for (size_t i = 0; i < count; i++) {
+			_cleanup_strbuf_ struct strbuf answer = {0};
+			_cleanup_close_ int fd = fds[i];
+			struct admin_query *q = &v[first + i];
+
+			q->r = fd < 0 ? fd : read_fd(fd, ANSWER_MAX, &answer);
+			if (q->r >= 0)
+				q->r = take_answer(strbuf_blob(&answer), &q->out, &q->err);
+		}
+	}
+}
+
+void admin_query_free(struct admin_query *q)
+{
+	strbuf_free(&q->out);
+	admin_error_free(&q->err);
 }
 
 int admin_events(const struct admin *a, const char *dest)

@@ -1,6 +1,8 @@
 /* qvm-ls. */
 #include <ctype.h>
+#include <errno.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +24,21 @@ static const struct {
 	{"prefs", "name,label,template,netvm,memory,maxmem,vcpus,virt_mode,autostart"},
 };
 
-/* All properties of a qube, asked for at most once. */
+/* A qube, with its properties and tags if they are needed. */
 struct row {
 	const struct qvm_vm *vm;
-	struct strbuf properties;
-	bool asked;
+	struct strbuf properties, tags;
 };
 
+/* What the list of qubes itself tells. */
+static bool is_listed(const char *field)
+{
+	return !strcmp(field, "name") || !strcmp(field, "state") || !strcmp(field, "class") || !strcmp(field, "klass") ||
+	       !strcmp(field, "uuid");
+}
+
 /* The value of a column, or NULL for none. */
-static char *cell(struct row *row, const char *field)
+static char *cell(const struct row *row, const char *field)
 {
 	struct blob rest, line, name;
 
@@ -42,9 +50,6 @@ static char *cell(struct row *row, const char *field)
 		return xstrdup(row->vm->class);
 	if (!strcmp(field, "uuid"))
 		return xstrdup(row->vm->uuid);
-	if (!row->asked)
-		qvm_call(row->vm->name, "admin.vm.property.GetAll", NULL, NULL, &row->properties);
-	row->asked = true;
 	rest = strbuf_blob(&row->properties);
 	while (blob_token(&rest, '\n', &line)) {
 		struct qvm_value v;
@@ -66,15 +71,10 @@ static bool in_words(const char *words, const char *word)
 	return false;
 }
 
-static bool tag_wanted(const struct qvm_vm *vm)
+static bool tag_wanted(const struct row *row)
 {
-	_cleanup_strbuf_ struct strbuf out = {0};
-	struct blob rest, tag;
+	struct blob rest = strbuf_blob(&row->tags), tag;
 
-	if (!tags)
-		return true;
-	qvm_call(vm->name, "admin.vm.tag.List", NULL, NULL, &out);
-	rest = strbuf_blob(&out);
 	while (blob_token(&rest, '\n', &tag)) {
 		_cleanup_free_ char *text = blob_dup(tag);
 
@@ -84,25 +84,53 @@ static bool tag_wanted(const struct qvm_vm *vm)
 	return false;
 }
 
-static bool wanted(struct row *row, const struct strv *operands)
+/* As far as the list itself tells. */
+static bool wanted(const struct qvm_vm *vm, const struct strv *operands)
 {
-	const struct qvm_vm *vm = row->vm;
 	bool by_state = running || paused || halted;
 
 	if (operands->n && !strv_contains(operands, vm->name))
 		return false;
 	if (strv_contains(&excluded, vm->name) || (classes && !in_words(classes, vm->class)))
 		return false;
-	if (by_state && !(running && !strcmp(vm->state, "Running")) &&
-	    !(paused && !strcmp(vm->state, "Paused")) && !(halted && !strcmp(vm->state, "Halted")))
-		return false;
+	return !by_state || (running && !strcmp(vm->state, "Running")) ||
+	       (paused && !strcmp(vm->state, "Paused")) || (halted && !strcmp(vm->state, "Halted"));
+}
+
+static bool wanted_by_label_and_tag(const struct row *row)
+{
 	if (labels) {
 		_cleanup_free_ char *label = cell(row, "label");
 
 		if (!label || !in_words(labels, label))
 			return false;
 	}
-	return tag_wanted(vm);
+	return !tags || tag_wanted(row);
+}
+
+static void row_free(struct row *row)
+{
+	strbuf_free(&row->properties);
+	strbuf_free(&row->tags);
+}
+
+/* One method for all rows, its answers to where `field` is in a row. A qube that is gone meanwhile has none. */
+static void ask_all(struct row *rows, size_t n, const char *method, size_t field)
+{
+	_cleanup_free_ struct admin_query *q = xcalloc(n + 1, sizeof(*q));
+
+	for (size_t i = 0; i < n; i++)
+		q[i].dest = rows[i].vm->name;
+	admin_call_each(&qvm_admin, method, NULL, q, n);
+	for (size_t i = 0; i < n; i++) {
+		struct strbuf *answer = (struct strbuf *)((char *)&rows[i] + field);
+
+		if (q[i].r != 0 && !(q[i].r == -EREMOTEIO && !strcmp(q[i].err.type, "QubesVMNotFoundError")))
+			qvm_report(q[i].dest, q[i].r, &q[i].err);
+		*answer = q[i].out;
+		q[i].out = (struct strbuf){0};
+		admin_query_free(&q[i]);
+	}
 }
 
 static void split_fields(struct strv *out)
@@ -200,31 +228,53 @@ static int choose_fields(const struct command_line *cmd)
 	return options_wrong(cmd, "no such format: '%s'", format);
 }
 
+/* The rows to be shown with what they need; the number of them. */
+static size_t collect(const struct qvm_list *list, const struct strv *operands, const struct strv *columns,
+		      struct row *rows)
+{
+	bool properties = labels;
+	size_t n = 0, kept = 0;
+
+	for (size_t c = 0; c < columns->n; c++)
+		properties |= !is_listed(columns->v[c]);
+	for (size_t i = 0; i < list->n; i++)
+		if (wanted(&list->v[i], operands))
+			rows[n++].vm = &list->v[i];
+	if (properties)
+		ask_all(rows, n, "admin.vm.property.GetAll", offsetof(struct row, properties));
+	if (tags)
+		ask_all(rows, n, "admin.vm.tag.List", offsetof(struct row, tags));
+	for (size_t i = 0; i < n; i++) {
+		if (wanted_by_label_and_tag(&rows[i]))
+			rows[kept++] = rows[i];
+		else
+			row_free(&rows[i]);
+	}
+	return kept;
+}
+
 static int print(const struct qvm_list *list, const struct strv *operands)
 {
 	_cleanup_strv_ struct strv columns = {0};
+	_cleanup_free_ struct row *rows = xcalloc(list->n + 1, sizeof(*rows));
 	char **cells;
-	size_t rows = 0;
+	size_t n;
 
 	split_fields(&columns);
-	cells = xcalloc(list->n * columns.n + 1, sizeof(*cells));
-	for (size_t i = 0; i < list->n; i++) {
-		struct row row = {.vm = &list->v[i]};
-
-		if (wanted(&row, operands)) {
-			for (size_t c = 0; c < columns.n; c++)
-				cells[rows * columns.n + c] = cell(&row, columns.v[c]);
-			rows++;
-		}
-		strbuf_free(&row.properties);
+	n = collect(list, operands, &columns, rows);
+	cells = xcalloc(n * columns.n + 1, sizeof(*cells));
+	for (size_t i = 0; i < n; i++) {
+		for (size_t c = 0; c < columns.n; c++)
+			cells[i * columns.n + c] = cell(&rows[i], columns.v[c]);
+		row_free(&rows[i]);
 	}
 	if (as_json)
-		print_json(&columns, cells, rows);
+		print_json(&columns, cells, n);
 	else if (raw_list || raw_data)
-		print_raw(&columns, cells, rows);
+		print_raw(&columns, cells, n);
 	else
-		print_table(&columns, cells, rows);
-	for (size_t i = 0; i < rows * columns.n; i++)
+		print_table(&columns, cells, n);
+	for (size_t i = 0; i < n * columns.n; i++)
 		free(cells[i]);
 	free(cells);
 	return 0;

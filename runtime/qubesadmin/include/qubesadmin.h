@@ -24,6 +24,17 @@ struct admin {
  */
 int admin_call(const struct admin *a, const char *dest, const char *method, const char *argument,
 	       struct blob payload, struct strbuf *out, struct admin_error *err);
+/* One of many calls of the same method: filled in are dest before, the rest after; r is as of admin_call(). */
+struct admin_query {
+	const char *dest;
+	int r;
+	struct strbuf out;
+	struct admin_error err;
+};
+
+/* The same to many qubes, without waiting for one answer before the next is asked for. */
+void admin_call_each(const struct admin *a, const char *method, const char *argument, struct admin_query *v, size_t n);
+void admin_query_free(struct admin_query *q);
 /* The descriptor of a running admin.Events call of that qube or of the system, or -errno. */
 int admin_events(const struct admin *a, const char *dest);
 void admin_error_free(struct admin_error *err);
