@@ -35,6 +35,16 @@ qubesd-crashing_PKGS := $(qubesd_PKGS)
 qubesd-crashing_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,rename renameat link unlink unlinkat fsync ftruncate truncate \
 	mkdirat symlink)
 
+SOCKET_BINS += qubesd-bench
+qubesd-bench_SRCS := runtime/qubesd/bench/bench.c
+qubesd-bench_LIBS := common-min
+
+.PHONY: bench-qubesd
+# In namespaces of its own, where the ids of processes count them.
+bench-qubesd: socket
+	@unshare --user --map-root-user --pid --fork --mount-proc $(BUILD)/socket/bin/qubesd-bench $(BUILD)/socket/bin
+bench-runtime: bench-qubesd
+
 CHECK_FAST += runtime/qubesd/tests/coverage runtime/qubesd/tests/full-disk
 
 FUZZ += fuzz-qubesd

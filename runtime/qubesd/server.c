@@ -56,6 +56,15 @@ static void connection_close(struct connection *c)
 	free(c);
 }
 
+static int on_io(sd_event_source *s, int fd, uint32_t revents, void *user);
+
+/* Most requests are answered before there is anything to watch. */
+static int watch(struct connection *c, uint32_t events)
+{
+	return c->io ? sd_event_source_set_io_events(c->io, events)
+		     : sd_event_add_io(c->d->event, &c->io, c->fd, events, on_io, c);
+}
+
 static const char established[] = "connection-established";
 
 void server_close(struct qubesd *d)
@@ -75,7 +84,8 @@ static void connection_flush(struct connection *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			sd_event_source_set_io_events(c->io, EPOLLOUT);
+			if (watch(c, EPOLLOUT) < 0)
+				connection_close(c);
 			return;
 		}
 		if (n < 0) {
@@ -86,10 +96,8 @@ static void connection_flush(struct connection *c)
 	}
 	strbuf_reset(&c->out);
 	c->sent = 0;
-	if (c->answered)
+	if (c->answered || watch(c, 0) < 0) /* only the end of the peer matters */
 		connection_close(c);
-	else
-		sd_event_source_set_io_events(c->io, 0); /* only the end of the peer matters */
 }
 
 static void add_answer(struct strbuf *out, const struct call *call)
@@ -231,7 +239,8 @@ static void connection_request(struct connection *c)
 		break;
 	case CALL_LATER:
 		c->pending = call;
-		sd_event_source_set_io_events(c->io, 0);
+		if (watch(c, 0) < 0)
+			connection_close(c);
 		break;
 	case CALL_SUBSCRIBE:
 	case CALL_STATS:
@@ -247,31 +256,40 @@ static void connection_request(struct connection *c)
 	}
 }
 
+/* Takes what is there; a request that is whole is answered. */
+static void connection_read(struct connection *c)
+{
+	for (;;) {
+		ssize_t n = recv(c->fd, strbuf_reserve(&c->in, 8192), 8192, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && watch(c, EPOLLIN) >= 0)
+			return;
+		if (n < 0 || c->in.n + (size_t)n > REQUEST_MAX) {
+			connection_close(c);
+			return;
+		}
+		if (n == 0) {
+			connection_request(c);
+			return;
+		}
+		c->in.n += (size_t)n;
+	}
+}
+
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *user)
 {
 	struct connection *c = user;
-	ssize_t n;
 
 	(void)s;
-	if (revents & EPOLLOUT) {
+	(void)fd;
+	if (revents & EPOLLOUT)
 		connection_flush(c);
-		return 0;
-	}
-	if (c->pending || c->subscribed || c->answered) {
-		if (revents & (EPOLLHUP | EPOLLERR))
-			connection_close(c);
-		return 0;
-	}
-	n = recv(fd, strbuf_reserve(&c->in, 8192), 8192, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n < 0 || c->in.n + (size_t)n > REQUEST_MAX) {
+	else if (!c->pending && !c->subscribed && !c->answered)
+		connection_read(c);
+	else if (revents & (EPOLLHUP | EPOLLERR))
 		connection_close(c);
-		return 0;
-	}
-	c->in.n += (size_t)n;
-	if (n == 0)
-		connection_request(c);
 	return 0;
 }
 
@@ -293,9 +311,10 @@ static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *user)
 	if (c->next)
 		c->next->prev = c;
 	d->connections = c;
-	if (count >= CONNECTIONS_MAX ||
-	    sd_event_add_io(d->event, &c->io, client, EPOLLIN, on_io, c) < 0)
+	if (count >= CONNECTIONS_MAX)
 		connection_close(c);
+	else
+		connection_read(c);
 	return 0;
 }
 
