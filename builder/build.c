@@ -11,6 +11,7 @@
 #include "builder/publish.h"
 #include "builder/records.h"
 #include "builder/relock.h"
+#include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
@@ -220,6 +221,8 @@ static int prepare_and_build(const struct request *q, struct error *err)
 	out = q->out ? xstrdup(q->out) : xasprintf("%s/out", root);
 	o.out = out;
 	if (!q->offline && (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0)
+		return r;
+	if (!q->plan && (r = user_become_root(USER_ALL_IDS, err)) < 0)
 		return r;
 	r = store_open(store_path, &store, err);
 	if (r == 0)

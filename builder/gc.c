@@ -5,6 +5,7 @@
 
 #include "builder/commands.h"
 #include "builder/store.h"
+#include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/ui/options.h"
 
@@ -35,7 +36,9 @@ static int collect(const struct request *q, struct error *err)
 		gc.made_before = (long long)time(NULL) - (long long)q->days * DAY;
 	if (q->mib >= 0)
 		gc.keep_bytes = (unsigned long long)q->mib << 20;
-	r = store_open(path, &s, err);
+	r = user_become_root(USER_ALL_IDS, err);
+	if (r == 0)
+		r = store_open(path, &s, err);
 	if (r == 0)
 		r = store_collect(s, &gc, &result, err);
 	if (r == 0)

@@ -3,7 +3,7 @@
 LIBS += builder
 builder_SRCS += $(addprefix builder/,build.c build_info.c definition.c display.c gc.c graph.c graph_plan.c graph_run.c history.c) \
 	$(addprefix builder/,inputs.c manifest.c manifest_read.c publish.c records.c relock.c source.c spdx.c steps.c) \
-	$(addprefix builder/,sandbox.c sandbox_mount.c sandbox_limits.c sandbox_landlock.c store.c store_gc.c)
+	$(addprefix builder/,sandbox.c sandbox_mount.c sandbox_limits.c sandbox_landlock.c store.c store_gc.c user.c)
 builder_LIBS += builder-lock builder-fetch builder-deb common
 builder_PKGS += libarchive jansson
 

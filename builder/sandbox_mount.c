@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "builder/sandbox_internal.h"
+#include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
@@ -50,7 +51,7 @@ static int device_open(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A new file system, not yet at any place: `options` are key, value pairs ended by NULL. */
+/* A new file system, not yet at any place: `options` are key, value pairs (a flag's value is NULL) ended by NULL. */
 static int new_fs(const char *type, unsigned attributes, const char *const *options)
 {
 	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
@@ -59,7 +60,7 @@ static int new_fs(const char *type, unsigned attributes, const char *const *opti
 	if (fs < 0)
 		return -errno;
 	for (; options && *options; options += 2)
-		if (fsconfig(fs, FSCONFIG_SET_STRING, options[0], options[1], 0) < 0)
+		if (fsconfig(fs, options[1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, options[0], options[1], 0) < 0)
 			return -errno;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
@@ -76,7 +77,9 @@ static int tmpfs_open(const char *mode)
 
 static int overlay_open(const char *lower, const char *upper, const char *work)
 {
-	const char *options[] = {"lowerdir", lower, "upperdir", upper, "workdir", work, NULL};
+	/* Only the machine's root may set the attributes that an overlay otherwise keeps its notes in. */
+	const char *flag = user_in_namespace() ? "userxattr" : NULL;
+	const char *options[] = {"lowerdir", lower, "upperdir", upper, "workdir", work, flag, NULL, NULL};
 
 	return new_fs("overlay", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 }

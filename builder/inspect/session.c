@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "builder/commands.h"
+#include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 
@@ -17,7 +18,9 @@ int session_open(struct session *s, const char *store, const char *image, struct
 	s->options = (struct graph_options){
 		.source_root = s->root, .version = s->version, .out = s->out, .fetch.mirrors = &s->mirrors};
 	path = store ? xstrdup(store) : xasprintf("%s/build/store", s->root);
-	r = store_open(path, &s->store, err);
+	r = user_become_root(USER_ALL_IDS, err);
+	if (r == 0)
+		r = store_open(path, &s->store, err);
 	if (r < 0)
 		return r;
 	s->graph = graph_new(&s->options, s->store);

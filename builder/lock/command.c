@@ -7,6 +7,7 @@
 #include "builder/lock/diff.h"
 #include "builder/lock/resolve.h"
 #include "builder/lock/tools_root.h"
+#include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/ui/options.h"
 
@@ -69,7 +70,8 @@ static int lock_image(const struct request *q, struct error *err)
 		return r;
 	path = q->output ? xstrdup(q->output) : lock_path_of(d);
 	if ((r = read_previous(path, &old, err)) < 0 ||
-	    (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0)
+	    (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0 ||
+	    (r = user_become_root(USER_ALL_IDS, err)) < 0)
 		return r;
 	o.previous = old;
 	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one.
