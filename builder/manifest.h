@@ -34,6 +34,8 @@ struct manifest {
 
 /* All in the arena. A tar stream or an ISO 9660 image, by libarchive. */
 int manifest_of_archive(struct arena *a, const char *path, struct manifest *m, struct error *err);
+/* The same of an open file; `path` is for messages. */
+int manifest_of_archive_fd(struct arena *a, int fd, const char *path, struct manifest *m, struct error *err);
 /* A folder of this machine; owners as they are here. */
 int manifest_of_folder(struct arena *a, const char *path, struct manifest *m, struct error *err);
 /* -EBADMSG with `where` and the line when it is none. */

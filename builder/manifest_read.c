@@ -2,6 +2,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,16 +180,23 @@ static int read_all(struct reader *r, struct manifest *out, struct error *err)
 	return 0;
 }
 
-int manifest_of_archive(struct arena *a, const char *path, struct manifest *m, struct error *err)
+int manifest_of_archive_fd(struct arena *a, int fd, const char *path, struct manifest *m, struct error *err)
 {
 	struct manifest list = {0};
 	_cleanup_(reader_end) struct reader r = {.arena = a, .path = path, .m = &list, .archive = archive_read_new()};
 
 	archive_read_support_format_tar(r.archive);
 	archive_read_support_format_iso9660(r.archive);
-	if (archive_read_open_filename(r.archive, path, CHUNK) != ARCHIVE_OK)
+	if (archive_read_open_fd(r.archive, fd, CHUNK) != ARCHIVE_OK)
 		return fail(&r, err);
 	return read_all(&r, m, err);
+}
+
+int manifest_of_archive(struct arena *a, const char *path, struct manifest *m, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? error_errno(err, -errno, path, "cannot open") : manifest_of_archive_fd(a, fd, path, m, err);
 }
 
 int manifest_of_folder(struct arena *a, const char *path, struct manifest *m, struct error *err)
