@@ -11,9 +11,11 @@ BINS += bulkhead
 bulkhead_SRCS := builder/main.c
 bulkhead_LIBS := builder
 
-FUZZ += fuzz-definition fuzz-manifest fuzz-package
+FUZZ += fuzz-definition fuzz-direct fuzz-manifest fuzz-package
 fuzz-definition_SRCS := qa/fuzz/definition.c
 fuzz-definition_LIBS := builder
+fuzz-direct_SRCS := qa/fuzz/direct.c
+fuzz-direct_LIBS := builder
 fuzz-manifest_SRCS := qa/fuzz/manifest.c
 fuzz-manifest_LIBS := builder
 fuzz-package_SRCS := qa/fuzz/package.c

@@ -74,8 +74,8 @@ static int stage_control(int place, const struct deb_control *c)
 	return r;
 }
 
-static int stage_files(int fd, int place, const char *label, const struct strmap *conffiles,
-		       struct error *err)
+static int stage_files(int fd, int place, const char *label, const struct unpack_limits *limits,
+		       const struct strmap *conffiles, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf names = {0}, folders = {0};
 	const struct unpack_shared shared = {
@@ -87,7 +87,7 @@ static int stage_files(int fd, int place, const char *label, const struct strmap
 		r = -errno;
 	if (r < 0)
 		return error_errno(err, r, label, "cannot make its folder");
-	r = unpack_deb_shared(fd, files, label, NULL, &shared, err);
+	r = unpack_deb_shared(fd, files, label, limits, &shared, err);
 	if (r < 0)
 		return r;
 	if ((r = write_file(place, "names", names.p ? names.p : "", names.n, 0644)) < 0 ||
@@ -96,18 +96,13 @@ static int stage_files(int fd, int place, const char *label, const struct strmap
 	return 0;
 }
 
-static int stage_one(const struct lock_package *p, int place, struct error *err)
+int stage_deb(int fd, int place, const char *label, const struct unpack_limits *limits, struct error *err)
 {
-	const char *label = lock_package_file(p);
 	_cleanup_(deb_control_free) struct deb_control control = {0};
 	_cleanup_strmap_ struct strmap conffiles = {0};
-	_cleanup_close_ int fd = workplace_open_package(p);
 	const struct deb_control_file *f;
-	int r;
+	int r = deb_control_read(fd, label, &control, err);
 
-	if (fd < 0)
-		return error_errno(err, fd, label, "cannot open");
-	r = deb_control_read(fd, label, &control, err);
 	if (r < 0)
 		return r;
 	/* One with flags is for dpkg; the names are of no use then. */
@@ -116,7 +111,15 @@ static int stage_one(const struct lock_package *p, int place, struct error *err)
 		strmap_free(&conffiles);
 	r = stage_control(place, &control);
 	return r < 0 ? error_errno(err, r, label, "cannot keep its control files")
-		     : stage_files(fd, place, label, &conffiles, err);
+		     : stage_files(fd, place, label, limits, &conffiles, err);
+}
+
+static int stage_one(const struct lock_package *p, int place, struct error *err)
+{
+	const char *label = lock_package_file(p);
+	_cleanup_close_ int fd = workplace_open_package(p);
+
+	return fd < 0 ? error_errno(err, fd, label, "cannot open") : stage_deb(fd, place, label, NULL, err);
 }
 
 struct worker {
