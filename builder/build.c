@@ -11,6 +11,7 @@
 #include "builder/publish.h"
 #include "builder/records.h"
 #include "builder/relock.h"
+#include "builder/sandbox.h"
 #include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -19,7 +20,7 @@
 #include "common/ui/options.h"
 
 struct request {
-	struct strv mirrors, operands;
+	struct strv mirrors, operands, preload, setenv;
 	const char *format, *keyring, *unpack, *store, *out, *cache, *key;
 	bool relock, offline, plan, json, quiet;
 	long jobs, events, timeout;
@@ -54,6 +55,8 @@ static void request_end(struct request *q)
 {
 	strv_free(&q->mirrors);
 	strv_free(&q->operands);
+	strv_free(&q->preload);
+	strv_free(&q->setenv);
 }
 
 static void add_goal(struct goals *goals, struct step *s, struct goal goal)
@@ -259,6 +262,9 @@ int cmd_build(int argc, char **argv)
 		{"jobs", 'j', OPTION_NUMBER, &q.jobs, "N", "steps at a time (default: 2)"},
 		{"timeout", 0, OPTION_NUMBER, &q.timeout, "SECONDS",
 		 "how long the scripts of packages may run (default: 3600)"},
+		{"preload", 0, OPTION_LIST, &q.preload, "FILE",
+		 "shared library for all programs inside, to test that results do not depend on it"},
+		{"setenv", 0, OPTION_LIST, &q.setenv, "NAME=VALUE", "the same with the environment"},
 		{"events", 0, OPTION_NUMBER, &q.events, "FD",
 		 "write progress as JSON lines to this descriptor"},
 		{"quiet", 'q', OPTION_FLAG, &q.quiet, NULL, "say nothing but errors"},
@@ -285,6 +291,8 @@ int cmd_build(int argc, char **argv)
 		return options_wrong(&cmd, "--json is for --plan");
 	if (q.timeout > 24 * 60 * 60)
 		return options_wrong(&cmd, "more than a day for --timeout");
+	if (sandbox_vary(&q.preload, &q.setenv) < 0)
+		return options_wrong(&cmd, "too many libraries for --preload");
 	if (q.jobs > 64)
 		return options_wrong(&cmd, "more than 64 jobs");
 	if (q.events >= 0)

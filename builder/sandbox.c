@@ -34,6 +34,13 @@ struct report {
 	int status; /* exit code of the program, 128 + signal */
 };
 
+enum { PRELOAD_MAX = 8 };
+
+#define PRELOAD_INSIDE "/run/bulkhead-preload"
+
+/* What sandbox_vary() set. */
+static const struct strv *varied_libraries, *varied_env;
+
 struct job {
 	const struct sandbox *sb;
 	int (*fn)(void *arg, struct error *err); /* NULL: run sb->argv */
@@ -72,8 +79,24 @@ static void reset_signals(void)
 
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
+	/* A file over the limit is an error that the program can report, not its end. */
+	signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* "NAME=value", in the place of one that is there. */
+static void set_variable(struct strv *env, const char *pair)
+{
+	size_t name = strcspn(pair, "=") + 1;
+
+	for (size_t i = 0; i < env->n; i++)
+		if (!strncmp(env->v[i], pair, name)) {
+			free(env->v[i]);
+			env->v[i] = xstrdup(pair);
+			return;
+		}
+	strv_push(env, pair);
 }
 
 static char **make_env(const struct sandbox *sb)
@@ -88,7 +111,25 @@ static char **make_env(const struct sandbox *sb)
 	strv_pushf(&env, "SOURCE_DATE_EPOCH=%llu", (unsigned long long)sb->epoch);
 	for (const char *const *e = sb->env; e && *e; e++)
 		strv_push(&env, *e);
+	for (size_t i = 0; varied_env && i < varied_env->n; i++)
+		set_variable(&env, varied_env->v[i]);
+	if (varied_libraries && varied_libraries->n) {
+		_cleanup_strbuf_ struct strbuf all = {0};
+
+		for (size_t i = 0; i < varied_libraries->n; i++)
+			strbuf_printf(&all, "%s" PRELOAD_INSIDE "/%zu.so", i ? ":" : "", i);
+		strv_pushf(&env, "LD_PRELOAD=%s", all.p);
+	}
 	return env.v;
+}
+
+int sandbox_vary(const struct strv *libraries, const struct strv *env)
+{
+	if (libraries->n > PRELOAD_MAX)
+		return -E2BIG;
+	varied_libraries = libraries;
+	varied_env = env;
+	return 0;
 }
 
 /* Puts fd (0: /dev/null) at `to`. The descriptors were moved above 2 before. */
@@ -319,11 +360,29 @@ static int run(struct job *job, struct strbuf *log, size_t max, int *status, str
 	return r;
 }
 
+/* With the libraries of sandbox_vary() beside what the caller wants to see inside. */
+static int run_varied(const struct sandbox *sb, struct strbuf *log, size_t max, int *status, struct error *err)
+{
+	size_t n = varied_libraries ? varied_libraries->n : 0;
+	_cleanup_free_ struct sandbox_bind *binds = xcalloc(sb->n_binds + n + 1, sizeof(*binds));
+	_cleanup_strv_ struct strv targets = {0};
+	struct sandbox varied = *sb;
+	struct job job = {.sb = &varied};
+
+	if (sb->n_binds)
+		memcpy(binds, sb->binds, sb->n_binds * sizeof(*binds));
+	varied.binds = binds;
+	for (size_t i = 0; i < n; i++) {
+		strv_pushf(&targets, PRELOAD_INSIDE "/%zu.so", i);
+		binds[varied.n_binds++] =
+			(struct sandbox_bind){.source = varied_libraries->v[i], .target = targets.v[i]};
+	}
+	return run(&job, log, max, status, err);
+}
+
 int sandbox_run(const struct sandbox *sb, int *status, struct error *err)
 {
-	struct job job = {.sb = sb};
-
-	return run(&job, NULL, 0, status, err);
+	return run_varied(sb, NULL, 0, status, err);
 }
 
 static struct blob last_line(struct blob text)
@@ -341,10 +400,9 @@ int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log
 {
 	_cleanup_strbuf_ struct strbuf own = {0};
 	struct strbuf *text = log ? log : &own;
-	struct job job = {.sb = sb};
 	struct blob line;
 	int status = 0;
-	int r = run(&job, text, max ? max : 1 << 20, &status, err);
+	int r = run_varied(sb, text, max ? max : 1 << 20, &status, err);
 
 	if (r < 0) {
 		error_prefix(err, what);

@@ -18,6 +18,7 @@
 
 #include "common/base/error.h"
 #include "common/base/strbuf.h"
+#include "common/base/strv.h"
 
 enum sandbox_root {
 	SANDBOX_READ_ONLY,
@@ -55,7 +56,15 @@ struct sandbox {
 	 */
 	int stdin_fd, stdout_fd, stderr_fd;
 	unsigned timeout_s; /* 0: one hour */
+	uint64_t file_max;  /* bytes that a file may get; 0: any number */
 };
+
+/*
+ * For tests of reproducibility: every program that is run from now on (not functions) gets these
+ * shared libraries, by absolute paths, in LD_PRELOAD, and these "NAME=value". Both stay the
+ * caller's, and as they are. -E2BIG: more than 8.
+ */
+int sandbox_vary(const struct strv *libraries, const struct strv *env);
 
 /* The version of the kernel's Landlock, which decides how much of it holds; 0: the kernel has none. */
 unsigned sandbox_landlock_version(void);

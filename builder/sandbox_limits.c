@@ -147,11 +147,12 @@ int sandbox_drop_rights(const struct sandbox *sb, const char **step)
 {
 	/* Some programs close every descriptor up to the limit: a small one, the same everywhere.
 	 */
-	const struct rlimit files = {1024, 1024}, core = {0, 0};
+	const struct rlimit files = {1024, 1024}, core = {0, 0}, size = {sb->file_max, sb->file_max};
 	int r;
 
 	*step = "set limits";
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0)
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0 ||
+	    (sb->file_max && setrlimit(RLIMIT_FSIZE, &size) < 0))
 		return -errno;
 	*step = "drop capabilities";
 	r = drop_capabilities();

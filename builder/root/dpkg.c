@@ -8,6 +8,9 @@
 
 enum { LOG_MAX = 4 << 20, TIMEOUT = 3600 };
 
+/* As for what we unpack (builder/archive/deb.c): nothing that a package may bring is larger. */
+#define FILE_LIMIT (UINT64_C(8) << 30)
+
 static const char *const neutralised[] = {
 	"/usr/sbin/start-stop-daemon",
 	"/usr/bin/start-stop-daemon",
@@ -32,7 +35,8 @@ static int run(const struct dpkg_run *d, const char *what, const char *const *ar
 			     .binds = binds,
 			     .argv = argv,
 			     .epoch = d->epoch,
-			     .timeout_s = d->timeout_s ? d->timeout_s : TIMEOUT};
+			     .timeout_s = d->timeout_s ? d->timeout_s : TIMEOUT,
+			     .file_max = FILE_LIMIT};
 
 	for (size_t i = 0; i < d->n_binds; i++)
 		binds[sb.n_binds++] = d->binds[i];

@@ -24,3 +24,8 @@ TESTS += test-direct
 test-direct_SRCS := builder/tests/test_direct.c
 test-direct_LIBS := builder
 CHECK_FAST += builder/tests/build-cases
+# What builder/tests/repro preloads.
+tests: $(BUILD)/test/reverse-readdir.so
+$(BUILD)/test/reverse-readdir.so: builder/tests/reverse_readdir.c
+	@mkdir -p $(@D)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) -std=c17 -O2 $(WARNINGS) $(if $(STRICT),-Werror) -D_GNU_SOURCE -fPIC -shared -o $@ $< -ldl

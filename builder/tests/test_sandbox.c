@@ -208,3 +208,36 @@ TEST(fsync_costs_nothing_and_succeeds)
 		   "echo done",
 		   "done\n");
 }
+
+TEST(a_file_has_a_limit)
+{
+	const char *argv[] = {"sh", "-c", "dd if=/dev/zero of=/tmp/large bs=64k count=17 2>&1 || stat -c %s /tmp/large", NULL};
+	const struct sandbox sb = {.root = "/", .argv = argv, .timeout_s = 20, .file_max = 1 << 20};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	_cleanup_error_ struct error err = {0};
+
+	if (cannot())
+		return;
+	CHECK_INT(sandbox_check(&sb, "sh", &out, 65536, &err), 0);
+	CHECK(out.p && strstr(out.p, "File too large"));
+	CHECK(out.p && strstr(out.p, "\n1048576\n"));
+}
+
+/* One that does nothing any more. */
+#define LIBRARY "/usr/lib/x86_64-linux-gnu/libdl.so.2"
+
+TEST(programs_can_be_varied)
+{
+	_cleanup_strv_ struct strv libraries = {0}, env = {0};
+
+	if (cannot())
+		return;
+	strv_push(&libraries, LIBRARY);
+	strv_push(&env, "TZ=Asia/Kathmandu");
+	CHECK_INT(sandbox_vary(&libraries, &env), 0);
+	check_says("echo $TZ $LD_PRELOAD; cmp /run/bulkhead-preload/0.so " LIBRARY " && echo there",
+		   "Asia/Kathmandu /run/bulkhead-preload/0.so\nthere\n");
+	strv_free(&libraries);
+	strv_free(&env);
+	check_says("echo $TZ$LD_PRELOAD", "UTC\n");
+}
