@@ -165,6 +165,7 @@ static void add_processor(const struct machine *m, struct strv *argv)
 		add(argv, "-device", "intel-iommu,intremap=on,caching-mode=on");
 }
 
+/* Each behind a port of its own, as in real machines: through that it can be reset between qubes. */
 static void add_nics(const struct machine *m, struct strv *argv)
 {
 	unsigned n = 0, taps = 0;
@@ -175,7 +176,8 @@ static void add_nics(const struct machine *m, struct strv *argv)
 			addf(argv, "-netdev", "tap,id=net%u,ifname=lab%u,script=no,downscript=no,vnet_hdr=off", n, taps++);
 		else
 			addf(argv, "-netdev", "user,id=net%u,restrict=on", n);
-		addf(argv, "-device", "%s,netdev=net%u", nic->model, n);
+		addf(argv, "-device", "pcie-root-port,id=port%u,chassis=%u", n, n + 1);
+		addf(argv, "-device", "%s,netdev=net%u,bus=port%u", nic->model, n, n);
 	}
 }
 
