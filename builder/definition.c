@@ -239,7 +239,7 @@ static int read_name(struct definition *d, const struct yaml_node *root, struct 
 static int check_family(const struct definition *d, const struct yaml_node *root, struct error *err)
 {
 	static const char *const deb_only[] = {"suites",  "components", "variant", "packages",
-					       "runtime", "overlay",	NULL};
+					       "runtime", "overlay",	"medium", NULL};
 	static const char *const iso_only[] = {"images", "files", NULL};
 	const char *const *wrong = d->family == DEFINITION_DEB ? iso_only : deb_only;
 
@@ -270,6 +270,7 @@ static int read_lists(struct definition *d, const struct yaml_node *root, struct
 	    (r = yaml_strings(d->arena, root, "images", &d->images, err)) < 0 ||
 	    (r = yaml_string(root, "variant", &variant, err)) < 0 ||
 	    (r = yaml_string(root, "overlay", &d->overlay, err)) < 0 ||
+	    (r = yaml_string(root, "medium", &d->medium, err)) < 0 ||
 	    (r = check_words(root, "suites", d->suites, err)) < 0 ||
 	    (r = check_words(root, "components", d->components, err)) < 0 ||
 	    (r = check_words(root, "packages", d->packages, err)) < 0 ||
@@ -279,6 +280,8 @@ static int read_lists(struct definition *d, const struct yaml_node *root, struct
 	if (strcmp(variant, "essential"))
 		return yaml_error(yaml_get(root, "variant"), err,
 				  "variant must be essential, not '%s'", variant);
+	if (d->medium && !is_name(d->medium))
+		return yaml_error(yaml_get(root, "medium"), err, "'medium' must be the name of an image");
 	if (d->overlay && (strchr(d->overlay, '/') || *d->overlay == '.'))
 		return yaml_error(yaml_get(root, "overlay"), err,
 				  "'overlay' must be a folder beside the definition");
@@ -289,7 +292,7 @@ static int read_definition(struct definition *d, struct error *err)
 {
 	static const char *const keys[] = {"name",    "family",	  "suites",  "components",
 					   "variant", "packages", "runtime", "overlay",
-					   "images",  "files",	  "outputs", NULL};
+					   "medium",  "images",	  "files",   "outputs", NULL};
 	struct yaml_node *root;
 	int r = yaml_load_file(d->arena, AT_FDCWD, d->path, &root, err);
 

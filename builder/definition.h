@@ -10,7 +10,8 @@
  * default: all Essential packages, and `packages` packages: [systemd-sysv, ...]        # solved by
  * apt without Recommends runtime: [bulkhead-guest]            # packages of ours, from
  * runtime/packages overlay: debian-13-minimal.overlay   # folder beside the definition, laid over
- * the root; root-owned images: [dom0, ...]                  # images whose outputs are inputs here
+ * the root; root-owned medium: iso                          # image of the medium it lies on: what that takes from
+ * other images has its digests in the root (ROOT_MEDIUM_DIGESTS) images: [dom0, ...]  # images whose outputs are inputs here
  * (iso) files: {/path/on/iso: image/output}  # (iso) what lies where; a value without '/' is a file
  * beside the definition outputs: root.img:      {kind: template-disk, size: 10G, label: "Root
  * filesystem"} root.erofs:    {kind: erofs, verity: true, path: /usr/lib/modules} vmlinuz: {kind:
@@ -80,6 +81,7 @@ struct definition {
 	const char *const *packages;
 	const char *const *runtime;
 	const char *overlay; /* NULL or a name below `folder` */
+	const char *medium;  /* NULL or the name of an image of family iso */
 	const char *const *images;
 	struct definition_file *files;
 	size_t n_files;

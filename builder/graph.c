@@ -41,6 +41,7 @@ void graph_free(struct graph *g)
 	}
 	for (size_t i = 0; i < g->n_images; i++) {
 		definition_free(g->images[i]->definition);
+		definition_free(g->images[i]->medium);
 		lock_free(g->images[i]->lock);
 		free(g->images[i]->outputs);
 		free(g->images[i]);
@@ -92,12 +93,61 @@ static int add_packages(struct graph *g, struct error *err)
 	return 0;
 }
 
+/* The step that makes "image/file" of another image, which is added with all it needs. */
+static int find_maker(struct graph *g, const char *source, struct step **out, struct error *err)
+{
+	const char *slash = strchr(source, '/');
+	_cleanup_free_ char *name = xstrndup(source, (size_t)(slash - source));
+	struct image *other;
+	int r = graph_add_image(g, name, &other, err);
+
+	for (size_t i = 0; r == 0 && i < other->definition->n_outputs; i++) {
+		const char *names[5];
+
+		output_files(g->arena, &other->definition->outputs[i], names);
+		for (const char **n = names; *n; n++)
+			if (!strcmp(*n, slash + 1)) {
+				*out = other->outputs[i];
+				return 0;
+			}
+	}
+	return r < 0 ? r : error_set(err, -EINVAL, source, NULL, "no output of image %s is that", name);
+}
+
+/* What the medium takes from other images stands before the root that holds its digests. */
+static int find_medium_makers(struct graph *g, struct image *image, struct step **makers, size_t *n, struct error *err)
+{
+	_cleanup_free_ char *path = NULL, *own = xasprintf("%s/", image->definition->name);
+	int r;
+
+	*n = 0;
+	if (!image->definition->medium)
+		return 0;
+	r = definition_find(g->options->source_root, image->definition->medium, &path, err);
+	if (r == 0)
+		r = definition_read(path, &image->medium, err);
+	for (size_t i = 0; r == 0 && i < image->medium->n_files; i++) {
+		const char *source = image->medium->files[i].source;
+
+		if (!strchr(source, '/') || blob_has_prefix(blob_of(source), own))
+			continue;
+		if (*n == DEFINITION_OUTPUTS_MAX * DEFINITION_IMAGES_MAX)
+			return error_set(err, -E2BIG, path, NULL, "too many files");
+		r = find_maker(g, source, &makers[(*n)++], err);
+	}
+	return r;
+}
+
 static int add_root_steps(struct graph *g, struct image *image, struct error *err)
 {
 	const char *name = image->definition->name;
 	bool ours = *image->definition->runtime;
+	struct step *makers[DEFINITION_OUTPUTS_MAX * DEFINITION_IMAGES_MAX];
+	size_t n_makers;
 	int r = ours ? add_packages(g, err) : 0;
 
+	if (r == 0)
+		r = find_medium_makers(g, image, makers, &n_makers, err);
 	if (r < 0)
 		return r;
 	image->base = add_step(g, STEP_BASE, image, xasprintf("%s:base", name),
@@ -107,6 +157,8 @@ static int add_root_steps(struct graph *g, struct image *image, struct error *er
 	add_dep(image->root, image->base);
 	if (ours)
 		add_dep(image->root, g->packages);
+	for (size_t i = 0; i < n_makers; i++)
+		add_dep(image->root, makers[i]);
 	image->folder = add_step(g, STEP_FOLDER, image, xasprintf("%s:folder", name),
 				 xstrdup("unpack the root"));
 	add_dep(image->folder, image->root);
@@ -288,6 +340,8 @@ static int root_inputs(const struct graph *g, const struct image *image, struct 
 		store_input(t, "suite", *w);
 	for (const char *const *w = d->components; *w; w++)
 		store_input(t, "component", *w);
+	for (size_t i = 0; image->medium && i < image->medium->n_files; i++)
+		strbuf_printf(t, "medium %s %s\n", image->medium->files[i].path, image->medium->files[i].source);
 	/* By content: this is where a change that changes nothing ends. */
 	for (size_t i = 0; i < image->lock->n_locals; i++) {
 		_cleanup_free_ char *file = xasprintf("%s.deb", image->lock->locals[i]);

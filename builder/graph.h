@@ -32,6 +32,7 @@ struct step;
 
 struct image {
 	struct definition *definition;
+	struct definition *medium; /* whose digests its root holds; NULL: none */
 	struct lock *lock; /* NULL: family iso */
 	bool relocked;	   /* the lock is not the one beside the definition */
 	struct step *base, *root, *folder;

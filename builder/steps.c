@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "builder/graph.h"
+#include "builder/image/iso.h"
 #include "builder/image/output.h"
 #include "builder/package/make.h"
 #include "builder/root/direct/review.h"
@@ -38,19 +39,6 @@ static int make_packages(struct graph *g, struct step *s, const struct store_ent
 	return packages_make(&job, err);
 }
 
-static int make_root(struct graph *g, struct step *s, const struct root_job *job, struct error *err)
-{
-	_cleanup_free_ char *base = step_result(g, s->image->base, "root");
-	_cleanup_strv_ struct strv packages = {0};
-
-	for (size_t i = 0; i < job->lock->n_locals; i++) {
-		_cleanup_free_ char *file = xasprintf("%s.deb", job->lock->locals[i]);
-
-		strv_push_take(&packages, step_result(g, g->packages, file));
-	}
-	return root_finish(job, base, &packages, err);
-}
-
 /* All files of all outputs that this step depends on, as "image/file". */
 static struct output_input *collect_inputs(struct graph *g, const struct step *s, struct arena *a,
 					   size_t *n)
@@ -75,6 +63,34 @@ static struct output_input *collect_inputs(struct graph *g, const struct step *s
 		}
 	}
 	return list;
+}
+
+static int medium_digests(struct graph *g, const struct step *s, struct strbuf *text, struct error *err)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct output_job job = {.definition = s->image->medium, .version = g->options->version};
+
+	job.inputs = collect_inputs(g, s, a, &job.n_inputs);
+	return iso_digests(&job, text, err);
+}
+
+static int make_root(struct graph *g, struct step *s, struct root_job *job, struct error *err)
+{
+	_cleanup_free_ char *base = step_result(g, s->image->base, "root");
+	_cleanup_strv_ struct strv packages = {0};
+	_cleanup_strbuf_ struct strbuf digests = {0};
+	int r = s->image->medium ? medium_digests(g, s, &digests, err) : 0;
+
+	if (r < 0)
+		return r;
+	job->medium_digests = strbuf_blob(&digests);
+
+	for (size_t i = 0; i < job->lock->n_locals; i++) {
+		_cleanup_free_ char *file = xasprintf("%s.deb", job->lock->locals[i]);
+
+		strv_push_take(&packages, step_result(g, g->packages, file));
+	}
+	return root_finish(job, base, &packages, err);
 }
 
 static uint64_t epoch_of(const struct step *s)

@@ -334,8 +334,23 @@ int copy_measure(int from, const char *name, uint64_t *bytes, struct error *err)
 	return r < 0 ? error_errno(err, r, name, "cannot read the tree") : 0;
 }
 
-int copy_file(const char *from_path, const char *to_path, const struct copy_watch *watch, struct error *err)
+static int check_copy(struct sha256 *digest, const char *sha256, const char *from, const char *to, struct error *err)
 {
+	char hex[SHA256_HEX];
+
+	if (!digest)
+		return 0;
+	sha256_end_hex(digest, hex);
+	if (!strcmp(hex, sha256))
+		return 0;
+	unlink(to);
+	return error_set(err, -EBADMSG, from, "write the stick again", "is not what dom0 was built with");
+}
+
+int copy_file(const char *from_path, const char *to_path, const char *sha256, const struct copy_watch *watch,
+	      struct error *err)
+{
+	_cleanup_sha256_ struct sha256 *digest = sha256 ? sha256_new() : NULL;
 	_cleanup_close_ int from = open(from_path, O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int to = -1;
 	_cleanup_free_ char *buffer = NULL;
@@ -351,9 +366,10 @@ int copy_file(const char *from_path, const char *to_path, const struct copy_watc
 	if (to < 0)
 		return error_errno(err, -errno, to_path, "cannot create");
 	buffer = xmalloc(BUFFER);
-	r = copy_data(from, to, buffer, watch, NULL);
+	r = copy_data(from, to, buffer, watch, digest);
 	/* Files on a medium carry no modes worth keeping. */
 	if (r == 0 && (fchmod(to, 0644) || fsync(to)))
 		r = -errno;
-	return r < 0 ? error_errno(err, r, to_path, "cannot write") : 0;
+	return r < 0 ? error_errno(err, r, to_path, "cannot write")
+		     : check_copy(take_ptr(digest), sha256, from_path, to_path, err);
 }

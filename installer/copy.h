@@ -30,5 +30,9 @@ int copy_measure(int from, const char *name, uint64_t *bytes, struct error *err)
 int copy_tree(int from, int to, const struct copy_watch *watch, struct error *err);
 /* One object of folder `from`, whatever it is, in the place of what has its name in `to`. */
 int copy_one(int from, int to, const char *name, struct error *err);
-/* One regular file, mode 0644; the data is on disk when this returns. Creates folders above `to_path`. */
-int copy_file(const char *from_path, const char *to_path, const struct copy_watch *watch, struct error *err);
+/*
+ * One regular file, mode 0644; the data is on disk when this returns. Creates folders above `to_path`. `sha256`: 64 digits
+ * that the file must have, else -EBADMSG and there is no copy; NULL: any.
+ */
+int copy_file(const char *from_path, const char *to_path, const char *sha256, const struct copy_watch *watch,
+	      struct error *err);

@@ -21,6 +21,12 @@ int iso_boot_make(const struct output_job *job, const char *seed, struct strbuf 
 int iso_fill_in(const struct output_job *job, const char *where, struct blob text, struct strbuf *out,
 		struct error *err);
 
+/*
+ * Appends a line "DIGEST  PATH" for each file that the medium `job->definition` takes from job->inputs; others are left
+ * out. Of the job only definition, version and inputs are used.
+ */
+int iso_digests(const struct output_job *job, struct strbuf *text, struct error *err);
+
 /* The volume id: that of the definition, or BULKHEAD. */
 const char *iso_volume(const struct output_job *job);
 

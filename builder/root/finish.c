@@ -86,6 +86,15 @@ static int install_packages(struct finish *f, const struct strv *packages, struc
 	return r < 0 ? r : dpkg_configure(&d, true, err);
 }
 
+static int add_medium_digests(struct blob text, int target, struct error *err)
+{
+	int r = text.n ? mkdir_parents(target, ROOT_MEDIUM_DIGESTS, 0755) : 0;
+
+	if (r == 0 && text.n)
+		r = write_file(target, ROOT_MEDIUM_DIGESTS, text.p, text.n, 0644);
+	return r < 0 ? error_errno(err, r, ROOT_MEDIUM_DIGESTS, "cannot write") : 0;
+}
+
 /* In the sandbox: /target is the root, /overlay what is laid over it. */
 static int finish_inside(void *arg, struct error *err)
 {
@@ -105,6 +114,8 @@ static int finish_inside(void *arg, struct error *err)
 		return error_errno(err, -errno, "usr/sbin/policy-rc.d", "cannot remove");
 	/* The overlay goes first: what the normaliser takes out must not come back with it. */
 	r = f->overlay ? overlay_apply(overlay, target, epoch, err) : 0;
+	if (r == 0)
+		r = add_medium_digests(f->job->medium_digests, target, err);
 	if (r == 0)
 		r = normalise_root(target, &o, err);
 	return r < 0 ? r : tar_write_tree(target, f->tar_fd, epoch, err);

@@ -27,6 +27,9 @@ enum {
 	ROOT_FOLDER_REVISION = 1
 };
 
+/* In a root: SHA-256 of what else lies on its medium, in the form of sha256sum(1). The installer reads it. */
+#define ROOT_MEDIUM_DIGESTS "usr/lib/bulkhead/medium.sha256"
+
 struct root_job {
 	const struct definition *definition;
 	const struct lock *lock;
@@ -34,6 +37,7 @@ struct root_job {
 	const char *out_dir;  /* absolute; empty */
 	const char *tmp_dir;  /* absolute; scratch on the same file system */
 	unsigned timeout_s;   /* of a run of dpkg with its scripts; 0: an hour */
+	struct blob medium_digests; /* text of ROOT_MEDIUM_DIGESTS; empty: there is none */
 	const char *log_path; /* where the output of dpkg and package scripts goes; replaced */
 };
 

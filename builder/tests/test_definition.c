@@ -92,6 +92,7 @@ TEST(refused)
 	check_refused(HEAD "packages: apt\n", "x.yaml:4: 'packages' must be a list");
 	check_refused(HEAD "overlay: ../x\n",
 		      "x.yaml:4: 'overlay' must be a folder beside the definition");
+	check_refused(HEAD "medium: ../iso\n", "x.yaml:4: 'medium' must be the name of an image");
 	check_refused(HEAD "images: [dom0]\n", "x.yaml:4: 'images' does not fit this family");
 	check_refused(HEAD "outputs:\n  a: {kind: zip}\n", "x.yaml:5: unknown kind 'zip'");
 	check_refused(HEAD "outputs:\n  a: {size: 1G}\n", "x.yaml:5: output 'a' has no kind");
@@ -120,6 +121,7 @@ TEST(iso)
 	CHECK_STR(d->files[0].source, "dom0/vmlinuz");
 	check_refused("name: x\nfamily: iso\nfiles: {boot: dom0/x}\n",
 		      "x.yaml:3: 'boot' must be an absolute path without '..'");
+	check_refused("name: x\nfamily: iso\nmedium: y\n", "x.yaml:3: 'medium' does not fit this family");
 	check_refused("name: x\nfamily: iso\npackages: [a]\n",
 		      "x.yaml:3: 'packages' does not fit this family");
 }

@@ -11,6 +11,7 @@
 
 #include "builder/display.h"
 #include "builder/history.h"
+#include "builder/image/iso.h"
 #include "builder/inputs.h"
 #include "builder/tests/world.h"
 #include "common/base/alloc.h"
@@ -104,6 +105,75 @@ TEST(same_packages_share_their_base)
 	world_close(&a);
 	world_close(&b);
 	world_end(&a);
+}
+
+/* The root of c holds digests of what the medium m takes from a; what m takes from c itself is none of them. */
+static void make_medium(struct world *w, const char *source)
+{
+	world_image(w->folder, "c", "1.0", "medium: m\n");
+	world_write(w->folder, "iso/m.yaml",
+		    xasprintf("name: m\nfamily: iso\nimages: [c, a]\n"
+			      "files: {/templates/a/k: %s, /own: c/k, /menu: beside}\noutputs: {m.iso: {kind: iso}}\n",
+			      source));
+}
+
+TEST(what_a_medium_takes_from_others_reaches_the_root)
+{
+	struct world w;
+	char base[SHA256_HEX] = "", root[SHA256_HEX] = "";
+	_cleanup_error_ struct error err = {0};
+
+	world_new(&w);
+	make_medium(&w, "a/k");
+	for (int i = 0; i < 2; i++) {
+		if (world_open(&w, "c")) {
+			CHECK_INT(graph_mark(w.graph, w.image->outputs, 2, &err), 0);
+			CHECK(w.image->base->known && w.image->root->known);
+			CHECK_INT(w.graph->n_images, 2);
+			CHECK_STR(w.image->root->deps[1]->id, "a:k");
+			CHECK(w.image->root->deps[1]->needed && w.image->root->n_deps == 2);
+			if (i)
+				CHECK(!strcmp(w.image->base->key, base) && strcmp(w.image->root->key, root) != 0);
+			memcpy(base, w.image->base->key, sizeof(base));
+			memcpy(root, w.image->root->key, sizeof(root));
+		}
+		world_close(&w);
+		world_image(w.folder, "a", "1.1", "");
+	}
+	world_end(&w);
+}
+
+TEST(a_digest_of_nothing_is_refused)
+{
+	struct world w;
+	struct image *image;
+	_cleanup_error_ struct error err = {0};
+
+	world_new(&w);
+	make_medium(&w, "a/none");
+	if (world_open(&w, "a")) {
+		CHECK_INT(graph_add_image(w.graph, "c", &image, &err), -EINVAL);
+		CHECK_STR(err.object, "a/none");
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
+TEST(digests_are_those_of_the_files)
+{
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	const char *dir = test_dir();
+	_cleanup_free_ char *path = xasprintf("%s/k", dir), *version = xasprintf("%s/version", dir);
+	struct definition_file files[] = {{"/templates/@a/version@/k", "a/k"}, {"/own", "c/k"}};
+	const struct definition d = {.path = "m.yaml", .files = files, .n_files = 2};
+	const struct output_input inputs[] = {{"a/k", path}, {"a/version", version}};
+	const struct output_job job = {.definition = &d, .inputs = inputs, .n_inputs = 2};
+
+	world_write(dir, "k", xstrdup("abc"));
+	world_write(dir, "version", xstrdup("6.1\n"));
+	CHECK_INT(iso_digests(&job, &text, &err), 0);
+	CHECK_STR(text.p, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  templates/6.1/k\n");
 }
 
 static void check_reason(struct world *w, const struct step *s, const char *want)

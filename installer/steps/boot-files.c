@@ -70,7 +70,7 @@ int step_boot_files(struct install *in, struct error *err)
 		_cleanup_free_ char *from = xasprintf("%s/boot/%s", in->plan->places.medium, names[i]);
 		_cleanup_free_ char *name = xasprintf("boot/%s", names[i]);
 		_cleanup_free_ char *to = install_path(in, name);
-		int r = copy_file(from, to, &watch, err);
+		int r = copy_file(from, to, NULL, &watch, err);
 
 		if (r < 0)
 			return r;

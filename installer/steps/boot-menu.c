@@ -31,5 +31,5 @@ int step_boot_menu(struct install *in, struct error *err)
 	if (in->plan->answers->skip_bootloader)
 		return 0;
 	/* For firmware menus and for other systems' boot managers, which list folders by vendor. */
-	return copy_file(fallback, own, NULL, err);
+	return copy_file(fallback, own, NULL, NULL, err);
 }

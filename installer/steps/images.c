@@ -69,12 +69,16 @@ int step_guest_kernels(struct install *in, struct error *err)
 
 	for (const char *const *k = in->plan->facts->guest_kernels; r == 0 && k && *k; k++)
 		for (size_t i = 0; r == 0 && from_names[i]; i++) {
-			_cleanup_free_ char *from = medium_path(in, "guest-kernel", *k, from_names[i]);
+			_cleanup_free_ char *name = xasprintf("guest-kernel/%s/%s", *k, from_names[i]);
+			_cleanup_free_ char *from = xasprintf("%s/%s", in->plan->places.medium, name);
 			_cleanup_free_ char *below =
 				xasprintf("var/lib/qubes/vm-kernels/%s/%s", *k, to_names[i]);
 			_cleanup_free_ char *to = install_path(in, below);
+			char digest[SHA256_HEX];
 
-			r = copy_file(from, to, &watch, err);
+			r = manifest_medium_digest(in->plan->places.source, name, digest, err);
+			if (r == 0)
+				r = copy_file(from, to, digest, &watch, err);
 		}
 	return r;
 }

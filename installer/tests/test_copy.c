@@ -137,6 +137,46 @@ TEST(manifest_names_files)
 	CHECK_INT(manifest_digest(path, "other", digest, &err), -EBADMSG);
 }
 
+TEST(what_is_on_the_medium_is_what_the_root_knows)
+{
+	const char *dir = test_dir();
+	_cleanup_close_ int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *source = xasprintf("%s/source", dir), *medium = xasprintf("%s/medium", dir);
+	/* Of "abc". */
+	static const char list[] =
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  templates/t/manifest\n";
+	_cleanup_error_ struct error err = {0};
+
+	mkdir_p(top, "source/usr/lib/bulkhead", 0755);
+	mkdir_p(top, "medium/templates/t", 0755);
+	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), -ENOENT);
+	write_file(top, "source/" MEDIUM_DIGESTS, list, sizeof(list) - 1, 0644);
+	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), -ENOENT);
+	write_file(top, "medium/templates/t/manifest", "abc", 3, 0644);
+	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), 0);
+	CHECK_INT(manifest_check_medium(source, medium, "templates/other/manifest", &err), -ENOENT);
+	write_file(top, "medium/templates/t/manifest", "abd", 3, 0644);
+	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), -EBADMSG);
+	CHECK(strstr(err.object, "medium/templates/t/manifest") && strstr(err.cause, "not what dom0 was built with"));
+}
+
+TEST(a_file_that_is_another_leaves_no_copy)
+{
+	const char *dir = test_dir();
+	_cleanup_free_ char *from = xasprintf("%s/vmlinuz", dir), *to = xasprintf("%s/pool/vmlinuz", dir);
+	char digest[SHA256_HEX];
+	_cleanup_error_ struct error err = {0};
+
+	write_file(AT_FDCWD, from, "kernel", 6, 0644);
+	sha256_hex("kernel", 6, digest);
+	CHECK_INT(copy_file(from, to, digest, NULL, &err), 0);
+	CHECK(access(to, F_OK) == 0);
+	sha256_hex("kernels", 7, digest);
+	CHECK_INT(copy_file(from, to, digest, NULL, &err), -EBADMSG);
+	CHECK_STR(err.object, from);
+	CHECK(access(to, F_OK) != 0);
+}
+
 static int collect_digest(void *data, const char *path, const char hex[SHA256_HEX])
 {
 	return digests_write(data, path, hex);

@@ -158,7 +158,7 @@ TEST(faults_of_a_single_file)
 		int r;
 
 		set_fault(n);
-		r = copy_file(from, to, NULL, &err);
+		r = copy_file(from, to, NULL, NULL, &err);
 		if (!was_hit())
 			break;
 		CHECK_INT(r, n % 2 ? -ENOSPC : -EIO);
