@@ -104,10 +104,13 @@ deps:
 deps-quietly:
 	@common/deps/install --if-allowed
 
-# The images, each from its lock or, where packages have left the mirrors, from a new one kept in out/.
+# The images, each from its lock or, where packages have left the mirrors, from a new one kept in out/. With KEY=NAME.sec
+# (`bulkhead key NAME`) the list of digests is signed. What the medium consists of is printed at the end.
+KEY ?=
 iso: deps-quietly
 	+@$(MAKE) --no-print-directory all
-	$(BUILD)/bin/bulkhead build iso --relock -o out
+	$(BUILD)/bin/bulkhead build iso --relock $(if $(KEY),--key $(KEY)) -o out
+	$(BUILD)/bin/bulkhead verify $(if $(KEY),--key $(KEY:.sec=.pub)) out/bulkhead-$(VERSION).iso
 
 # Suites of seconds; BUILD is told to them so that a sanitizer build is tested with its own programs.
 check-fast: all socket tests

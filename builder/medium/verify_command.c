@@ -69,7 +69,7 @@ static void print_parts(const struct verify_report *v)
 			print_size(v, v->parts[i].size, v->parts[i].path);
 	}
 	print_size(v, small, "/boot/grub/");
-	print_size(v, v->size > sum ? v->size - sum : 0, "(folders, boot records, gaps)");
+	print_size(v, v->size > sum ? v->size - sum : 0, "overhead: folders, boot records, gaps");
 }
 
 static void print_trust(const struct request *q, const struct verify_report *v)
