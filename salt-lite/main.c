@@ -9,32 +9,64 @@
 #include "salt-lite/engine/salt.h"
 #include "salt-lite/value/yaml.h"
 
-enum { EXIT_COMPILE = 1, EXIT_CHANGED = 2, EXIT_FAILED = 20, EXIT_USAGE = 64, EXIT_LOCKED = 75 };
+enum { EXIT_COMPILE = 1, EXIT_CHANGED = 2, EXIT_FAILED = 20, EXIT_USAGE = 64, EXIT_LOCKED = 75, FILE_MAX = 16 << 20 };
 
 struct request {
 	struct salt salt;
-	const char *command, *grains, *pillar, *wrong;
+	const char *command, *grains, *pillar, *pillar_file, *wrong;
 	struct strv operands;
 	size_t failed, changed;
 };
 
-static void read_grains(struct request *r)
+static const struct value *read_yaml(struct salt *s, const char *path)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct salt *s = &r->salt;
-	struct value *grains = (struct value *)(uintptr_t)grains_gather(s);
-	const struct value *given;
-	int code;
+	int code = read_file(AT_FDCWD, path, FILE_MAX, &text);
 
-	if (r->grains) {
-		code = read_file(AT_FDCWD, r->grains, 1 << 20, &text);
-		if (code < 0)
-			heap_fail(&s->h, "%s cannot be read: %s", r->grains, strerror(-code));
-		given = yaml_parse(&s->h, r->grains, value_blob(&s->h, strbuf_blob(&text))->s);
-		for (size_t i = 0; given->kind == V_MAP && i < given->map.n; i++)
-			map_set(&s->h, grains, given->map.pairs[i].key, given->map.pairs[i].value);
-	}
+	if (code < 0)
+		heap_fail(&s->h, "%s cannot be read: %s", path, strerror(-code));
+	return yaml_parse(&s->h, path, value_blob(&s->h, strbuf_blob(&text))->s);
+}
+
+static void read_grains(struct request *r)
+{
+	struct salt *s = &r->salt;
+	struct value *grains = s->absent ? map_new(&s->h) : (struct value *)(uintptr_t)grains_gather(s);
+	const struct value *given = r->grains ? read_yaml(s, r->grains) : grains;
+
+	map_set_str(&s->h, grains, "id", value_string(&s->h, s->id));
+	for (size_t i = 0; r->grains && given->kind == V_MAP && i < given->map.n; i++)
+		map_set(&s->h, grains, given->map.pairs[i].key, given->map.pairs[i].value);
 	s->grains = grains;
+}
+
+static void read_pillar(struct request *r)
+{
+	struct salt *s = &r->salt;
+
+	if (r->pillar_file) {
+		salt_pillar_add(s, read_yaml(s, r->pillar_file));
+		return;
+	}
+	salt_external_pillar(s);
+	if (s->pillar_roots.n)
+		salt_load_pillar(s);
+}
+
+static void show_top(struct salt *s)
+{
+	_cleanup_strv_ struct strv names = {0};
+
+	top_matches(s, &s->file_roots, &names);
+	for (size_t i = 0; i < names.n; i++)
+		puts(names.v[i]);
+}
+
+static void render(struct request *r)
+{
+	struct blob text = salt_render(&r->salt, r->operands.v[0]);
+
+	fwrite(text.p, 1, text.n, stdout);
 }
 
 static void work(struct heap *h, void *data)
@@ -45,14 +77,15 @@ static void work(struct heap *h, void *data)
 	h->user = s;
 	read_grains(r);
 	salt_prepare(s);
-	if (s->pillar_roots.n)
-		salt_load_pillar(s);
+	read_pillar(r);
 	if (r->pillar)
 		salt_pillar_add(s, yaml_parse(h, "pillar=", value_string(h, r->pillar)->s));
-	if (!strcmp(r->command, "render")) {
-		struct blob text = salt_render(s, r->operands.v[0]);
-
-		fwrite(text.p, 1, text.n, stdout);
+	if (!strcmp(r->command, "render"))
+		return render(r);
+	if (!strcmp(r->command, "show-top"))
+		return show_top(s);
+	if (!strcmp(r->command, "show-pillar")) {
+		printf("%.*s\n", BLOB_ARG(yaml_write(h, s->pillar, false)));
 		return;
 	}
 	salt_compile(s, &r->operands);
@@ -118,6 +151,16 @@ static void request_end(struct request *r)
 	strv_free(&r->salt.pillar_roots);
 }
 
+static bool command_known(const char *word)
+{
+	static const char *const commands[] = {"render", "show-top", "show-pillar", "show-low", "apply"};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i], word))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_arena_ struct arena *arena = arena_new();
@@ -129,6 +172,7 @@ int main(int argc, char **argv)
 		{"root", 0, OPTION_STRING, &r.salt.root, "DIR", "apply below DIR"},
 		{"file-roots", 0, OPTION_LIST, &r.salt.file_roots, "DIR", "where state files lie (/srv/salt)"},
 		{"pillar-roots", 0, OPTION_LIST, &r.salt.pillar_roots, "DIR", "where the pillar lies (/srv/pillar)"},
+		{"pillar-file", 0, OPTION_STRING, &r.pillar_file, "FILE", "the pillar, as YAML, instead of that of the roots"},
 		{"grains", 0, OPTION_STRING, &r.grains, "FILE", "facts, as YAML, over those that are gathered"},
 		{"id", 0, OPTION_STRING, &r.salt.id, "NAME", "who this is for top files (dom0)"},
 		{"qubesd", 0, OPTION_STRING, &r.salt.qubesd, "SOCKET", "the Admin API's socket"},
@@ -138,7 +182,7 @@ int main(int argc, char **argv)
 		{"detailed-exit", 0, OPTION_FLAG, &detailed, NULL, "exit with 2 when something changed"},
 		{0},
 	};
-	const struct command_line cmd = {"salt-lite", "render FILE | show-low [SLS...] | apply [SLS...] [test=True]",
+	const struct command_line cmd = {"salt-lite", "render FILE | show-top | show-pillar | show-low [SLS...] | apply [SLS...] [test=True]",
 					 "Makes a system what its state files say.",
 					 "Exit codes: 0 done, 1 the files do not compile, 2 changed (--detailed-exit), "
 					 "20 a state failed, 64 wrong use, 75 another run holds the lock.",
@@ -148,10 +192,11 @@ int main(int argc, char **argv)
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : EXIT_USAGE;
-	if (!words.n || (strcmp(words.v[0], "render") && strcmp(words.v[0], "show-low") && strcmp(words.v[0], "apply")) ||
-	    (!strcmp(words.v[0], "render") && words.n != 2))
-		return options_wrong(&cmd, "a command is needed: render, show-low or apply"), EXIT_USAGE;
+	if (!words.n || !command_known(words.v[0]) || (!strcmp(words.v[0], "render") && words.n != 2))
+		return options_wrong(&cmd, "a command is needed, such as apply"), EXIT_USAGE;
 	r.command = words.v[0];
+	/* What is shown of another qube is shown without its being asked. */
+	r.salt.absent = (!strcmp(r.command, "show-top") || !strcmp(r.command, "show-pillar")) && strcmp(r.salt.id, "dom0") != 0;
 	r.wrong = take_words(&r, &words);
 	if (r.wrong)
 		return options_wrong(&cmd, "%s is not supported", r.wrong), EXIT_USAGE;

@@ -8,14 +8,15 @@ salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c gl
 salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 
-salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c grains.c render.c requisite.c run.c states.c top.c) \
+salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c execution.c external.c grains.c render.c requisite.c run.c states.c \
+	top.c) \
 	$(addprefix salt-lite/states/,account.c command.c edit.c file.c pkg.c qvm.c service.c system.c tables.c tool.c)
 salt-engine_LIBS := salt-jinja qubesadmin
 
 BINS += salt-lite qubesctl
 XEN_BINS += salt-lite qubesctl
-qubesctl_SRCS := $(addprefix salt-lite/control/,main.c roots.c targets.c top.c)
-qubesctl_LIBS := common
+qubesctl_SRCS := $(addprefix salt-lite/control/,ask.c bundle.c main.c management.c roots.c target.c targets.c top.c)
+qubesctl_LIBS := qubesadmin common
 salt-lite_SRCS := salt-lite/main.c
 salt-lite_LIBS := salt-engine
 # The sanitizers have no static form. The linker would warn of look-ups in libcrypto that nothing here calls.
@@ -27,6 +28,7 @@ test-salt-template_LIBS := salt-jinja
 CHECK_FAST += salt-lite/tests/recheck
 CHECK_FAST += salt-lite/tests/formulas
 CHECK_FAST += salt-lite/tests/states
+CHECK_FAST += salt-lite/tests/targets
 
 FUZZ += fuzz-salt-jinja fuzz-salt-yaml fuzz-salt-top
 fuzz-salt-top_SRCS := qa/fuzz/salt-top.c

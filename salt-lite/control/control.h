@@ -1,12 +1,15 @@
 /* qubesctl: the state engine's front in dom0 (ref/distro.md 5.4). */
 #pragma once
 
+#include "common/base/blob.h"
+#include "common/base/error.h"
+#include "common/base/strbuf.h"
 #include "common/base/strv.h"
 
 struct control {
 	bool show_output, force_color, skip_dom0, skip_top_check, sync_extmods, dom0_only;
 	bool all, templates, standalones, app;
-	const char *targets, *srv, *engine, *socket, *log_folder, *policy_folder;
+	const char *targets, *srv, *engine, *socket, *log_folder, *policy_folder, *run_folder;
 	long max_concurrency;
 	struct strv engine_options, words;
 };
@@ -23,7 +26,9 @@ void control_words(const struct control *c, struct strv *argv);
 /* top.enable and the others of the family; words[0] is the command. Returns the exit code. */
 int control_top(const struct control *c);
 
+/* Whether the command is one that applies states: state.highstate, state.apply, state.sls. */
+bool control_applies(const struct control *c);
 /* Whether qubes are asked for. */
 bool control_has_targets(const struct control *c);
-/* Applies the command in the qubes that are asked for. Returns the worst exit code. */
+/* Applies the command in the qubes that are asked for, templates first. Returns the worst exit code. */
 int control_apply_targets(const struct control *c);

@@ -19,11 +19,18 @@ static int run_engine(const struct control *c)
 	return process_run(&(struct process){.argv = (const char *const *)argv.v});
 }
 
+bool control_applies(const struct control *c)
+{
+	const char *command = c->words.v[0];
+
+	return !strcmp(command, "state.highstate") || !strcmp(command, "state.apply") || !strcmp(command, "state.sls");
+}
+
 static int run_command(const struct control *c)
 {
 	const char *command = c->words.v[0];
 
-	if (!strcmp(command, "state.highstate") || !strcmp(command, "state.apply") || !strcmp(command, "state.sls"))
+	if (control_applies(c))
 		return run_engine(c);
 	/* There is no cache to clear and nothing to copy: scripts for Qubes OS call these before anything else. */
 	if (!strcmp(command, "saltutil.clear_cache") || !strcmp(command, "saltutil.sync_all"))
@@ -38,9 +45,11 @@ static int run(const struct control *c, const struct command_line *cmd)
 	int code;
 
 	if (c->targets && c->all)
-		return options_wrong(cmd, "--targets and --all exclude each other");
+		return options_wrong(cmd, "--targets and --all exclude each other"), CONTROL_USAGE;
 	if (!c->words.n)
-		return options_wrong(cmd, "a command is needed, such as state.highstate");
+		return options_wrong(cmd, "a command is needed, such as state.highstate"), CONTROL_USAGE;
+	if (c->max_concurrency < 1)
+		return options_wrong(cmd, "--max-concurrency needs at least 1"), CONTROL_USAGE;
 	code = c->skip_dom0 ? 0 : run_command(c);
 	if (c->dom0_only || !control_has_targets(c))
 		return code;
@@ -54,7 +63,8 @@ static int run(const struct control *c, const struct command_line *cmd)
 int main(int argc, char **argv)
 {
 	struct control c = {.srv = "/srv", .engine = "salt-lite", .log_folder = "/var/log/qubes",
-			    .policy_folder = "/etc/qubes/policy.d", .max_concurrency = 4};
+			    .policy_folder = "/etc/qubes/policy.d", .run_folder = "/run/qubes",
+			    .max_concurrency = 4};
 	const struct option_def options[] = {
 		{"show-output", 0, OPTION_FLAG, &c.show_output, NULL, "show what each qube printed"},
 		{"force-color", 0, OPTION_FLAG, &c.force_color, NULL, "let control characters of qubes through (UNSAFE)"},
@@ -74,6 +84,7 @@ int main(int argc, char **argv)
 		{"qubesd", 0, OPTION_STRING, &c.socket, "SOCKET", NULL},
 		{"log-folder", 0, OPTION_STRING, &c.log_folder, "DIR", NULL},
 		{"policy-folder", 0, OPTION_STRING, &c.policy_folder, "DIR", NULL},
+		{"run-folder", 0, OPTION_STRING, &c.run_folder, "DIR", NULL},
 		{0},
 	};
 	const struct command_line cmd = {"qubesctl", "COMMAND [ARGUMENT]...",

@@ -59,6 +59,10 @@ void control_engine(const struct control *c, struct strv *argv)
 	strv_push(argv, c->engine);
 	for (size_t i = 0; i < c->engine_options.n; i++)
 		strv_push(argv, c->engine_options.v[i]);
+	if (c->socket) {
+		strv_push(argv, "--qubesd");
+		strv_push(argv, c->socket);
+	}
 	add_roots(c, false, argv);
 	add_roots(c, true, argv);
 }

@@ -49,6 +49,7 @@ struct salt {
 	struct strv file_roots, pillar_roots;
 	const struct value *grains, *pillar;
 	bool test, failhard, quiet;
+	bool absent; /* s->id is another machine than this one: of its grains only the id is known */
 	const struct strv *roots; /* where templates are looked for now */
 	/* compiled */
 	struct value *high;	/* id: {key: body}; of all state files, in order */
@@ -76,6 +77,8 @@ void salt_prepare(struct salt *s);
 struct blob salt_render(struct salt *s, const char *name);
 /* Renders the pillar's top file and what it names for s->id. */
 void salt_load_pillar(struct salt *s);
+/* pillar['qubes']: type, template and netvm of s->id, if there is a qubesd and it knows this qube. */
+void salt_external_pillar(struct salt *s);
 /* A mapping over what the pillar holds. */
 void salt_pillar_add(struct salt *s, const struct value *more);
 /* Loads state files (dotted names) or, with none, those that the top file names; then orders them into s->plan. */
