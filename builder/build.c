@@ -86,7 +86,11 @@ static int goals_of_formats(struct graph *g, struct image *image, const char *li
 			return error_set(err, -EINVAL, "--format",
 					 "formats are dir, tar, ext4, erofs",
 					 "unknown format '%.*s'", BLOB_ARG(word));
-		r = graph_add_output(g, image, formats[f].file, formats[f].kind, &s, err);
+		/* A folder is unpacked where it is wanted; the store needs no copy of it. */
+		s = image->root;
+		r = formats[f].kind == OUTPUT_DIR
+			    ? 0
+			    : graph_add_output(g, image, formats[f].file, formats[f].kind, &s, err);
 		if (r < 0)
 			return r;
 		add_goal(goals, s, (struct goal){s->output, formats[f].file, formats[f].kind});
