@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
@@ -55,6 +56,21 @@ static void use_mounts(const struct facts_source *from, struct facts *facts, int
 		use_mount(from, facts, sys_block, &m);
 }
 
+/* The disk itself or a partition of it; sdaa2 is none of sda, and nvme0n12 none of nvme0n1. */
+static bool is_of_disk(struct blob device, const struct disk *disk)
+{
+	size_t n = strlen(disk->device);
+	const char *p = device.p + n, *end = device.p + device.n;
+
+	if (!blob_has_prefix(device, disk->device))
+		return false;
+	if (p < end && disk->device[n - 1] >= '0' && disk->device[n - 1] <= '9' && *p++ != 'p')
+		return false;
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p == end;
+}
+
 static void use_swaps(const struct facts_source *from, struct facts *facts)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
@@ -65,7 +81,7 @@ static void use_swaps(const struct facts_source *from, struct facts *facts)
 	rest = strbuf_blob(&text);
 	while (swaps_next(&rest, &device))
 		for (struct disk *d = facts->disks; d; d = d->next)
-			if (blob_has_prefix(device, d->device) && !d->in_use)
+			if (is_of_disk(device, d) && !d->in_use)
 				d->in_use = arena_printf(facts->arena, "%s is used as swap",
 							 facts_clean(facts->arena, device));
 }

@@ -58,7 +58,8 @@ static void make_machine(int dir, const char *root)
 	put(dir, "proc/self/mountinfo", "30 1 8:16 / /run/bulkhead/medium ro - iso9660 /dev/sdb ro\n");
 	put(dir, "sys/devices/sdd/size", "8388608\n");
 	CHECK(!symlinkat("../devices/sdd", dir, "sys/block/sdd"));
-	swaps = xasprintf("Filename Type Size Used Priority\n%s/dev/sdd2 partition 1 0 -2\n", root);
+	swaps = xasprintf("Filename Type Size Used Priority\n%s/dev/sdd2 partition 1 0 -2\n%s/dev/sdaa2 partition 1 0 -3\n",
+			  root, root);
 	put(dir, "proc/swaps", swaps);
 	put(dir, "medium/templates/debian-13-minimal/manifest", "");
 	put(dir, "medium/templates/.hidden/manifest", "");
