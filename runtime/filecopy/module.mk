@@ -37,6 +37,10 @@ filecopy-peer_PKGS := zlib
 
 CHECK_FAST += runtime/filecopy/tests/run
 
+TESTS += test-filecopy
+test-filecopy_SRCS := runtime/filecopy/tests/test_names.c
+test-filecopy_LIBS := filecopy common-min
+
 .PHONY: bench-filecopy
 bench-filecopy: socket
 	@BUILD=$(BUILD) runtime/filecopy/tests/bench

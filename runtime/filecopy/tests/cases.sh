@@ -16,9 +16,11 @@ fresh() {
 trim() { local t=${1#"${1%%[! ]*}"}; printf '%s' "${t%"${t##*[! ]}"}"; }
 
 # The receiver, against senders that are not ours
+long=$(printf 'x%.0s' {1..255})
 while IFS='|' read -r title options entries want; do
 	case $title in '#'* | '') continue ;; esac
 	fresh
+	entries=${entries//%255%/$long} want=${want//%255%/$long}
 	# shellcheck disable=SC2086
 	got=$(timeout 20 "$bin/filecopy-peer" to "$bin/qfile-unpacker" $options '' in -- $entries 2>err | tr -d '\000-\010\016-\037\177')
 	want=$(trim "$want")
@@ -29,11 +31,29 @@ while IFS='|' read -r title options entries want; do
 	got=$(printf '%s' "$got" | sed 's/ - crc/  crc/')
 	want=${want% -}; case $want in *' '*) ;; *) want="$want " ;; esac
 	case $title in *"space that is none"*) want=$(printf 'EILSEQ \302\240') ;; esac
+	case $want in *'\x'*) want=$(printf %b "$want") ;; esac
 	check "$title" "$got" "$want crc=$crc exit=$exit"
 	[ "$(cat in/there)" = old ] && [ ! -e /tmp/a ] || bad "$title: something outside was touched"
 done <receive.cases
 check "what is incomplete is removed" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" '' in -- file,filelen=9:a:x >/dev/null; ls in)" \
 	"$(fresh; ls in)"
+
+# Four of nine bytes have come
+fresh; mkfifo half
+"$bin/qfile-unpacker" '' in <half >/dev/null & unpacker=$!
+exec 6>half
+printf '\2\0\0\0\244\201\0\0\11\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0a\0half' >&6
+for _ in {1..500}; do [ "$(stat -c %s in/a 2>/dev/null)" = 4 ] && break; sleep 0.02; done
+check "nobody can open what is incomplete" "$(stat -c '%a %s' in/a)" "0 4"
+exec 6>&-; wait $unpacker; check "and it goes" "$?$(ls in/a 2>/dev/null)" 1
+
+# Options
+verbose() { "$bin/filecopy-peer" to "$bin/qfile-unpacker" "$@" -- "file:${name-a}:x" end 2>&1 | tr -d '\001'; }
+check "--verbose" "$(fresh; verbose --verbose '' in | grep -c -e '^a$' -e '^qfile-unpacker: mount namespace ')" 2
+check "--verbose, an odd name" "$(fresh; name='a\x01' verbose -v --allow-all-names '' in | grep -c '(a name that is not shown)')" 1
+check "--wait-for-space" "$(fresh; verbose --wait-for-space 1 '' in)" "OK a crc=ok exit=0"
+check "--wait-for-space, no number" "$("$bin/qfile-unpacker" --wait-for-space x '' in </dev/null 2>/dev/null; echo $?)" 2
+check "UID DIR -v -w" "$(fresh; verbose "$(id -u)" in -v -w | tail -n 1)" "OK a crc=ok exit=0"
 
 # What arrives
 fresh
@@ -69,6 +89,7 @@ check "no file" "$("$bin/qfile-agent" </dev/null 2>/dev/null; echo $?)" 2
 # The sender, against receivers that are not ours
 from() { timeout 20 "$bin/filecopy-peer" from "$@" "$bin/qfile-agent" tree/sub 2>err; }
 check "confirmed" "$(from OK sub ok)" exit=0
+check "confirmed, no name" "$(from OK '' ok)" exit=0
 check "a wrong checksum" "$(from OK sub bad; cat err)" \
 	"$(printf 'exit=1\nqfile-agent: target: its checksum differs: the data was damaged on the way; copy again')"
 check "no answer" "$(from OK sub none)" exit=1

@@ -31,6 +31,8 @@ mkdir links; ln -s /etc links/l
 check "a link that leads out" "$(timeout 20 "$bin/qvm-copy" links 2>&1; echo $?)" \
 	"$(printf 'qvm-copy: links/l: is a link out of what is copied; copy with --ignore-symlinks\n1')"
 check "left out" "$(timeout 20 "$bin/qvm-copy" --ignore-symlinks links; echo $?; ls in/links)" 0
+check "links after all" "$(fresh; timeout 20 "$bin/qvm-copy" --ignore-symlinks --no-ignore-symlinks tree; echo $?; readlink in/tree/link)" "$(printf '0\none')"
+check "no progress asked for" "$(fresh; PROGRESS_TYPE=console timeout 20 "$bin/qvm-copy" --without-progress tree/sub/big 2>&1)" ""
 check "progress asked for" "$(fresh; timeout 20 "$bin/qvm-copy" --with-progress tree/sub/big 2>&1 | grep -c 'sent 2929/2929 KB')" 1
 check "no progress without a terminal" "$(fresh; timeout 20 "$bin/qvm-copy" tree/sub/big 2>&1)" ""
 tree_check() { "$bin/qubes-fs-tree-check" --machine "$@" 2>/dev/null; echo $?; }
@@ -38,4 +40,6 @@ check "tree check" "$(tree_check tree/sub/big "tree/sub/with space" | tr "\n" " 
 check "tree check, odd name" "$(tree_check "$odd" | tr '\n' ' ')" "4 2 "
 check "tree check, a folder" "$(tree_check tree)" 1
 check "tree check, a link" "$(tree_check --allow-directories tree)" 1
+check "tree check, links allowed" "$(tree_check --allow-directories --allow-symlinks tree | tail -n 1)" 0
+check "tree check, links ignored" "$(tree_check --allow-directories --ignore-symlinks links | tr '\n' ' ')" "0 0 "
 check "qvm-copy of nothing" "$("$bin/qvm-copy" 2>/dev/null; echo $?)" 2

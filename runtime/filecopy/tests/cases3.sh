@@ -81,6 +81,8 @@ check "editor: way up, only view" "$(editor 'view-only-..\0')" "1||"
 check "editor: no name" "$(editor '\0')" "1||"
 check "editor: a name without end" "$(editor "$(pad 256 x)")" "1||"
 check "editor: the longest name" "$(editor "$(pad 255 x)\\0" | head -c 20)" "0|xxxxxxxxxxxxxxxxxx"
+check "editor: no folder" "$(printf 'a\0' | dd bs=256 count=1 conv=sync status=none | QREXEC_REMOTE_DOMAIN=work "$bin/vm-file-editor" --opener=true \
+	--folder="$dir/none" 2>/dev/null; echo $?)" 1
 check "editor: less than a name" "$(printf short | QREXEC_REMOTE_DOMAIN=work "$bin/vm-file-editor" 2>/dev/null; echo $?)" 1
 
 # qvm-run-vm
@@ -94,5 +96,6 @@ run_vm() { echo from-stdin | QREXEC_CLIENT_VM=$dir/shell-call timeout 60 "$bin/q
 flags='--no-filter-escape-chars-stdout|--no-filter-escape-chars-stderr|--prefix-data|'
 check "run" "$(run_vm vault "echo it\'s" '"a  b"; cat')" "$(printf "it's a  b\nfrom-stdin\n0 ${flags}vault|qubes.VMShell+WaitForSession|")"
 check "run without a session" "$(run_vm -t vault 'exit 3')" "3 ${flags}vault|qubes.VMShell|"
+check "run without a session, as before" "$(run_vm --nogui vault 'exit 4')" "4 ${flags}vault|qubes.VMShell|"
 check "run in a disposable" "$(run_vm --no-gui --dispvm echo "'quoted'")" "$(printf "quoted\n0 ${flags}@dispvm|qubes.VMShell|")"
 check "run nothing" "$("$bin/qvm-run-vm" vault 2>/dev/null; echo $?)" 2

@@ -54,6 +54,16 @@ check "-l stdin" "$(call -l 'printf up; cat >&$SAVED_FD_1' DEFAULT:cat </dev/nul
 call -e "DEFAULT:sleep 0.2; touch $dir/later"; check "-e" $? 0
 until_true test -e "$dir/later" && ok || bad "-e did not run"
 call -E DEFAULT:false </dev/null; check "-E" $? 0
+call -W DEFAULT:true </dev/null; check "-W" $? 0
+call -w 5 DEFAULT:true </dev/null; check "-w, answered" $? 0
+call -w x DEFAULT:true </dev/null 2>/dev/null; check "-w, no number" $? 1
+call -c vm,7 DEFAULT:true </dev/null 2>/dev/null; check "-c, malformed" $? 1
+printf '#!/bin/sh\necho "$*" >>%s/killed\n' "$dir" >"$bin/qvm-kill"; chmod +x "$bin/qvm-kill"
+PATH=$bin:$PATH call DEFAULT:true </dev/null; check "-k, not asked" "$?$(cat "$dir/killed" 2>/dev/null)" 0
+PATH=$bin:$PATH call -k DEFAULT:true </dev/null; check "-k, asked" "$?$(cat "$dir/killed")" "0-- vm"
+# A local program's stdin is a socket
+call -l "$bin/qrexec-client --socket-dir=$dir -d vm --use-stdin-socket 'DEFAULT:cat >$dir/through'" 'DEFAULT:echo through a socket' </dev/null
+check "--use-stdin-socket" "$(cat "$dir/through")" "through a socket"
 call -e -l true DEFAULT:true 2>/dev/null; check "-e with -l" $? 1
 timeout 5 "$bin/qrexec-client" --socket-dir="$dir" -d nosuch DEFAULT:true 2>"$dir/err"; check "no such qube" $? 125
 grep -q 'nosuch: no qrexec-daemon' "$dir/err" && ok || bad "message for no such qube"
@@ -74,6 +84,14 @@ check "empty argument has a file" "$(svc test.B dom0)" empty
 svc test.None dom0; check "no such service" $? 127
 svc test.NotExecutable dom0; check "not executable" $? 125
 svc test.Plain dom0; check "no interpreter" $? 125
+svc test.B+z dom0; check "an argument is not empty" $? 127
+check "not the file of another argument" "$(svc test.A+xx dom0)" "$dir/svc2/test.A 1:xx dom0 test.A+xx xx"
+for d in svc svc2; do printf '#!/bin/sh\necho %s\n' $d >"$dir/$d/test.Both"; done
+printf '#!/bin/sh\necho of the argument\n' >"$dir/svc2/test.Both+z"; chmod +x "$dir"/svc*/test.Both*
+check "the first folder wins" "$(svc test.Both dom0)" svc
+check "the argument in any folder before the name" "$(svc test.Both+z dom0)" "of the argument"
+ln -s test.Loop "$dir/svc/test.Loop"; svc test.Loop dom0; check "a link to itself" $? 125
+mkdir "$dir/svc/test.Folder"; svc test.Folder dom0; check "a folder as a service" $? 125
 check "target name" "$(svc test.T dom0 name web)" "name web none"
 check "target keyword" "$(svc test.T dom0 keyword default)" "keyword default none"
 svc test.A; check "service without source" $? 125
@@ -81,6 +99,8 @@ svc ../svc2/test.A dom0; check "slash in a service" $? 125
 svc test.T dom0 other web; check "unknown target type" $? 125
 echo 'skip-service-descriptor = maybe' >"$dir/cfg/test.A"
 svc test.A dom0; check "bad rpc-config" $? 125
+head -c 4096 /dev/zero | tr '\0' '#' >"$dir/cfg/test.B"; check "rpc-config of 4096 bytes" "$(svc test.B dom0)" empty
+head -c 4097 /dev/zero | tr '\0' '#' >"$dir/cfg/test.B"; svc test.B dom0; check "rpc-config too large" $? 125
 check "config of the argument" "$(: >"$dir/cfg/test.A+y"; svc test.A+y dom0)" "$dir/svc2/test.A 1:y dom0 test.A+y y"
 ln -s /dev/tcp/127.0.0.1/0 "$dir/svc/test.Tcp"
 svc test.Tcp dom0; check "bad /dev/tcp link" $? 125
@@ -180,6 +200,11 @@ grep -q 'vm -> @a_b: test.X+_: denied' "$dir/daemon.log" && ok || bad "names in 
 vm_call work +x </dev/null 2>/dev/null; check "service without a name" $? 126
 vm_call "$(printf 'x%.0s' {1..64})" test.Service 2>/dev/null; check "target too long" $? 125
 vm_call work 2>/dev/null; check "no service" $? 2
+trigger() { # IDENT: what the agent says to it
+	{ printf '\23\2\0\0\247\0\0\0'; printf '%-64s%-64s%-32s' '' work "$1" | tr ' ' '\0'; printf 'test.A\0'; } |
+		timeout 5 "$bin/fake-client" "$dir/agent" | wc -c
+}
+check "a trigger of another ident" "$(trigger SOCKET5)" 0
 VCHAN_DOMAIN=7 "$bin/qrexec-client-vm" -a "$dir/nothing" work test.Service 2>/dev/null; check "no agent" $? 125
 
 # Many at once; nothing stays
@@ -226,6 +251,9 @@ check "its sockets are gone" "$(ls "$dir" | grep '^qrexec')" ""
 # In the background; a qube that never answers
 QREXEC_STARTUP_TIMEOUT=20 "$bin/qrexec-daemon" --socket-dir="$dir" -q -- 7 vm "$user"; check "daemon in the background" $? 0
 call DEFAULT:true </dev/null; check "its call" $? 0
+kill -STOP $agent
+call -w 1 DEFAULT:true </dev/null 2>"$dir/err"; check "-w, nobody opens the channel" "$?$(grep -c 'did not open the data channel in time' "$dir/err")" 1251
+kill -CONT $agent
 QREXEC_STARTUP_TIMEOUT=1 "$bin/qrexec-daemon" --socket-dir="$dir" -q -- 8 silent "$user"; check "silent qube" $? 3
 for p in /proc/[0-9]*; do
 	[ "$(readlink "$p/exe" 2>/dev/null)" = "$bin/qrexec-daemon" ] && kill "${p#/proc/}"

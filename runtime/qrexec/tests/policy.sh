@@ -43,6 +43,10 @@ cat >"$dir/info.json" <<'EOF'
  "vault": {"type": "AppVM", "tags": ["guivm-dom0"], "internal": false, "template_for_dispvms": false, "guivm": "dom0",
   "power_state": "Running"},
  "off": {"type": "AppVM", "tags": [], "internal": false, "template_for_dispvms": false, "power_state": "Halted"},
+ "far": {"type": "RemoteVM", "tags": [], "internal": false, "template_for_dispvms": false, "relayvm": "work",
+  "transport_rpc": "test.Relay", "power_state": "Running"},
+ "lost": {"type": "RemoteVM", "tags": [], "internal": false, "template_for_dispvms": false, "relayvm": "vault",
+  "transport_rpc": "test.Relay", "power_state": "Running"},
  "dvm": {"type": "AppVM", "tags": [], "internal": false, "template_for_dispvms": true, "power_state": "Halted"}
 }}
 EOF
@@ -63,6 +67,8 @@ chmod +x "$dir/hook" "$bin/policy-program"
 for d in 0 7 8; do
 	printf '#!/bin/sh\necho "%s $1 $QREXEC_REMOTE_DOMAIN $QREXEC_SERVICE_FULL_NAME $QREXEC_REQUESTED_TARGET_TYPE:$QREXEC_REQUESTED_TARGET$QREXEC_REQUESTED_TARGET_KEYWORD"; cat\n' $d >"$dir/svc$d/test.Echo"
 	printf '#!/bin/sh\nexit 9\n' >"$dir/svc$d/test.Exit"
+	printf '#!/bin/sh\nprintf "a\\033b"; printf "c\\033d" >&2\n' >"$dir/svc$d/test.Esc"
+	printf '#!/bin/sh\ncat >%s/sunk\n' "$dir" >"$dir/svc$d/test.Sink"
 	chmod +x "$dir/svc$d"/test.*
 done
 fake-qubesd "$dir/qubesd" "$dir/info.json" "$dir/hook" & pids+=($!)
@@ -71,6 +77,9 @@ policy <<'EOF'
 test.Echo * work vault allow
 test.Echo * work @adminvm allow
 test.Echo +x work @default allow target=vault
+test.Echo +far far vault allow
+test.Esc * work vault allow
+test.Sink * work vault allow
 test.Exit * @anyvm @anyvm allow
 test.Exit * @anyvm @adminvm allow
 test.Missing * @anyvm @anyvm allow
@@ -93,6 +102,17 @@ vm_call 7 work test.Exit </dev/null 2>/dev/null; check "a qube to itself" $? 126
 head -c 3000000 /dev/urandom >"$dir/data"
 vm_call 7 vault test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check "3 MB there and back" "${PIPESTATUS[*]}" "0 0 0"
 check "local program" "$(vm_call 7 vault test.Echo sh -c 'cat >&$SAVED_FD_1')" "8  work test.Echo+ :"
+check "in the name of a remote qube" "$(vm_call 7 --source-qube=far vault test.Echo+far </dev/null)" "8 far far test.Echo+far :"
+vm_call 7 --source-qube=lost vault test.Echo+far </dev/null 2>/dev/null; check "in the name of another qube" $? 126
+check "filter stdout" "$(vm_call 7 -t vault test.Esc </dev/null 2>/dev/null)" a_b
+check "filter stderr" "$(vm_call 7 -T vault test.Esc </dev/null 2>&1 >/dev/null)" c_d
+check "no filter" "$(vm_call 7 -t --no-filter-escape-chars-stdout vault test.Esc </dev/null 2>/dev/null)" "$(printf 'a\033b')"
+check "no filter of stderr" "$(vm_call 7 -T --no-filter-escape-chars-stderr vault test.Esc </dev/null 2>&1 >/dev/null)" "$(printf 'c\033d')"
+check "prefix" "$(echo two | vm_call 7 --prefix-data "one " vault test.Echo | tail -n 1)" "one two"
+check "--buffer-size" "$(vm_call 7 --buffer-size=262144 vault test.Echo </dev/null)" "8  work test.Echo+ :"
+vm_call 7 --buffer-size=x vault test.Echo </dev/null 2>/dev/null; check "--buffer-size, no number" $? 2
+vm_call 7 vault test.Echo sh -c "VCHAN_DOMAIN=7 exec qrexec-client-vm -a $dir/agent7 --use-stdin-socket vault test.Sink" </dev/null
+check "stdin socket" "$(cat "$dir/sunk")" "8  work test.Echo+ :"
 
 # dom0
 check "service of dom0" "$(echo in | vm_call 7 dom0 test.Echo+a | tr '\n' '|')" "0 a work test.Echo+a keyword:adminvm|in|"
@@ -142,6 +162,9 @@ check "disposable" "$(vm_call 7 @dispvm test.Echo </dev/null)" "8  work test.Ech
 until_true grep -q 'Kill disp1' "$dir/qubesd.log"
 check "what qubesd was asked" "$(tail -n 3 "$dir/qubesd.log" | tr '\n' '|')" \
 	"admin.vm.CreateDisposable dvm|admin.vm.Start disp1|admin.vm.Kill disp1|"
+sed -i 's/^"admin.vm.CreateDisposable dvm"/"admin.vm.CreateDisposable dvm2"/' "$dir/hook"
+vm_call 7 @dispvm test.Echo </dev/null 2>/dev/null; check "a disposable that is not made" $? 126
+sed -i 's/dvm2/dvm/' "$dir/hook"
 check "disposable by redirect" "$(vm_call 8 @dispvm:dvm test.Echo </dev/null)" ""
 until_true test ! -e "$dir/qrexec.disp1"
 

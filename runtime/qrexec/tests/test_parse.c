@@ -37,6 +37,16 @@ TEST(commands)
 	}
 }
 
+static bool has_variable(const struct strv *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
+			return true;
+	return false;
+}
+
 TEST(environment)
 {
 	char plain[] = "A=1", path[] = "QREXEC_SERVICE_PATH=/x", old[] = "QREXEC_OLD=2";
@@ -53,6 +63,34 @@ TEST(environment)
 	CHECK(strv_contains(&env, "QREXEC_REMOTE_DOMAIN=work"));
 	CHECK(strv_contains(&env, "QREXEC_REQUESTED_TARGET_TYPE=name"));
 	CHECK(strv_contains(&env, "QREXEC_REQUESTED_TARGET=web"));
+	CHECK(!has_variable(&env, "QREXEC_REQUESTED_TARGET_KEYWORD"));
+	command_free(&c);
+}
+
+/* The agent's own, a keyword, no target, no argument; and a command, which is no service. */
+TEST(environment_of_others)
+{
+	char own[] = "QREXEC_AGENT_PID=1";
+	char *base[] = {own, NULL};
+	struct command c;
+	_cleanup_strv_ struct strv keyword = {0}, bare = {0}, env = {0};
+
+	CHECK_INT(command_parse("u:QUBESRPC svc work keyword default", &c), 0);
+	command_environment(&c, base, &keyword);
+	CHECK(strv_contains(&keyword, "QREXEC_REQUESTED_TARGET_KEYWORD=default"));
+	CHECK(!has_variable(&keyword, "QREXEC_REQUESTED_TARGET"));
+	CHECK(!has_variable(&keyword, "QREXEC_SERVICE_ARGUMENT"));
+	command_free(&c);
+	CHECK_INT(command_parse("u:QUBESRPC svc work", &c), 0);
+	command_environment(&c, base, &bare);
+	CHECK(strv_contains(&bare, "QREXEC_REQUESTED_TARGET_TYPE="));
+	CHECK(!has_variable(&bare, "QREXEC_REQUESTED_TARGET_KEYWORD"));
+	command_free(&c);
+	CHECK_INT(command_parse("u:true", &c), 0);
+	command_environment(&c, base, &env);
+	CHECK(!strv_contains(&env, "QREXEC_AGENT_PID=1") && has_variable(&env, "QREXEC_AGENT_PID"));
+	CHECK(!has_variable(&env, "QREXEC_SERVICE_FULL_NAME"));
+	CHECK(!has_variable(&env, "QREXEC_REMOTE_DOMAIN"));
 	command_free(&c);
 }
 
@@ -79,13 +117,23 @@ TEST(rpc_config)
 		"force-user = \"root\"", "force-user = root", "force-user = ''", "force-user = 'a'b'", "force-user = 1",
 		"skip-service-descriptor = 1", " force-user = 'x'", "[section]", "force-user", "= true", "a b = true",
 		"wait-for-session = 1\nwait-for-session = 1", "force-user = 'x'\nexit-on-client-eof = true",
-		"skip-service-descriptor = true\nforce-user = 'x'",
+		"skip-service-descriptor = true\nforce-user = 'x'", " # comment", "skip-service-descriptor = yes",
+		"unknown = x", "exit-on-service-eof = 'x'",
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		if (!CHECK(!config(bad[i], &s)))
 			CHECK_STR(bad[i], "refused");
 		service_free(&s);
 	}
+}
+
+TEST(rpc_config_with_a_nul)
+{
+	struct service s = {0};
+	const char *why;
+
+	CHECK(!service_config_parse("# \0", 3, &s, &why));
+	CHECK_STR(why, "NUL in the file");
 }
 
 static bool tcp(const char *link, const char *argument, struct service *s)
@@ -114,6 +162,7 @@ TEST(tcp_links)
 		{"/dev/tcp/127.0.0.1/65536", ""}, {"/dev/tcp/localhost/80", ""}, {"/dev/tcp/127.0.0.1", ""},
 		{"/dev/tcp/127.0.0.1", "+80"}, {"/dev/tcp", "80"}, {"/dev/tcp", "::1_2+80"}, {"/dev/tcpx", ""},
 		{"/dev/tcp/127.0.0.1/", ""}, {"/dev/tcp/127.0.0.1/8/0", ""}, {"/dev/tcp/1.2.3/80", ""},
+		{"/dev/tcp/127.0.0.1%eth0/1", ""}, {"/dev/tcp/fe80::1%/1", ""},
 	};
 	struct service s;
 
@@ -149,6 +198,7 @@ TEST(triggers)
 	CHECK(trigger_parse(MSG_TRIGGER_SERVICE3, buf + 64, 96 + 6, &t));
 	CHECK_STR(t.params.target_domain, "work");
 	CHECK_STR(t.params.source_domain, "");
+	CHECK(!trigger_parse(MSG_TRIGGER_SERVICE3, buf + 64, 96, &t));
 	memset(v4->target_domain, 'x', 64);
 	CHECK(!trigger_parse(MSG_TRIGGER_SERVICE4, buf, sizeof(*v4) + 6, &t));
 	memset(buf, 0, sizeof(buf));
@@ -166,5 +216,18 @@ TEST(lengths)
 	CHECK(!control_length_ok(MSG_EXEC_CMDLINE, 7) && !control_length_ok(MSG_JUST_EXEC, UINT32_MAX));
 	CHECK(control_length_ok(MSG_TRIGGER_SERVICE4, 161) && !control_length_ok(MSG_TRIGGER_SERVICE4, 160));
 	CHECK(!control_length_ok(MSG_TRIGGER_SERVICE4, 160 + 65001));
+	CHECK(control_length_ok(MSG_TRIGGER_SERVICE4, 160 + 65000));
+	CHECK(control_length_ok(MSG_CONNECTION_TERMINATED, 8) && !control_length_ok(MSG_CONNECTION_TERMINATED, 9));
 	CHECK(!control_length_ok(0, 0) && !control_length_ok(MSG_DATA_STDIN, 0));
+}
+
+TEST(a_command_is_one_string)
+{
+	struct exec_params where;
+	const char *text;
+
+	CHECK(exec_message_parse("\0\0\0\0\0\0\0\0u:x", 12, &where, &text));
+	CHECK_STR(text, "u:x");
+	CHECK(!exec_message_parse("\0\0\0\0\0\0\0\0u\0x", 12, &where, &text));
+	CHECK(!exec_message_parse("\0\0\0\0\0\0\0\0u:x", 11, &where, &text));
 }

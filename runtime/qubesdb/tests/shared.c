@@ -1,6 +1,7 @@
 /*
  * shared LIBRARY DIR NAME: uses libqubesdb.so as a program of somebody else does, which knows the names of its functions only, on the
  * daemon of the qube NAME whose socket is in DIR. Writes, watches, lists, reads and removes; prints what it got.
+ * --clients N behind: prints how many of so many connections at once are served.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -45,16 +46,37 @@ static void print_all(qdb_handle_t h)
 	free(lengths);
 }
 
+static int count_clients(const char *dir, const char *name, long n)
+{
+	qdb_handle_t *handles = calloc((size_t)n, sizeof(*handles));
+	long served = 0, opened = 0;
+	char **list;
+
+	while (handles && opened < n && (handles[opened] = CALL(qdb_open_dir)(dir, name))) {
+		if (!(list = CALL(qdb_list)(handles[opened++], "/none", NULL)))
+			break;
+		free_list(list);
+		served++;
+	}
+	printf("clients %ld\n", served);
+	while (opened)
+		CALL(qdb_close)(handles[--opened]);
+	free(handles);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	qdb_handle_t h, watch;
 	char *event, *value;
 	unsigned int length;
 
-	if (argc != 4 || !(library = dlopen(argv[1], RTLD_NOW))) {
+	if ((argc != 4 && argc != 6) || !(library = dlopen(argv[1], RTLD_NOW))) {
 		printf("%s\n", dlerror());
 		return 1;
 	}
+	if (argc == 6)
+		return count_clients(argv[2], argv[3], strtol(argv[5], NULL, 10));
 	h = CALL(qdb_open_dir)(argv[2], argv[3]);
 	watch = CALL(qdb_open_dir)(argv[2], argv[3]);
 	if (!h || !watch) {

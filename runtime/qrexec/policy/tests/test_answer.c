@@ -19,6 +19,10 @@ TEST(queries)
 		{"source=a\nintended_target=b\nservice_and_arg=s\nrequested_source=r\n", true},
 		{"", false},
 		{"source=a\nintended_target=b\n", false},
+		{"intended_target=b\nservice_and_arg=s\n", false},
+		{"source=a\nservice_and_arg=s\n", false},
+		{"source=a\nintended_target=b\nservice_and_arg=s\nrequested_source=r\nrequested_source=r\n", false},
+		{"source=a\nintended_target=b\nservice_and_arg=s\nassume_yes_for_ask=1\n", false},
 		{"source=a\nsource=a\nintended_target=b\nservice_and_arg=s\n", false},
 		{"source=a\nintended_target=b\nservice_and_arg=s\njust_evaluate=maybe\n", false},
 		{"source=a\nintended_target=b\nservice_and_arg=s\nnonsense\n", false},
@@ -81,6 +85,10 @@ TEST(answers)
 		{"result=deny\nuser=u\n", -1},
 		{"result=deny\ntarget=t\n", -1},
 		{"result=deny\nautostart=True\n", -1},
+		{"result=deny\nrequested_target=t\n", -1},
+		{ALLOW "True\ntarget_uuid=x\ntarget_uuid=x\n", -1},
+		{ALLOW "True\nservice=s\nservice=s\n", -1},
+		{ALLOW "True\npolicy_source=s\npolicy_source=s\n", -1},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

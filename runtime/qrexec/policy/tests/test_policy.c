@@ -2,7 +2,7 @@
  * Promise: the policy language means what the case files in cases/ say. A case file:
  *
  *	-- etc/10-x.policy		what follows is this file (etc/, run/ and legacy/ are the places)
- *	...
+ *	...				a line \0 stands for a NUL byte
  *	++ 90-default.policy		and so is this file that we ship
  *	?? SOURCE TARGET SERVICE	a call ("-" for no target; SOURCE/REMOTE when a relay speaks for another)
  *	=> ...				what comes of it
@@ -122,13 +122,25 @@ static void ask(struct scene *c, const char *line)
 	c->answer = describe(c, a, &d);
 }
 
+/* The message with its paths as they are in the case. */
+static char *without_folder(const struct scene *c, const char *message)
+{
+	struct strbuf out = {0};
+	size_t n = strlen(c->dir);
+	const char *at;
+
+	for (; (at = strstr(message, c->dir)); message = at + n + 1)
+		strbuf_add(&out, message, (size_t)(at - message));
+	strbuf_add_str(&out, message);
+	return strbuf_steal(&out);
+}
+
 static void expect_error(struct scene *c, const char *want)
 {
 	load(c);
 	for (size_t i = 0; i < c->p->errors.n; i++) {
-		const char *have = c->p->errors.v[i] + strlen(c->dir) + 1;
+		_cleanup_free_ char *have = without_folder(c, c->p->errors.v[i]);
 
-		/* Paths inside a message are not compared. */
 		if (strncmp(have, want, strlen(want)) == 0) {
 			c->errors_named++;
 			return;
@@ -163,6 +175,8 @@ static void take_line(struct scene *c, const char *line)
 			printf("  at %s:%u\n", c->case_name, c->line);
 	} else if (strncmp(line, "!! ", 3) == 0) {
 		expect_error(c, line + 3);
+	} else if (c->file_name && strcmp(line, "\\0") == 0) {
+		strbuf_add_char(&c->file, '\0');
 	} else if (c->file_name) {
 		strbuf_printf(&c->file, "%s\n", line);
 	}
