@@ -6,4 +6,4 @@ qvm_SRCS := $(addprefix runtime/qvm/,main.c common.c power.c create.c prefs.c fe
 qvm_LIBS := qubesadmin common
 qvm_PKGS := jansson
 
-CHECK_FAST += runtime/qvm/tests/run
+CHECK_FAST += runtime/qvm/tests/run runtime/qvm/tests/chain

@@ -1,4 +1,5 @@
 /* qvm-start, -shutdown, -kill, -pause, -unpause. */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,9 +201,9 @@ static void wait_event(int events, long ms)
 
 /* Until all are down or the time is over; those left are killed. The number that could not be
  * stopped. */
-static int wait_all(const struct strv *names, int events)
+static int wait_all(const struct strv *names, long seconds, int events)
 {
-	long end = now_ms() + timeout * 1000;
+	long end = now_ms() + seconds * 1000;
 
 	for (;;) {
 		_cleanup_strv_ struct strv left = {0};
@@ -218,7 +219,7 @@ static int wait_all(const struct strv *names, int events)
 		for (size_t i = 0; i < left.n; i++) {
 			fprintf(stderr,
 				"qvm-shutdown: %s: did not shut down in %ld s, killing it\n",
-				left.v[i], timeout);
+				left.v[i], seconds);
 			failed += qvm_call(left.v[i], "admin.vm.Kill", NULL, NULL, NULL) != 0;
 		}
 		return failed;
@@ -243,13 +244,66 @@ static long default_timeout(const struct strv *names)
 	return longest ? (long)longest : 60;
 }
 
+/* Sends the request. With --wait a qube that others need may wait for them: *later, and nothing is said. */
+static int send_shutdown(const char *vm, bool *later)
+{
+	_cleanup_admin_error_ struct admin_error err = {0};
+	int r = admin_call(&qvm_admin, vm, "admin.vm.Shutdown", force ? "force" : NULL, (struct blob){0}, NULL, &err);
+
+	*later = r == -EREMOTEIO && wait_down && !strcmp(err.type, "QubesVMInUseError");
+	return *later ? 0 : qvm_report(vm, r, &err);
+}
+
+/* Those that no other qube of the names needs any more; the number of failures. Moves the others to *left. */
+static int shut_down_round(const struct strv *names, struct strv *left, int events)
+{
+	_cleanup_strv_ struct strv sent = {0};
+	int failed = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		bool later;
+
+		if (send_shutdown(names->v[i], &later))
+			failed++;
+		else
+			strv_push(later ? left : &sent, names->v[i]);
+	}
+	if (!wait_down)
+		return failed;
+	if (sent.n)
+		return failed + wait_all(&sent, timeout < 0 ? default_timeout(&sent) : timeout, events);
+	/* Nothing that they wait for goes down: now it is an error. */
+	for (size_t i = 0; i < left->n; i++)
+		failed += qvm_call(left->v[i], "admin.vm.Shutdown", NULL, NULL, NULL) != 0;
+	strv_free(left);
+	return failed;
+}
+
+/* Clients before their netvms. */
+static int shut_down(struct strv *names)
+{
+	_cleanup_close_ int events = wait_down ? admin_events(&qvm_admin, "dom0") : -1;
+	int failed = 0;
+
+	while (names->n) {
+		struct strv left = {0};
+
+		failed += shut_down_round(names, &left, events);
+		strv_free(names);
+		*names = left;
+		if (!wait_down)
+			break;
+	}
+	return failed;
+}
+
 int qvm_shutdown(int argc, char **argv)
 {
 	static const struct option_def options[] = {
 		QVM_COMMON,
 		MULTI,
 		{"wait", 0, OPTION_FLAG, &wait_down, NULL,
-		 "wait until they are down; kill those that are too slow"},
+		 "wait until they are down, clients before their netvms; kill those that are too slow"},
 		{"timeout", 0, OPTION_NUMBER, &timeout, "SECONDS",
 		 "with --wait: how long (their shutdown_timeout)"},
 		{"force", 0, OPTION_FLAG, &force, NULL, "also a qube that others depend on"},
@@ -265,14 +319,11 @@ int qvm_shutdown(int argc, char **argv)
 		false};
 	_cleanup_list_ struct qvm_list list = {0};
 	_cleanup_strv_ struct strv names = {0};
-	_cleanup_strv_ struct strv sent = {0};
-	_cleanup_close_ int events = -1;
-	int failed = 0, result;
+	_cleanup_strv_ struct strv running = {0};
+	int result;
 
 	if (!prepare(&cmd, argc, argv, &list, &names, &result))
 		return result;
-	if (wait_down)
-		events = admin_events(&qvm_admin, "dom0");
 	for (size_t i = 0; i < names.n; i++) {
 		const struct qvm_vm *vm = qvm_list_find(&list, names.v[i]);
 
@@ -280,16 +331,8 @@ int qvm_shutdown(int argc, char **argv)
 			continue;
 		if (dry_run)
 			printf("%s\n", vm->name);
-		else if (qvm_call(vm->name, "admin.vm.Shutdown", force ? "force" : NULL, NULL,
-				  NULL))
-			failed++;
 		else
-			strv_push(&sent, vm->name);
+			strv_push(&running, vm->name);
 	}
-	if (wait_down && sent.n) {
-		if (timeout < 0)
-			timeout = default_timeout(&sent);
-		failed += wait_all(&sent, events);
-	}
-	return failed;
+	return shut_down(&running);
 }
