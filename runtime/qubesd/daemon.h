@@ -23,6 +23,7 @@ struct qubesd {
 	struct connection *connections;
 	struct watch *watch;
 	const char *broken; /* why qubes.xml cannot be read: nothing is done but to say so. NULL: it can */
+	bool domains_known; /* the watcher has told of all there are */
 	struct job *building; /* whose domain is being made: one at a time */
 };
 

@@ -24,7 +24,6 @@ struct watch {
 	pid_t pid;
 	int fd;
 	struct strbuf in;
-	bool complete; /* the first list of domains is through */
 	sd_event_source *io, *exit, *retry;
 };
 
@@ -73,7 +72,6 @@ static void watch_line(struct watch *w, struct blob line)
 	if (!blob_word(&line, &word))
 		return;
 	if (blob_eq_str(word, XL_READY)) {
-		w->complete = true;
 		lifecycle_domains_listed(w->d);
 		return;
 	}
@@ -135,7 +133,7 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	w->io = NULL;
 	close(take_fd(&w->fd));
 	strbuf_reset(&w->in);
-	w->complete = false;
+	w->d->domains_known = false;
 	w->retry = sd_event_source_disable_unref(w->retry);
 	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC,
 				   WATCH_RETRY * UINT64_C(1000000), 0, on_watch_retry, w);

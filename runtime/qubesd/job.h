@@ -47,6 +47,8 @@ struct job {
 
 extern const struct job_step start_steps[], stop_steps[];
 
+/* A domain whose start was not got through, because qubesd ended in the middle of it. */
+bool job_was_interrupted(const struct qubesd *d, const struct vm *vm);
 /* A queued job is given up; its turn will not come. */
 void job_step_cancelled(struct job *j);
 /* The current step ended: r < 0 is a failure with j->err set. */

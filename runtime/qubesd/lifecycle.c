@@ -178,9 +178,10 @@ static void job_end(struct job *j)
 static void job_undo(struct job *j)
 {
 	if (!j->failure)
-		j->failure = arena_printf(j->arena, "%s: %s",
+		j->failure = arena_printf(j->arena, "%s: %s%s%s",
 					  j->err.object ? j->err.object : j->vm->name,
-					  j->err.cause ? j->err.cause : "failed");
+					  j->err.cause ? j->err.cause : "failed", j->err.remedy ? "; " : "",
+					  j->err.remedy ? j->err.remedy : "");
 	j->starting = false;
 	j->step = stop_steps;
 }
@@ -569,6 +570,34 @@ static struct vm *find_domid(const struct qubesd *d, int domid)
 	return NULL;
 }
 
+/* Its network as it should be now, which may have changed while nobody looked after it. */
+static void adopted(struct qubesd *d, struct vm *vm)
+{
+	vm->adopted = false;
+	sync_network(d, vm, NULL);
+}
+
+/* A qube that an earlier qubesd started is taken over as it is, unless that was not through with it. */
+static bool adopt(struct qubesd *d, struct vm *vm, int domid)
+{
+	vm->domid = domid;
+	vm->start_time = time(NULL);
+	vm->power = POWER_RUNNING;
+	if (job_was_interrupted(d, vm)) {
+		fprintf(stderr, "qubesd: %s: its start was interrupted, domain %d is ended\n", vm->name, domid);
+		event_send(d, vm, "domain-start-failed", "reason", "qubesd ended while it was being started", NULL);
+		stop(d, vm);
+		return false;
+	}
+	fprintf(stderr, "qubesd: %s: runs as domain %d\n", vm->name, domid);
+	block_load(d, vm);
+	/* Its netvm may come later in the list. */
+	vm->adopted = true;
+	if (d->domains_known)
+		adopted(d, vm);
+	return true;
+}
+
 void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct blob state)
 {
 	char text[VM_UUID_LEN + 1] = "";
@@ -586,15 +615,8 @@ void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct
 			stop(d, vm);
 		return;
 	}
-	if (vm->power == POWER_HALTED) {
-		/* Started by an earlier qubesd: taken over as it is. */
-		fprintf(stderr, "qubesd: %s: runs as domain %d\n", vm->name, domid);
-		vm->domid = domid;
-		vm->start_time = time(NULL);
-		vm->power = POWER_RUNNING;
-		block_load(d, vm);
-		sync_network(d, vm, NULL);
-	}
+	if (vm->power == POWER_HALTED && !adopt(d, vm, domid))
+		return;
 	if (vm->domid != domid)
 		return;
 	if (ended)
@@ -622,5 +644,9 @@ void lifecycle_domains_listed(struct qubesd *d)
 			stop(d, vm);
 		vm->seen = false;
 	}
+	d->domains_known = true;
+	for (size_t i = 0; i < d->model->n_vms; i++)
+		if (d->model->vms[i]->adopted)
+			adopted(d, d->model->vms[i]);
 	dispvm_sweep(d);
 }

@@ -79,6 +79,7 @@ struct vm {
 	int domid;	 /* -1: no domain */
 	struct job *job; /* what is being done to it, or NULL (lifecycle.h) */
 	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
+	bool adopted;	 /* found running; its network is looked at when all qubes are known */
 	bool seen;	 /* in the list of domains that is coming in */
 	bool used;	 /* a disposable that goes when it is halted: it has been started */
 	struct attached *attached;

@@ -208,6 +208,37 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 
 static void build(struct job *j);
 
+/*
+ * A file from before there is a domain until it runs with all it needs, for the qubesd that comes after one that
+ * was killed: what has no such file is taken over, what has one is ended.
+ */
+static const char *interruption_mark(const struct qubesd *d, const struct vm *vm, struct arena *a)
+{
+	return arena_printf(a, "%s/starting.%s", d->run_dir, vm->uuid);
+}
+
+bool job_was_interrupted(const struct qubesd *d, const struct vm *vm)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+
+	return access(interruption_mark(d, vm, a), F_OK) == 0;
+}
+
+static int mark(struct job *j)
+{
+	const char *path = interruption_mark(j->d, j->vm, j->arena);
+	int r = mkdir_parents(AT_FDCWD, path, 0775);
+
+	if (r == 0)
+		r = write_file(AT_FDCWD, path, "", 0, 0600);
+	return r < 0 ? error_errno(&j->err, r, path, "cannot make") : 0;
+}
+
+static void unmark(struct job *j)
+{
+	unlink(interruption_mark(j->d, j->vm, j->arena));
+}
+
 /* The next job that waits for its turn, if any. */
 static void build_next(struct qubesd *d)
 {
@@ -250,6 +281,12 @@ static void build(struct job *j)
 	int r;
 
 	j->d->building = j;
+	r = mark(j);
+	if (r < 0) {
+		build_next(j->d);
+		job_step_done(j, r);
+		return;
+	}
 	r = hypervisor_run(j->d, "create", -1, blob_of(domain_lines(j, kernel)), on_created, j,
 			   &j->child);
 	if (r == 0)
@@ -319,10 +356,9 @@ static void on_operation(void *user, int status, const char *out)
 					    j->step->name, cause));
 }
 
-static enum step_result operation(struct job *j, const char *op)
+static enum step_result operation(struct job *j, const char *op, child_done_fn done)
 {
-	int r = hypervisor_run(j->d, op, j->vm->domid, (struct blob){0}, on_operation, j,
-			       &j->child);
+	int r = hypervisor_run(j->d, op, j->vm->domid, (struct blob){0}, done, j, &j->child);
 
 	if (r == 0)
 		return STEP_LATER;
@@ -330,9 +366,19 @@ static enum step_result operation(struct job *j, const char *op)
 	return STEP_FAILED;
 }
 
+static void on_unpaused(void *user, int status, const char *out)
+{
+	struct job *j = user;
+	const char *cause;
+
+	if (hypervisor_answer(j->arena, status, out, &cause))
+		unmark(j);
+	on_operation(j, status, out);
+}
+
 static enum step_result step_unpause(struct job *j)
 {
-	return operation(j, "unpause");
+	return operation(j, "unpause", on_unpaused);
 }
 
 static void on_qubesdb(void *user, int status, const char *out)
@@ -424,7 +470,7 @@ static enum step_result step_agent(struct job *j)
 
 static enum step_result step_destroy(struct job *j)
 {
-	return j->vm->domid < 0 ? STEP_DONE : operation(j, "destroy");
+	return j->vm->domid < 0 ? STEP_DONE : operation(j, "destroy", on_operation);
 }
 
 /* Is the process what we take it for? Pids are used again. */
@@ -471,6 +517,7 @@ static enum step_result step_daemons(struct job *j)
 {
 	end_by_pid_file(arena_printf(j->arena, "%s/qubesdb.%s.pid", j->d->run_dir, j->vm->name),
 			"qubesdb-daemon");
+	unmark(j);
 	if (j->vm->domid > 0)
 		end_by_socket(arena_printf(j->arena, "%s/qrexec.%d", j->d->run_dir, j->vm->domid),
 			      "qrexec-daemon");

@@ -13,6 +13,7 @@
  *   file FILE exists|absent
  *   link FILE, nolink FILE           it is (not) a symbolic link, to whatever
  *   gone FILE                        it vanishes within twenty seconds
+ *   until FILE                       it is there within twenty seconds
  *   key VM PATH [PATTERN]            within twenty seconds the qube's QubesDB has that value there
  *   nokey VM PATH                    or no value
  *   new METHOD[+ARG] DEST [PAYLOAD]  as call; the data of the answer is what @new stands for from then on
@@ -335,12 +336,12 @@ static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 	test_check(reached, where, 0, want);
 }
 
-static void do_gone(const struct daemon *d, const char *where, struct blob rest)
+static void do_until(const struct daemon *d, const char *where, struct blob rest, bool there)
 {
 	_cleanup_free_ char *path = path_in(d, rest);
 	int ms = 0;
 
-	for (; ms < PATIENCE_MS && access(path, F_OK) == 0; ms += POLL_MS)
+	for (; ms < PATIENCE_MS && (access(path, F_OK) == 0) != there; ms += POLL_MS)
 		pause_ms(POLL_MS);
 	test_check(ms < PATIENCE_MS, where, 0, path);
 }
@@ -513,8 +514,8 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 		do_file(d, where, rest);
 	} else if (blob_eq_str(verb, "link") || blob_eq_str(verb, "nolink")) {
 		do_link(d, where, rest, blob_eq_str(verb, "link"));
-	} else if (blob_eq_str(verb, "gone")) {
-		do_gone(d, where, rest);
+	} else if (blob_eq_str(verb, "gone") || blob_eq_str(verb, "until")) {
+		do_until(d, where, rest, blob_eq_str(verb, "until"));
 	} else if (blob_eq_str(verb, "start")) {
 		do_start(d, rest);
 	} else if (blob_eq_str(verb, "key") || blob_eq_str(verb, "nokey")) {
