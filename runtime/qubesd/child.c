@@ -108,7 +108,8 @@ static void work_in_child(const struct child_spec *spec, int out)
 	if (r == 0 && write_all(out, strbuf_blob(&result).p, result.n) < 0)
 		_exit(2);
 	if (r < 0) {
-		text = err.object ? xasprintf("%s: %s", err.object, err.cause)
+		text = err.object ? xasprintf("%s: %s%s%s", err.object, err.cause, err.remedy ? "; " : "",
+					      err.remedy ? err.remedy : "")
 				  : xstrdup(strerror(-r));
 		if (write_all(out, text, strlen(text)) < 0)
 			_exit(2);

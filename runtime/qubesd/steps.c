@@ -254,10 +254,34 @@ static void build_next(struct qubesd *d)
 	}
 }
 
+static const char *kernel_dir(struct job *j)
+{
+	struct property_ctx ctx = context(j);
+	const struct pool *pool = model_pool(j->d->model, "linux-kernel");
+	const char *dir = pool ? kv_get(&pool->config, "dir_path") : NULL;
+
+	return arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "", property_value(&ctx, "kernel"));
+}
+
+/* libxl tells of it only in its log. */
+static const char *missing_kernel_file(struct job *j)
+{
+	static const char *const files[] = {"vmlinuz", "initramfs"};
+	struct property_ctx ctx = context(j);
+
+	for (size_t i = 0; *property_value(&ctx, "kernel") && i < 2; i++) {
+		const char *path = arena_printf(j->arena, "%s/%s", kernel_dir(j), files[i]);
+
+		if (access(path, R_OK) < 0)
+			return path;
+	}
+	return NULL;
+}
+
 static void on_created(void *user, int status, const char *out)
 {
 	struct job *j = user;
-	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause);
+	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause), *missing;
 	uint64_t domid;
 
 	build_next(j->d);
@@ -267,17 +291,18 @@ static void on_created(void *user, int status, const char *out)
 		job_step_done(j, 0);
 		return;
 	}
-	job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
-				   answer ? "no domain id" : cause));
+	missing = missing_kernel_file(j);
+	if (missing)
+		job_step_done(j, error_set(&j->err, -ENOENT, j->vm->name,
+					   "choose another kernel with qvm-prefs QUBE kernel",
+					   "cannot make the domain: %s of its kernel cannot be read", missing));
+	else
+		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
+					   answer ? "no domain id" : cause));
 }
 
 static void build(struct job *j)
 {
-	struct property_ctx ctx = context(j);
-	const struct pool *pool = model_pool(j->d->model, "linux-kernel");
-	const char *dir = pool ? kv_get(&pool->config, "dir_path") : NULL;
-	const char *kernel = arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "",
-					  property_value(&ctx, "kernel"));
 	int r;
 
 	j->d->building = j;
@@ -287,7 +312,7 @@ static void build(struct job *j)
 		job_step_done(j, r);
 		return;
 	}
-	r = hypervisor_run(j->d, "create", -1, blob_of(domain_lines(j, kernel)), on_created, j,
+	r = hypervisor_run(j->d, "create", -1, blob_of(domain_lines(j, kernel_dir(j))), on_created, j,
 			   &j->child);
 	if (r == 0)
 		return;

@@ -121,13 +121,32 @@ static int start_volume(const struct storage_volume *v, struct error *err)
 	return image_sparse(v->dirty, v->size, err);
 }
 
+/* What the user can do about a volume that cannot be had. */
+static const char *remedy_for(const struct storage_volume *v, int code)
+{
+	if (code == -ENOSPC || code == -EDQUOT)
+		return "make room in its pool (qvm-pool info POOL) or shut a qube down";
+	if (code != -ENOENT)
+		return NULL;
+	if (!v->clean)
+		return "this kernel is not installed: choose another with qvm-prefs QUBE kernel";
+	if (v->snap_on_start)
+		return "its template has no such image: install it again or choose another with qvm-prefs QUBE template";
+	return "restore it from a backup, or put an earlier revision in its place with qvm-volume revert";
+}
+
 int storage_start(const struct storage *s, struct error *err)
 {
-	int r = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		int r = start_volume(&s->volumes[i], err);
+		const char *remedy = r < 0 ? remedy_for(&s->volumes[i], r) : NULL;
 
-	for (size_t i = 0; i < s->n && r == 0; i++)
-		r = start_volume(&s->volumes[i], err);
-	return r;
+		if (remedy && err && !err->remedy)
+			err->remedy = xstrdup(remedy);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* The dirty image becomes the committed one; the old one is there until the rename. */
