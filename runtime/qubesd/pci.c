@@ -303,6 +303,7 @@ static bool option(const struct assignment *as, const char *name)
 void pci_lines(const struct qubesd *d, const struct vm *vm, struct arena *a, struct strbuf *out)
 {
 	const char *permit = kv_get(&vm->features, "permit-without-iommu");
+	const char *e820 = kv_get(&vm->features, "pci-e820-host");
 	struct pci_list l;
 
 	if (!vm_has_assigned(vm, "pci"))
@@ -317,7 +318,9 @@ void pci_lines(const struct qubesd *d, const struct vm *vm, struct arena *a, str
 				      option(as, "permissive") ? " permissive" : "",
 				      option(as, "no-strict-reset") ? " no-strict-reset" : "");
 	}
-	strbuf_add_str(out, "e820_host=1\n");
+	/* The machine's memory map, with its holes where devices are; on by default, as in Qubes OS. */
+	if (!e820 || (*e820 && strcmp(e820, "0") != 0))
+		strbuf_add_str(out, "e820_host=1\n");
 	if (permit && *permit)
 		strbuf_add_str(out, "permit_without_iommu=1\n");
 }
