@@ -18,11 +18,12 @@
 #include "runtime/filecopy/receive.h"
 
 static bool verbose, all_names, only_safe_names, unsafe_symlinks, safe_symlinks;
-static long wait_for_space;
+static long wait_for_space, max_bytes;
 
 static const struct option_def options[] = {
 	{"verbose", 'v', OPTION_FLAG, &verbose, NULL, "print what arrives, and which walls hold"},
 	{"wait-for-space", 'w', OPTION_NUMBER, &wait_for_space, "N", "wait while fewer than N bytes are free"},
+	{"max-bytes", 0, OPTION_NUMBER, &max_bytes, "N", "refuse more than N bytes"},
 	{"allow-all-names", 0, OPTION_FLAG, &all_names, NULL, "take names of any characters"},
 	{"no-allow-all-names", 0, OPTION_FLAG, &only_safe_names, NULL, "refuse them (the default)"},
 	{"allow-unsafe-symlinks", 0, OPTION_FLAG, &unsafe_symlinks, NULL, "take links that point anywhere"},
@@ -112,6 +113,7 @@ static int unpack(const struct passwd *user, int folder)
 	receive_init(r, 0, folder);
 	r->verbose = verbose;
 	r->wait_for_space = (uint64_t)wait_for_space;
+	r->max_bytes = (uint64_t)max_bytes;
 	r->name_flags = (all_names && !only_safe_names ? NAME_ALLOW_UNSAFE_CHARACTERS : 0) |
 			(unsafe_symlinks && !safe_symlinks ? NAME_ALLOW_UNSAFE_SYMLINKS : 0);
 	if (jail_enter(&jail, folder, user->pw_uid, user->pw_gid, &err) < 0 || jail_seal(&jail, &err) < 0)
