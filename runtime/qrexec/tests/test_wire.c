@@ -3,7 +3,9 @@
  * hold no descriptor of the last.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "common/tests/test.h"
 #include "runtime/qrexec/protocol.h"
@@ -100,14 +103,19 @@ static bool greets(libvchan_t *v)
 	       hello.h.len == 4 && hello.info.version == QREXEC_PROTOCOL_VERSION;
 }
 
-static void say_hello(libvchan_t *v)
+static void say_version(libvchan_t *v, uint32_t version)
 {
 	struct {
 		struct msg_header h;
 		struct peer_info info;
-	} hello = {{MSG_HELLO, 4}, {QREXEC_PROTOCOL_VERSION}};
+	} hello = {{MSG_HELLO, 4}, {version}};
 
 	libvchan_send(v, &hello, sizeof(hello));
+}
+
+static void say_hello(libvchan_t *v)
+{
+	say_version(v, QREXEC_PROTOCOL_VERSION);
 }
 
 TEST(agent_survives_a_bad_daemon)
@@ -148,12 +156,12 @@ TEST(agent_survives_a_bad_daemon)
 	CHECK_INT(process_wait(pid), 0);
 }
 
-static int connect_client(const char *dir)
+static int connect_to(const char *path)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/qrexec.7", dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	for (int i = 0; connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0; i++) {
 		if (i == 300) {
 			close(fd);
@@ -179,7 +187,8 @@ static void bad_client(const char *dir, const struct bad *b, bool greet)
 {
 	struct msg_header h[2] = {{MSG_HELLO, 4}, {b->type, b->len}};
 	uint32_t version = QREXEC_SOCKET_VERSION;
-	_cleanup_close_ int fd = connect_client(dir);
+	_cleanup_free_ char *path = xasprintf("%s/qrexec.7", dir);
+	_cleanup_close_ int fd = connect_to(path);
 	char payload[64] = "";
 
 	if (greet) {
@@ -227,4 +236,157 @@ TEST(daemon_survives_bad_clients_and_agents)
 	libvchan_close(v);
 	kill(pid, SIGTERM);
 	CHECK_INT(process_wait(pid), 0);
+}
+
+/* --- older peers --- */
+
+enum { OUTPUT = 200000, DATA_PORT = 513 };
+
+/* The command's output in messages of at most `chunk` bytes, then its end; the counts of what came, or -1. */
+static long read_output(libvchan_t *v, size_t chunk, size_t *largest, int32_t *code)
+{
+	static char data[QREXEC_CHUNK];
+	struct msg_header h;
+	long total = 0;
+
+	while (libvchan_recv(v, &h, sizeof(h)) == (int)sizeof(h) && h.len <= chunk) {
+		if (h.len && libvchan_recv(v, data, h.len) != (int)h.len)
+			return -1;
+		if (h.type == MSG_DATA_EXIT_CODE && h.len == sizeof(*code)) {
+			memcpy(code, data, sizeof(*code));
+			return total;
+		}
+		if (h.type == MSG_DATA_STDOUT) {
+			total += h.len;
+			*largest = h.len > *largest ? h.len : *largest;
+		}
+	}
+	return -1;
+}
+
+static void check_call(libvchan_t *control, uint32_t version)
+{
+	static const struct msg_header no_input = {MSG_DATA_STDIN, 0};
+	size_t chunk = version < 3 ? QREXEC_CHUNK_V2 : QREXEC_CHUNK, largest = 0;
+	_cleanup_free_ char *line = xasprintf("%s:QUBESRPC test.Output dom0", getpwuid(getuid())->pw_name);
+	struct exec_params where = {0, DATA_PORT};
+	struct msg_header h = {MSG_EXEC_CMDLINE, (uint32_t)(sizeof(where) + strlen(line) + 1)};
+	int32_t code = -1;
+
+	libvchan_send(control, &h, sizeof(h));
+	libvchan_send(control, &where, sizeof(where));
+	libvchan_send(control, line, strlen(line) + 1);
+	libvchan_t *v = libvchan_server_init(7, DATA_PORT, 65536, 65536);
+	if (!CHECK(v && greets(v)))
+		return;
+	say_version(v, version);
+	libvchan_send(v, &no_input, sizeof(no_input));
+	CHECK_INT(read_output(v, chunk, &largest, &code), OUTPUT);
+	CHECK_INT(code, 5);
+	CHECK(largest <= chunk);
+	libvchan_close(v);
+	/* The end of the call is told on the control channel. */
+	CHECK_INT(libvchan_recv(control, &h, sizeof(h)), sizeof(h));
+	CHECK_INT(h.type, MSG_CONNECTION_TERMINATED);
+	CHECK_INT(libvchan_recv(control, &where, sizeof(where)), sizeof(where));
+	CHECK_INT(where.connect_port, DATA_PORT);
+}
+
+/* A call out of the qube reaches the daemon in the form that its version has. */
+static void check_trigger(libvchan_t *control, const char *dir, uint32_t version)
+{
+	static const struct {
+		uint32_t type, len;
+		unsigned target_at, service_at;
+	} forms[] = {{MSG_TRIGGER_SERVICE, 128, 64, 0},
+		     {MSG_TRIGGER_SERVICE3, 96 + 7, 0, 96},
+		     {MSG_TRIGGER_SERVICE4, 160 + 7, 64, 160}};
+	struct {
+		struct msg_header h;
+		struct trigger_service_params4 params;
+		char service[7];
+	} __attribute__((packed)) trigger = {{MSG_TRIGGER_SERVICE4, 160 + 7}, {"", "work", {"SOCKET"}}, "test.A"};
+	_cleanup_free_ char *path = xasprintf("%s/agent", dir);
+	_cleanup_close_ int fd = connect_to(path);
+	struct msg_header h = {0};
+	char body[256] = "";
+	unsigned form = version - 2;
+
+	CHECK_INT(send(fd, &trigger, sizeof(trigger), MSG_NOSIGNAL), sizeof(trigger));
+	CHECK_INT(libvchan_recv(control, &h, sizeof(h)), sizeof(h));
+	CHECK_INT(h.type, forms[form].type);
+	if (!CHECK_INT(h.len, forms[form].len) || !CHECK_INT(libvchan_recv(control, body, h.len), h.len))
+		return;
+	CHECK_STR(body + forms[form].target_at, "work");
+	CHECK_STR(body + forms[form].service_at, "test.A");
+}
+
+/* A service, not a command line: that would read the start-up files of somebody's login shell first, in their time. */
+TEST(agent_serves_older_daemons)
+{
+	static const char service[] = "#!/bin/sh\nhead -c 200000 /dev/zero\nexit 5\n";
+	const char *dir = test_dir();
+	_cleanup_free_ char *path = xasprintf("%s/test.Output", dir);
+	_cleanup_free_ char *socket_option = xasprintf("--agent-socket=%s/agent", dir);
+	const char *const arguments[] = {socket_option, "--no-fork-server", NULL};
+	pid_t pid;
+
+	setenv("VCHAN_SOCKET_DIR", dir, 1);
+	setenv("QREXEC_SERVICE_PATH", dir, 1);
+	CHECK_INT(write_file(AT_FDCWD, path, service, sizeof(service) - 1, 0755), 0);
+	pid = start("qrexec-agent", "7", arguments);
+	setenv("VCHAN_DOMAIN", "0", 1);
+	for (uint32_t version = 2; version <= QREXEC_PROTOCOL_VERSION + 1; version++) {
+		libvchan_t *v = libvchan_client_init(7, QREXEC_CONTROL_PORT);
+
+		if (!CHECK(v && greets(v)))
+			break;
+		say_version(v, version);
+		check_call(v, version);
+		if (version <= QREXEC_PROTOCOL_VERSION)
+			check_trigger(v, dir, version);
+		libvchan_close(v);
+	}
+	/* Of before the negotiation: refused. */
+	libvchan_t *v = libvchan_client_init(7, QREXEC_CONTROL_PORT);
+	CHECK(v && greets(v));
+	say_version(v, 1);
+	CHECK(left(v));
+	libvchan_close(v);
+	kill(pid, SIGTERM);
+	CHECK_INT(process_wait(pid), 0);
+}
+
+/* ref/runtime.md 3.3: the daemon's greeting is what the agent said, whatever it is. */
+TEST(daemon_serves_older_agents)
+{
+	const char *dir = test_dir();
+	_cleanup_free_ char *dir_option = xasprintf("--socket-dir=%s", dir);
+	const char *const arguments[] = {"--direct", dir_option, "--", "7", "vm", NULL};
+	pid_t pid;
+	char end;
+
+	setenv("VCHAN_SOCKET_DIR", dir, 1);
+	pid = start("qrexec-daemon", "0", arguments);
+	setenv("VCHAN_DOMAIN", "7", 1);
+	for (uint32_t version = 2; version <= QREXEC_PROTOCOL_VERSION + 1; version++) {
+		libvchan_t *v = libvchan_server_init(0, QREXEC_CONTROL_PORT, 4096, 4096);
+		struct {
+			struct msg_header h;
+			struct peer_info info;
+		} hello = {0};
+
+		say_version(v, version);
+		CHECK_INT(libvchan_recv(v, &hello, sizeof(hello)), sizeof(hello));
+		CHECK_INT(hello.h.type, MSG_HELLO);
+		CHECK_INT(hello.info.version, version);
+		libvchan_close(v);
+	}
+	/* Of before the negotiation: nothing that would ever work, so the daemon ends. */
+	libvchan_t *v = libvchan_server_init(0, QREXEC_CONTROL_PORT, 4096, 4096);
+	say_version(v, 1);
+	/* What was written before the daemon came goes out when it is accepted, which is while something is waited for. */
+	CHECK_INT(libvchan_recv(v, &end, 1), -1);
+	libvchan_close(v);
+	CHECK(process_wait(pid) > 0);
 }
