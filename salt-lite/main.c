@@ -200,7 +200,8 @@ int main(int argc, char **argv)
 	r.wrong = take_words(&r, &words);
 	if (r.wrong)
 		return options_wrong(&cmd, "%s is not supported", r.wrong), EXIT_USAGE;
-	r.salt.test |= plan;
+	/* What is only shown changes nothing, whatever its templates call. */
+	r.salt.test |= plan || strcmp(r.command, "apply") != 0;
 	if (!r.salt.file_roots.n)
 		strv_push(&r.salt.file_roots, "/srv/salt");
 	if (!r.salt.pillar_roots.n && access("/srv/pillar", F_OK) == 0)

@@ -358,16 +358,33 @@ static void expand_in(struct salt *s)
 		}
 }
 
+/* What a state uses is what the other one says itself: not what that one uses in its turn. */
 static void copy_use(struct salt *s, struct chunk *from, void *data)
 {
 	struct chunk *c = data;
 
-	for (size_t i = 0; i < from->args->map.n; i++) {
+	if (!c->used)
+		c->used = map_new(&s->h);
+	for (size_t i = 0; from != c && i < from->args->map.n; i++) {
 		const char *key = value_cstr(&s->h, from->args->map.pairs[i].key);
 
 		if (!is_requisite(key) && !arg(c, key) && strcmp(key, "name") && strcmp(key, "names"))
-			map_set_str(&s->h, c->args, key, from->args->map.pairs[i].value);
+			map_set_str(&s->h, c->used, key, from->args->map.pairs[i].value);
 	}
+}
+
+static void expand_use(struct salt *s)
+{
+	for (size_t i = 0; i < s->n_chunks; i++) {
+		const struct value *use = requisite_list(s, s->chunks[i], "use");
+
+		for (size_t k = 0; use && k < use->list.n; k++)
+			if (!requisite_targets(s, use->list.items[k], copy_use, s->chunks[i]))
+				no_target(s, s->chunks[i], "use", use->list.items[k]);
+	}
+	for (size_t i = 0; i < s->n_chunks; i++)
+		if (s->chunks[i]->used)
+			merge_args(s, s->chunks[i]->args, s->chunks[i]->used);
 }
 
 static void visit(struct salt *s, struct chunk *c);
@@ -385,10 +402,30 @@ static void visit_target(struct salt *s, struct chunk *target, void *data)
 	visit(s, target);
 }
 
-static void visit(struct salt *s, struct chunk *c)
+static void visit_needed(struct salt *s, struct chunk *c, struct chunk *by)
 {
 	static const char *const before[] = {"require", "require_any", "watch", "watch_any", "onchanges",
 					     "onchanges_any", "onfail", "onfail_any", "onfail_all"};
+
+	for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
+		const struct value *list = requisite_list(s, c, before[k]);
+
+		for (size_t i = 0; list && i < list->list.n; i++)
+			if (!requisite_targets(s, list->list.items[i], visit_target, by))
+				no_target(s, c, before[k], list->list.items[i]);
+	}
+}
+
+/* Whether a prereq's target is going to change something depends on what that one needs. */
+static void visit_foreseen(struct salt *s, struct chunk *target, void *data)
+{
+	if (target != data)
+		visit_needed(s, target, data);
+}
+
+static void visit(struct salt *s, struct chunk *c)
+{
+	const struct value *prereq = requisite_list(s, c, "prereq");
 
 	if (c->mark == CHUNK_DONE)
 		return;
@@ -397,13 +434,9 @@ static void visit(struct salt *s, struct chunk *c)
 	c->mark = CHUNK_VISITING;
 	for (size_t i = 0; i < c->n_first; i++)
 		visit_target(s, c->first[i], c);
-	for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
-		const struct value *list = requisite_list(s, c, before[k]);
-
-		for (size_t i = 0; list && i < list->list.n; i++)
-			if (!requisite_targets(s, list->list.items[i], visit_target, c))
-				no_target(s, c, before[k], list->list.items[i]);
-	}
+	for (size_t i = 0; prereq && i < prereq->list.n; i++)
+		requisite_targets(s, prereq->list.items[i], visit_foreseen, c);
+	visit_needed(s, c, c);
 	s->depth--;
 	c->mark = CHUNK_DONE;
 	s->plan[s->n_plan++] = c;
@@ -435,6 +468,20 @@ static void order_prereq(struct salt *s, struct chunk *c)
 			no_target(s, c, "prereq", list->list.items[i]);
 }
 
+static void nothing(struct salt *s, struct chunk *target, void *data)
+{
+	(void)s, (void)target, (void)data;
+}
+
+static void check_listen(struct salt *s, struct chunk *c)
+{
+	const struct value *list = requisite_list(s, c, "listen");
+
+	for (size_t i = 0; list && i < list->list.n; i++)
+		if (!requisite_targets(s, list->list.items[i], nothing, NULL))
+			no_target(s, c, "listen", list->list.items[i]);
+}
+
 static int by_order(const void *a, const void *b)
 {
 	const struct chunk *x = *(struct chunk *const *)a, *y = *(struct chunk *const *)b;
@@ -447,11 +494,8 @@ static int by_order(const void *a, const void *b)
 static void order_chunks(struct salt *s)
 {
 	for (size_t i = 0; i < s->n_chunks; i++) {
-		const struct value *use = requisite_list(s, s->chunks[i], "use");
-
-		for (size_t k = 0; use && k < use->list.n; k++)
-			requisite_targets(s, use->list.items[k], copy_use, s->chunks[i]);
 		order_prereq(s, s->chunks[i]);
+		check_listen(s, s->chunks[i]);
 	}
 	if (s->n_chunks)
 		qsort(s->chunks, s->n_chunks, sizeof(s->chunks[0]), by_order);
@@ -481,6 +525,7 @@ void salt_compile(struct salt *s, const struct strv *sls)
 		apply_exclude(s, s->excludes->list.items[i]);
 	requisite_index(s);
 	expand_in(s);
+	expand_use(s);
 	order_chunks(s);
 }
 

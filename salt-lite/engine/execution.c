@@ -103,31 +103,53 @@ FUNCTION(group_info)
 
 FUNCTION(test_ping) { (void)self, (void)h, (void)c; return value_bool(true); }
 
-FUNCTION(qvm_check)
+static const struct {
+	const char *name;
+	value_function call;
+} functions[] = {{"pillar.get", pillar_get},   {"grains.get", grains_get}, {"cmd.shell", cmd_shell},
+		 {"cmd.run", cmd_shell},       {"cmd.run_stdout", cmd_shell}, {"cmd.retcode", cmd_retcode},
+		 {"group.info", group_info},   {"file.file_exists", file_exists},
+		 {"file.directory_exists", directory_exists}, {"test.ping", test_ping}};
+
+/* *data is what the function is told of itself. */
+static value_function function_named(const char *name, const void **data)
 {
-	(void)self;
-	return qvm_check_status(salt_of(h), c);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (!strcmp(functions[i].name, name))
+			return functions[i].call;
+	*data = qvm_function_find(name);
+	return *data ? qvm_function_call : NULL;
+}
+
+static _Noreturn void not_supported(struct heap *h, const char *name)
+{
+	heap_fail_remedy(h, "docs/salt-lite.md lists those that are", "the function %s is not supported", name);
+}
+
+const struct value *execution_call(struct salt *s, const char *name, const struct call *call)
+{
+	struct call with = *call;
+	value_function f = function_named(name, &with.data);
+
+	if (!f)
+		not_supported(&s->h, name);
+	return f(&s->h, NULL, &with);
 }
 
 static const struct value *find_function(struct heap *h, const struct value *self, const struct call *c)
 {
-	static const struct {
-		const char *name;
-		value_function call;
-	} functions[] = {{"pillar.get", pillar_get},   {"grains.get", grains_get}, {"cmd.shell", cmd_shell},
-			 {"cmd.run", cmd_shell},       {"cmd.run_stdout", cmd_shell}, {"cmd.retcode", cmd_retcode},
-			 {"group.info", group_info},   {"file.file_exists", file_exists},
-			 {"file.directory_exists", directory_exists}, {"test.ping", test_ping}, {"qvm.check", qvm_check}};
 	const char *name = value_cstr(h, c->args[0]);
+	const void *data = NULL;
+	value_function f;
 
 	if (self)
 		name = arena_printf(h->arena, "%s.%s", value_cstr(h, self), name);
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		if (!strcmp(functions[i].name, name))
-			return value_function_new(h, functions[i].name, functions[i].call, NULL, NULL);
+	f = function_named(name, &data);
+	if (f)
+		return value_function_new(h, name, f, NULL, data);
 	if (!strchr(name, '.'))
 		return value_function_new(h, NULL, find_function, value_string(h, name), NULL);
-	heap_fail_remedy(h, "docs/salt-lite.md lists those that are", "the function %s is not supported", name);
+	not_supported(h, name);
 }
 
 const struct value *execution_library(struct salt *s)

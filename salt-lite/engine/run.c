@@ -6,7 +6,7 @@
 #include "common/sys/file.h"
 #include "common/sys/journal.h"
 #include "common/sys/process.h"
-#include "salt-lite/engine/salt.h"
+#include "salt-lite/engine/run.h"
 #include "salt-lite/value/yaml.h"
 
 enum { OUTPUT_MAX = 1 << 20 };
@@ -129,120 +129,6 @@ int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
 	return pid < 0 ? (int)pid : process_wait(pid);
 }
 
-/* Requisites. */
-
-struct tally {
-	const struct chunk *of;
-	size_t n, ok, failed, changed;
-};
-
-static void count_target(struct salt *s, struct chunk *target, void *data)
-{
-	struct tally *t = data;
-
-	(void)s;
-	if (target == t->of)
-		return;
-	t->n++;
-	t->ok += target->outcome == OUTCOME_SAME || target->outcome == OUTCOME_CHANGED;
-	t->failed += target->outcome == OUTCOME_FAILED;
-	t->changed += target->outcome == OUTCOME_CHANGED;
-}
-
-static struct tally count(struct salt *s, const struct chunk *c, const char *kind)
-{
-	const struct value *list = arg(c, kind) ? arg_list(s, c, kind) : NULL;
-	struct tally t = {.of = c};
-
-	for (size_t i = 0; list && i < list->list.n; i++)
-		requisite_targets(s, list->list.items[i], count_target, &t);
-	return t;
-}
-
-static bool skip_true(struct salt *s, struct chunk *c, const char *why)
-{
-	result_say(s, c, "%s", why);
-	c->outcome = OUTCOME_SAME;
-	return false;
-}
-
-static bool skip_false(struct salt *s, struct chunk *c, const char *kind)
-{
-	result_fail(s, c, "One or more requisites failed: %s", kind);
-	c->outcome = OUTCOME_SKIPPED;
-	return false;
-}
-
-/* Whether the state runs at all; anchors of each case: the table in docs/salt-lite.md. */
-static bool requisites_hold(struct salt *s, struct chunk *c)
-{
-	static const char *const all[] = {"require", "watch"};
-	static const char *const any[] = {"require_any", "watch_any"};
-	static const char *const changes[] = {"onchanges", "onchanges_any"};
-	static const char *const failures[] = {"onfail", "onfail_any"};
-	struct tally t;
-
-	for (size_t i = 0; i < c->n_first; i++)
-		if (c->first[i]->outcome == OUTCOME_FAILED || c->first[i]->outcome == OUTCOME_SKIPPED)
-			return skip_false(s, c, "prereq");
-	for (size_t i = 0; i < 2; i++) {
-		t = count(s, c, all[i]);
-		if (t.ok < t.n)
-			return skip_false(s, c, all[i]);
-		t = count(s, c, any[i]);
-		if (t.n && !t.ok)
-			return skip_false(s, c, any[i]);
-	}
-	for (size_t i = 0; i < 2; i++) {
-		t = count(s, c, changes[i]);
-		if (t.n && !t.changed)
-			return skip_true(s, c, "State was not run because none of the onchanges reqs changed");
-		t = count(s, c, failures[i]);
-		if (t.n && (!t.failed || s->failhard))
-			return skip_true(s, c, "State was not run because onfail req did not change");
-	}
-	t = count(s, c, "onfail_all");
-	if (t.n && (t.failed < t.n || s->failhard))
-		return skip_true(s, c, "State was not run because onfail req did not change");
-	return true;
-}
-
-/* Conditions. */
-
-static bool commands_succeed(struct salt *s, struct chunk *c, const char *kind)
-{
-	const struct value *list = arg_list(s, c, kind);
-
-	for (size_t i = 0; i < list->list.n; i++) {
-		_cleanup_strbuf_ struct strbuf out = {0};
-		const struct value *v = list->list.items[i];
-
-		if (v->kind == V_BOOL ? !v->b
-				      : shell_run(s,
-						  &(struct shell){.command = value_cstr(&s->h, v),
-								  .user = arg_text(s, c, "runas", NULL),
-								  .cwd = arg_text(s, c, "cwd", NULL),
-								  .env = arg(c, "env")},
-						  &out) != 0)
-			return false;
-	}
-	return true;
-}
-
-static bool conditions_hold(struct salt *s, struct chunk *c)
-{
-	const struct value *creates = arg_list(s, c, "creates");
-	bool missing = !creates->list.n;
-
-	if (arg(c, "onlyif") && !commands_succeed(s, c, "onlyif"))
-		return skip_true(s, c, "onlyif condition is false");
-	if (arg(c, "unless") && commands_succeed(s, c, "unless"))
-		return skip_true(s, c, "unless condition is true");
-	for (size_t i = 0; i < creates->list.n; i++)
-		missing |= access(rooted(s, value_cstr(&s->h, creates->list.items[i])), F_OK) < 0;
-	return missing || skip_true(s, c, "All files in creates exist");
-}
-
 static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt *s, struct chunk *c))
 {
 	const struct value *retry = arg(c, "retry"), *attempts = map_get_str(retry, "attempts");
@@ -271,7 +157,7 @@ bool parameter_common(const char *key)
 		"watch",	"watch_any",  "watch_in",  "onchanges",	   "onchanges_any", "onchanges_in", "onfail",
 		"onfail_any",	"onfail_all", "onfail_in", "listen",	   "listen_in",	    "use",	    "use_in",
 		"onlyif",	"unless",     "creates",   "check_cmd",	   "retry",	    "failhard",	    "prereq",
-		"prereq_in",	"runas",      "umask"};
+		"prereq_in",	"runas",      "umask",	   "parallel"};
 
 	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
 		if (!strcmp(common[i], key))
@@ -312,7 +198,7 @@ static void attempt(struct heap *h, void *data)
 		return;
 	run_checked(a->s, a->c, a->f->run);
 	if (a->f->watched && a->c->result.value == RESULT_TRUE && !a->c->result.changes->map.n &&
-	    (count(a->s, a->c, "watch").changed || count(a->s, a->c, "watch_any").changed)) {
+	    (requisite_changed(a->s, a->c, "watch") || requisite_changed(a->s, a->c, "watch_any"))) {
 		a->c->result = (struct result){.changes = map_new(&a->s->h)};
 		a->f->watched(a->s, a->c);
 	}
@@ -352,7 +238,8 @@ static void foresee(struct salt *s, struct chunk *target, void *data)
 		return;
 	s->test = true;
 	target->result = (struct result){.changes = map_new(&s->h)};
-	if (run_masked(s, &a) < 0 || target->result.value == RESULT_FALSE)
+	if (!requisites_hold(s, target) ? target->outcome == OUTCOME_SKIPPED
+					: run_masked(s, &a) < 0 || target->result.value == RESULT_FALSE)
 		f->failures++;
 	f->changes += target->result.changes->map.n > 0;
 	target->result = (struct result){.changes = map_new(&s->h)};
@@ -369,18 +256,16 @@ static bool prereq_holds(struct salt *s, struct chunk *c)
 	for (size_t i = 0; list && i < list->list.n; i++)
 		requisite_targets(s, list->list.items[i], foresee, &f);
 	if (f.failures)
-		return skip_false(s, c, "prereq");
-	return !list || f.changes || skip_true(s, c, "No changes detected");
+		return chunk_refuse(s, c, "prereq");
+	return !list || f.changes || chunk_skip(s, c, "No changes detected");
 }
 
-static void run_chunk(struct salt *s, struct chunk *c)
+void chunk_run(struct salt *s, struct chunk *c)
 {
 	struct attempt a = {s, c, state_find(c->module, c->function)};
 
 	s->h.file = c->sls;
 	s->h.line = 0;
-	if (!requisites_hold(s, c) || !prereq_holds(s, c))
-		return;
 	if (run_masked(s, &a) < 0)
 		result_fail(s, c, "%s", s->h.error->cause);
 	if (c->result.value == RESULT_FALSE)
@@ -389,110 +274,58 @@ static void run_chunk(struct salt *s, struct chunk *c)
 		c->outcome = c->result.changes->map.n ? OUTCOME_CHANGED : OUTCOME_SAME;
 }
 
-static void add_indented(struct salt *s, struct text *out, struct blob text)
+void chunk_finish(struct salt *s, struct chunk *c)
 {
-	struct blob line;
-	bool first = true;
-
-	for (; blob_token(&text, '\n', &line); first = false)
-		text_printf(&s->h, out, "%s%.*s\n", first ? "" : "              ", BLOB_ARG(line));
-	if (first)
-		text_add_char(&s->h, out, '\n');
+	chunk_journal(s, c);
+	if (!s->quiet || c->outcome != OUTCOME_SAME)
+		chunk_report(s, c);
+	s->failed += c->result.value == RESULT_FALSE;
+	s->changed += c->outcome == OUTCOME_CHANGED;
+	s->stop |= c->result.value == RESULT_FALSE && (s->failhard || arg_bool(c, "failhard", false));
 }
 
-static void report(struct salt *s, struct chunk *c)
+static void run_one(struct salt *s, struct chunk *c)
 {
-	static const char *const words[] = {[RESULT_TRUE] = "True", [RESULT_FALSE] = "False", [RESULT_WOULD] = "None"};
-	struct text out = {0};
-
-	text_printf(&s->h, &out, "----------\n          ID: %s\n    Function: %s.%s\n", c->id, c->module, c->function);
-	if (strcmp(c->name, c->id))
-		text_printf(&s->h, &out, "        Name: %s\n", c->name);
-	text_printf(&s->h, &out, "      Result: %s\n     Comment: ", words[c->result.value]);
-	add_indented(s, &out, text_blob(&c->result.comment));
-	text_add_str(&s->h, &out, "     Changes: ");
-	for (size_t i = 0; i < c->result.changes->map.n; i++) {
-		const struct pair *p = &c->result.changes->map.pairs[i];
-
-		text_printf(&s->h, &out, "\n              %s: ", value_cstr(&s->h, p->key));
-		text_add(&s->h, &out,
-			 p->value->kind == V_STRING ? p->value->s : yaml_write(&s->h, p->value, true));
+	s->h.file = c->sls;
+	s->h.line = 0;
+	if (requisites_hold(s, c) && prereq_holds(s, c)) {
+		if (arg_bool(c, "parallel", false) && !s->test && parallel_start(s, c))
+			return;
+		chunk_run(s, c);
 	}
-	fwrite(out.p, 1, out.n, stdout);
-	putchar('\n');
+	chunk_finish(s, c);
 }
 
-static void journal_wrong(struct salt *s, int r)
-{
-	fprintf(stderr, "salt-lite: the journal cannot be written: %s; what was done is not noted from here on\n",
-		strerror(-r));
-	s->journal_failed = true;
-}
-
-/* Lines wait for the end of the run to be on the disk, but for failures: those are read after a crash. */
-static void journal_keep(struct salt *s)
-{
-	if (s->journal >= 0 && !s->journal_failed && fsync(s->journal) < 0)
-		journal_wrong(s, -errno);
-}
-
-/* What was applied, without any content: names only. */
-static void journal(struct salt *s, const struct chunk *c)
-{
-	static const char *const words[] = {"none", "skipped", "failed", "same", "changed"};
-	char *line;
-	int r;
-
-	if (s->journal < 0 || s->test || s->journal_failed)
-		return;
-	line = arena_printf(s->h.arena, "%s %s.%s %s %s", words[c->outcome], c->module, c->function, c->sls, c->id);
-	for (char *p = line; *p; p++)
-		*p = *p == '\n' ? ' ' : *p;
-	r = journal_note(s->journal, line);
-	if (r < 0)
-		journal_wrong(s, r);
-	else if (c->outcome == OUTCOME_FAILED)
-		journal_keep(s);
-}
-
-static void run_listeners(struct salt *s, size_t *failed)
+/* What listens to states that changed something is done when all states have run. */
+static void run_listeners(struct salt *s)
 {
 	for (size_t i = 0; i < s->n_plan; i++) {
 		struct chunk *c = s->plan[i];
 		const struct state_function *f = state_find(c->module, c->function);
 
-		if (!arg(c, "listen") || !count(s, c, "listen").changed || !f->watched)
+		if (!arg(c, "listen") || !requisite_changed(s, c, "listen") || !f->watched)
 			continue;
 		c->result = (struct result){.changes = map_new(&s->h)};
 		f->watched(s, c);
-		report(s, c);
-		*failed += c->result.value == RESULT_FALSE;
+		c->outcome = c->result.value == RESULT_FALSE  ? OUTCOME_FAILED
+			     : c->result.changes->map.n ? OUTCOME_CHANGED
+							: OUTCOME_SAME;
+		chunk_finish(s, c);
 	}
 }
 
 size_t salt_run(struct salt *s, size_t *changed)
 {
-	size_t failed = 0;
-
-	*changed = 0;
 	printf("%s:\n", s->id);
-	for (size_t i = 0; i < s->n_plan; i++) {
-		struct chunk *c = s->plan[i];
-
-		run_chunk(s, c);
-		journal(s, c);
-		if (!s->quiet || c->outcome != OUTCOME_SAME)
-			report(s, c);
-		failed += c->result.value == RESULT_FALSE;
-		*changed += c->outcome == OUTCOME_CHANGED;
-		if (c->result.value == RESULT_FALSE && (s->failhard || arg_bool(c, "failhard", false)))
-			break;
-	}
-	run_listeners(s, &failed);
+	for (size_t i = 0; i < s->n_plan && !s->stop; i++)
+		run_one(s, s->plan[i]);
+	parallel_join_all(s);
+	run_listeners(s);
 	journal_keep(s);
 	printf("\nSummary for %s\n------------\nSucceeded: %zu (%s=%zu)\nFailed:    %zu\n------------\n"
 	       "Total states run:     %zu\n",
-	       s->id, s->n_plan - failed, s->test ? "unchanged" : "changed",
-	       s->test ? s->n_plan - failed - *changed : *changed, failed, s->n_plan);
-	return failed;
+	       s->id, s->n_plan - s->failed, s->test ? "unchanged" : "changed",
+	       s->test ? s->n_plan - s->failed - s->changed : s->changed, s->failed, s->n_plan);
+	*changed = s->changed;
+	return s->failed;
 }

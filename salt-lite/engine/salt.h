@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "common/base/strbuf.h"
 #include "common/base/strv.h"
 #include "salt-lite/jinja/jinja.h"
@@ -31,6 +33,9 @@ struct chunk {
 	struct chunk **first;
 	size_t n_first, cap_first;
 	struct value *grown[REQUISITE_KINDS]; /* requisites that others added with _in */
+	struct value *used;		      /* parameters that it has by `use` */
+	pid_t pid;			      /* while it runs by itself, and where that process tells its result */
+	int report;
 };
 
 /* A name that requisites use for a state: its ID, its name or its state file. */
@@ -66,6 +71,9 @@ struct salt {
 	int lock;
 	int journal;
 	bool journal_failed;
+	/* of the run */
+	size_t failed, changed;
+	bool stop; /* failhard */
 	/* of this run: what is installed (NULL: not asked yet), whether the lists of packages are new */
 	struct value *packages;
 	bool refreshed;
@@ -139,6 +147,8 @@ struct shell {
 /* Runs a shell command; its output is added to *out. The exit code, or -errno. */
 int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out);
 
+/* An execution function, by its whole name. */
+const struct value *execution_call(struct salt *s, const char *name, const struct call *call);
 /* salt['name']: an execution function. */
 const struct value *execution_library(struct salt *s);
 /* "a:b:c" in nested maps, or NULL. */

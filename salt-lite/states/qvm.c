@@ -13,8 +13,7 @@ struct qube {
 	const struct value *args; /* of this step: a map, or a list of names and maps */
 };
 
-/* One call; the answer in the heap. False: *message says what qubesd answered. */
-static bool call(struct salt *s, const char *dest, const char *method, const char *argument, const char *payload,
+bool qvm_ask(struct salt *s, const char *dest, const char *method, const char *argument, const char *payload,
 		 struct blob *answer, const char **message)
 {
 	struct admin admin = {.socket = s->qubesd};
@@ -36,7 +35,7 @@ static bool change(struct qube *q, const char *method, const char *argument, con
 
 	if (q->s->test)
 		return true;
-	if (call(q->s, q->name, method, argument, payload, NULL, &message))
+	if (qvm_ask(q->s, q->name, method, argument, payload, NULL, &message))
 		return true;
 	result_fail(q->s, q->c, "%s%s%s of %s: %s", method, argument ? "+" : "", argument ? argument : "", q->name, message);
 	return false;
@@ -47,7 +46,7 @@ static bool listed(struct salt *s, const char *name, struct blob *class, struct 
 	struct blob rest, line, word;
 	const char *message;
 
-	if (!call(s, "dom0", "admin.vm.List", NULL, NULL, &rest, &message))
+	if (!qvm_ask(s, "dom0", "admin.vm.List", NULL, NULL, &rest, &message))
 		heap_fail(&s->h, "%s", message);
 	while (blob_token(&rest, '\n', &line)) {
 		if (!blob_word(&line, &word) || !blob_eq_str(word, name))
@@ -166,7 +165,7 @@ static void step_present(struct qube *q)
 	note(q, "created", kind);
 	if (q->s->test)
 		return;
-	if (!call(q->s, "dom0", arena_printf(q->s->h.arena, "admin.vm.Create.%s", kind),
+	if (!qvm_ask(q->s, "dom0", arena_printf(q->s->h.arena, "admin.vm.Create.%s", kind),
 		  template ? value_cstr(&q->s->h, template) : NULL,
 		  arena_printf(q->s->h.arena, "name=%s label=%s", q->name, colour), NULL, &message))
 		result_fail(q->s, q->c, "%s cannot be created: %s", q->name, message);
@@ -227,7 +226,7 @@ static bool property_now(struct qube *q, const char *name, struct blob *value, b
 	const char *message;
 	struct blob answer, word;
 
-	if (!call(q->s, q->name, "admin.vm.property.Get", name, NULL, &answer, &message))
+	if (!qvm_ask(q->s, q->name, "admin.vm.property.Get", name, NULL, &answer, &message))
 		return false;
 	blob_word(&answer, &word);
 	*is_default = blob_eq_str(word, "default=True");
@@ -271,7 +270,7 @@ static bool assigned(struct qube *q, const char *port, bool *no_strict)
 	struct blob answer, line;
 	const char *message;
 
-	if (!call(q->s, q->name, "admin.vm.device.pci.Assigned", NULL, NULL, &answer, &message))
+	if (!qvm_ask(q->s, q->name, "admin.vm.device.pci.Assigned", NULL, NULL, &answer, &message))
 		return false;
 	while (blob_token(&answer, '\n', &line)) {
 		const char *plus = memchr(line.p, '+', line.n);
@@ -323,7 +322,7 @@ static void set_pref(struct qube *q, const struct value *key_value, const struct
 	} else if (!strcmp(key, "pci_strictreset")) {
 		if (!part(q, "pcidevs"))
 			result_fail(q->s, q->c, "pci_strictreset needs pcidevs beside it");
-	} else if (strcmp(key, "action") && strcmp(key, "name")) {
+	} else if (strcmp(key, "action") && strcmp(key, "flags") && !parameter_common(key)) {
 		set_property(q, key, v->kind == V_NONE ? "" : value_cstr(&q->s->h, v));
 	}
 }
@@ -383,7 +382,7 @@ static struct blob assignment(struct qube *q, const struct device *d)
 	const char *message;
 	size_t n = strlen(d->argument);
 
-	if (!call(q->s, q->name, arena_printf(q->s->h.arena, "admin.vm.device.%s.Assigned", d->class), NULL, NULL, &answer,
+	if (!qvm_ask(q->s, q->name, arena_printf(q->s->h.arena, "admin.vm.device.%s.Assigned", d->class), NULL, NULL, &answer,
 		  &message))
 		heap_fail(&q->s->h, "the devices of %s cannot be read: %s", q->name, message);
 	while (blob_token(&answer, '\n', &line))
@@ -466,7 +465,7 @@ static void set_feature(struct qube *q, const char *name, const char *value)
 {
 	struct blob now;
 	const char *message;
-	bool have = call(q->s, q->name, "admin.vm.feature.Get", name, NULL, &now, &message);
+	bool have = qvm_ask(q->s, q->name, "admin.vm.feature.Get", name, NULL, &now, &message);
 
 	if (value ? have && blob_eq_str(now, value) : !have)
 		return;
@@ -522,7 +521,7 @@ static void tag_list(struct qube *q, const char *key, bool want)
 		struct blob now = BLOB("0");
 		bool have;
 
-		call(q->s, q->name, "admin.vm.tag.Get", tag, NULL, &now, &message);
+		qvm_ask(q->s, q->name, "admin.vm.tag.Get", tag, NULL, &now, &message);
 		have = blob_eq_str(now, "1");
 		if (have == want)
 			continue;
@@ -548,7 +547,7 @@ static void step_firewall(struct qube *q)
 
 	for (size_t i = 0; value_is_list(rules) && i < rules->list.n; i++)
 		text_printf(&q->s->h, &t, "%s\n", value_cstr(&q->s->h, rules->list.items[i]));
-	call(q->s, q->name, "admin.vm.firewall.Get", NULL, NULL, &now, &message);
+	qvm_ask(q->s, q->name, "admin.vm.firewall.Get", NULL, NULL, &now, &message);
 	if (!rules || blob_eq(now, text_blob(&t)))
 		return;
 	note(q, "firewall", t.p ? t.p : "");
@@ -575,7 +574,7 @@ static void step_shutdown(struct qube *q)
 		return;
 	}
 	note(q, "power", "Shutdown");
-	if (q->s->test || call(q->s, q->name, "admin.vm.Shutdown", flag(q, "force") ? "force+wait" : "wait", NULL, NULL, &message))
+	if (q->s->test || qvm_ask(q->s, q->name, "admin.vm.Shutdown", flag(q, "force") ? "force+wait" : "wait", NULL, NULL, &message))
 		return;
 	if (flag(q, "kill"))
 		change(q, "admin.vm.Kill", NULL, NULL);
@@ -702,24 +701,17 @@ static void template_installed(struct salt *s, struct chunk *c)
 		result_fail(s, c, "the template %s cannot be installed", c->name);
 }
 
-static const struct value *yes(struct heap *h, const struct value *self, const struct call *c)
+void qvm_step(struct salt *s, struct chunk *c)
 {
-	(void)h, (void)c;
-	return self;
+	if (!strcmp(c->function, "template_installed"))
+		template_installed(s, c);
+	else
+		run_one(s, c);
 }
 
-const struct value *qvm_check_status(struct salt *s, const struct call *c)
+bool qvm_exists(struct salt *s, const char *name)
 {
-	const char *name = c->n ? value_cstr(&s->h, c->args[0]) : "", *what = c->n > 1 ? value_cstr(&s->h, c->args[1]) : "exists";
-	struct value *status = map_new(&s->h);
-	bool good = exists(s, name) == !strcmp(what, "exists");
-
-	if (strcmp(what, "exists") && strcmp(what, "missing"))
-		heap_fail(&s->h, "qvm.check knows exists and missing, not %s", what);
-	status->object = true;
-	map_set_str(&s->h, status, "passed", value_function_new(&s->h, "passed", yes, value_bool(good), NULL));
-	map_set_str(&s->h, status, "failed", value_function_new(&s->h, "failed", yes, value_bool(!good), NULL));
-	return status;
+	return exists(s, name);
 }
 
 const struct state_function qvm_states[] = {

@@ -1,0 +1,188 @@
+/* The functions that go with the states qvm.*: the same steps, called from templates and conditions. */
+#include "salt-lite/states/qvm.h"
+
+#include "salt-lite/jinja/eval.h"
+
+static const struct qvm_function functions[] = {
+	{"qvm.check", "check"},	      {"qvm.state", "state"},
+	{"qvm.create", "present"},    {"qvm.remove", "absent"},
+	{"qvm.clone", "clone"},	      {"qvm.prefs", "prefs"},
+	{"qvm.devices", "devices"},   {"qvm.service", "service"},
+	{"qvm.features", "features"}, {"qvm.tags", "tags"},
+	{"qvm.firewall", "firewall"}, {"qvm.run", "run"},
+	{"qvm.start", "start"},	      {"qvm.shutdown", "shutdown"},
+	{"qvm.kill", "kill"},	      {"qvm.pause", "pause"},
+	{"qvm.unpause", "unpause"},   {"qvm.template_info", "template_info"},
+	{"qvm.template_install", "template_installed"},
+};
+
+const struct qvm_function *qvm_function_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (!strcmp(functions[i].name, name))
+			return &functions[i];
+	return NULL;
+}
+
+/* What the qube has now. */
+
+static struct blob answer_of(struct salt *s, const char *name, const char *method, const char *argument)
+{
+	struct blob answer = BLOB("");
+	const char *message;
+
+	return qvm_ask(s, name, method, argument, NULL, &answer, &message) ? answer : BLOB("");
+}
+
+static const struct value *lines_of(struct salt *s, struct blob text)
+{
+	struct value *list = list_new(&s->h);
+	struct blob line;
+
+	while (blob_token(&text, '\n', &line))
+		list_push(&s->h, list, value_blob(&s->h, line));
+	return list;
+}
+
+static const struct value *state_of(struct salt *s, const char *name)
+{
+	struct blob rest = answer_of(s, name, "admin.vm.CurrentState", NULL), word;
+
+	while (blob_word(&rest, &word))
+		if (blob_has_prefix(word, "power_state="))
+			return value_blob(&s->h, (struct blob){word.p + 12, word.n - 12});
+	return value_none();
+}
+
+/* "default=True type=str VALUE" of each property. */
+static const struct value *properties_of(struct salt *s, const char *name)
+{
+	struct value *map = map_new(&s->h);
+	struct blob list = answer_of(s, name, "admin.vm.property.List", NULL), line;
+
+	while (blob_token(&list, '\n', &line)) {
+		const char *key = arena_strndup(s->h.arena, line.p, line.n);
+		struct blob rest = answer_of(s, name, "admin.vm.property.Get", key), word;
+
+		blob_word(&rest, &word);
+		blob_word(&rest, &word);
+		map_set_str(&s->h, map, key, value_blob(&s->h, blob_trim(rest)));
+	}
+	return map;
+}
+
+/* Features, or those that are services, without their prefix. */
+static const struct value *features_of(struct salt *s, const char *name, const char *prefix)
+{
+	struct value *map = map_new(&s->h);
+	struct blob list = answer_of(s, name, "admin.vm.feature.List", NULL), line;
+
+	while (blob_token(&list, '\n', &line)) {
+		const char *key = arena_strndup(s->h.arena, line.p, line.n);
+
+		if (blob_has_prefix(line, prefix))
+			map_set_str(&s->h, map, key + strlen(prefix),
+				    value_blob(&s->h, answer_of(s, name, "admin.vm.feature.Get", key)));
+	}
+	return map;
+}
+
+static const struct value *data_of(struct salt *s, const char *step, const char *name)
+{
+	if (!strcmp(step, "prefs"))
+		return properties_of(s, name);
+	if (!strcmp(step, "features"))
+		return features_of(s, name, "");
+	if (!strcmp(step, "service"))
+		return features_of(s, name, "service.");
+	if (!strcmp(step, "tags"))
+		return lines_of(s, answer_of(s, name, "admin.vm.tag.List", NULL));
+	if (!strcmp(step, "firewall"))
+		return lines_of(s, answer_of(s, name, "admin.vm.firewall.Get", NULL));
+	if (!strcmp(step, "devices"))
+		return lines_of(s, answer_of(s, name, "admin.vm.device.pci.Assigned", NULL));
+	return state_of(s, name);
+}
+
+/* check(name, what), state(name), template_info(name): questions. */
+
+static void check(struct salt *s, struct chunk *c, const struct call *call)
+{
+	const char *what = call->n > 1 ? value_cstr(&s->h, call->args[1]) : "exists";
+
+	if (strcmp(what, "exists") && strcmp(what, "missing"))
+		heap_fail(&s->h, "qvm.check knows exists and missing, not %s", what);
+	if (qvm_exists(s, c->name) != !strcmp(what, "exists"))
+		result_fail(s, c, "%s %s", c->name, !strcmp(what, "exists") ? "does not exist" : "exists");
+}
+
+/* state(name, 'running'): whether it is; without a second word: whether there is such a qube. */
+static void state(struct salt *s, struct chunk *c, const struct call *call)
+{
+	const struct value *now = state_of(s, c->name);
+	const char *wanted = call->n > 1 ? value_cstr(&s->h, call->args[1]) : NULL;
+
+	if (now->kind == V_NONE || (wanted && strcasecmp(value_cstr(&s->h, now), wanted) != 0))
+		result_fail(s, c, "%s is %s", c->name, value_cstr(&s->h, now));
+}
+
+/* Further words are flags: qvm.shutdown('work', 'force'). */
+static struct value *arguments(struct salt *s, const struct call *call)
+{
+	struct value *args = call->named ? map_copy(&s->h, call->named) : map_new(&s->h), *flags = list_new(&s->h);
+	const struct value *given = map_get_str(args, "flags");
+
+	for (size_t i = 0; given && value_is_list(given) && i < given->list.n; i++)
+		list_push(&s->h, flags, given->list.items[i]);
+	for (size_t i = 1; i < call->n; i++)
+		list_push(&s->h, flags, call->args[i]);
+	if (flags->list.n)
+		map_set_str(&s->h, args, "flags", flags);
+	return args;
+}
+
+static const struct value *itself(struct heap *h, const struct value *self, const struct call *call)
+{
+	(void)h, (void)call;
+	return self;
+}
+
+static const struct value *status(struct salt *s, const struct chunk *c, const struct value *data)
+{
+	bool good = c->result.value != RESULT_FALSE;
+	struct value *v = map_new(&s->h);
+	struct heap *h = &s->h;
+
+	v->object = true;
+	map_set_str(h, v, "passed", value_function_new(h, "passed", itself, value_bool(good), NULL));
+	map_set_str(h, v, "failed", value_function_new(h, "failed", itself, value_bool(!good), NULL));
+	map_set_str(h, v, "retcode", value_int(h, !good));
+	map_set_str(h, v, "comment", value_blob(h, text_blob(&c->result.comment)));
+	map_set_str(h, v, "changes", c->result.changes);
+	map_set_str(h, v, "data", data);
+	return v;
+}
+
+const struct value *qvm_function_call(struct heap *h, const struct value *self, const struct call *call)
+{
+	const struct qvm_function *f = call->data;
+	struct salt *s = h->user;
+	const struct value *name = call_arg(call, 0, "name");
+	struct chunk c = {.sls = "", .id = f->name, .module = "qvm", .function = f->step};
+
+	(void)self;
+	if (!name)
+		heap_fail(h, "%s needs the name of a qube", f->name);
+	c.name = value_cstr(h, name);
+	c.args = arguments(s, call);
+	c.result.changes = map_new(h);
+	if (!strcmp(f->step, "check"))
+		check(s, &c, call);
+	else if (!strcmp(f->step, "state"))
+		state(s, &c, call);
+	else if (!strcmp(f->step, "template_info"))
+		check(s, &c, &(struct call){.args = call->args, .n = 1});
+	else
+		qvm_step(s, &c);
+	return status(s, &c, data_of(s, f->step, c.name));
+}
