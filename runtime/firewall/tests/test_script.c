@@ -63,7 +63,7 @@ static void read_given(struct blob text, struct given *g)
 
 static void run_case(const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("%s/%s", here, name), *want = NULL;
+	_cleanup_free_ char *path = xasprintf("%s/%s", here, name);
 	_cleanup_strbuf_ struct strbuf text = {0}, script = {0};
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct given g = {.a = a};
