@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <threads.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -10,12 +11,22 @@ struct sha256 {
 	EVP_MD_CTX *ctx;
 };
 
+/* Looked up once: the library's search for it takes longer than the digest of a line. */
+static EVP_MD *algorithm;
+
+static void find_algorithm(void)
+{
+	algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 struct sha256 *sha256_new(void)
 {
+	static once_flag once = ONCE_FLAG_INIT;
 	struct sha256 *s = xmalloc(sizeof(*s));
 
+	call_once(&once, find_algorithm);
 	s->ctx = EVP_MD_CTX_new();
-	if (!s->ctx || !EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL))
+	if (!algorithm || !s->ctx || !EVP_DigestInit_ex(s->ctx, algorithm, NULL))
 		abort();
 	return s;
 }
