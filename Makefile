@@ -91,7 +91,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests bench-salt deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
+.PHONY: all socket xen tests bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -119,6 +119,10 @@ check-fast: all socket tests
 # Both ways of unpacking, for every image: equal roots.
 repro-all: all
 	BUILD=$(BUILD) builder/tests/repro-all $(IMAGE)
+
+# A second build by somebody else (builder/tests/repro says how it differs), the clock DAYS ahead.
+repro: all tests
+	BUILD=$(BUILD) DAYS=$(or $(DAYS),400) builder/tests/repro $(IMAGE)
 
 check:
 	@common/tests/check
