@@ -46,6 +46,7 @@ struct answers {
 	uint64_t qrexec_timeout; /* seconds; 0: qubesd's default */
 	const char *const *qubes; /* which default qubes; NULL-terminated, NULL: those that suit the machine */
 	bool autostart;		  /* of sys-net and the like; true when nothing was said */
+	bool usb_keyboard, usb_mouse; /* dom0 obeys those behind sys-usb */
 	bool report_stick; /* the report also goes to a stick */
 	enum answers_after after;
 };

@@ -25,10 +25,15 @@ static bool is_listed(const char *const *list, const char *name)
 	return false;
 }
 
-/* A keyboard or a root that sits behind sys-usb would be gone with the first start. */
+static bool disk_is_usb(const struct plan *p)
+{
+	return p->disk->transport && !strcmp(p->disk->transport, "usb");
+}
+
+/* A root that sits behind sys-usb would be gone with the first start, as would a keyboard that dom0 may not obey. */
 static bool usb_stays(const struct plan *p)
 {
-	return p->verdict.usb_keyboard_only || (p->disk->transport && !strcmp(p->disk->transport, "usb"));
+	return disk_is_usb(p) || (p->verdict.usb_keyboard_only && !p->answers->usb_keyboard);
 }
 
 static bool is_wanted(const struct plan *p, const struct formula *f)
@@ -47,6 +52,18 @@ static void apply(struct maker *m, const char *formula)
 {
 	maker_command(m, "chroot", m->plan->places.target, "qubesctl", "state.sls",
 		      arena_printf(m->plan->arena, "qvm.%s", formula), NULL);
+}
+
+/* Choices of the formula sys-usb; it must read them when it is applied. */
+static void add_usb_choices(struct maker *m)
+{
+	const struct answers *a = m->plan->answers;
+
+	if (a->usb_keyboard)
+		maker_command(m, "chroot", m->plan->places.target, "qubesctl", "top.enable", "qvm.usb-keyboard", "pillar=True", NULL);
+	if (a->usb_mouse)
+		maker_command(m, "chroot", m->plan->places.target, "qubesctl", "top.enable", "qvm.sys-usb-allow-mouse",
+			      "pillar=True", NULL);
 }
 
 static void add_templates(struct maker *m)
@@ -90,6 +107,8 @@ static void add_default_qubes(struct maker *m)
 			continue;
 		if (!wanted)
 			apply(m, "default-dispvm,qvm.default-mgmt-dvm");
+		if (!strcmp(formulas[i].name, "sys-usb"))
+			add_usb_choices(m);
 		apply(m, formulas[i].name);
 		wanted = true;
 		gateway |= formulas[i].gateway;
@@ -113,7 +132,7 @@ void plan_add_qubes(struct maker *m)
 		   p->places.target);
 	maker_call(m, "meanwhile: bind /proc, /sys, /dev, and " INSTALL_SOCKET_DIR " as run, below %s", p->places.target);
 	if (!p->answers->qubes && usb_stays(p))
-		maker_call(m, "without sys-usb: %s is on USB", p->verdict.usb_keyboard_only ? "the only keyboard" : "the disk");
+		maker_call(m, "without sys-usb: %s is on USB", disk_is_usb(p) ? "the disk" : "the only keyboard");
 	add_templates(m);
 	if (p->facts->templates && *p->facts->templates)
 		add_default_qubes(m);

@@ -320,6 +320,30 @@ static bool get_autostart(const struct answers *a, struct strbuf *out)
 	return put(out, a->autostart ? NULL : "no");
 }
 
+static int set_usb_keyboard(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->usb_keyboard = is_yes(text);
+	return 0;
+}
+
+static bool get_usb_keyboard(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->usb_keyboard);
+}
+
+static int set_usb_mouse(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->usb_mouse = is_yes(text);
+	return 0;
+}
+
+static bool get_usb_mouse(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->usb_mouse);
+}
+
 static int set_skip_bootloader(struct answers *a, const char *text, char **why)
 {
 	(void)why;
@@ -403,6 +427,8 @@ static const char *const layout_texts[] = {"the whole disk; everything on it is 
 					   "the free space; what is on the disk stays", NULL};
 static const char *const features[] = {"hvm", "slat", "iommu", "remap", NULL};
 static const char *const qubes[] = {"sys-net", "sys-firewall", "sys-usb", "personal", "work", "untrusted", "vault", NULL};
+static const char *const usb_texts[] = {"no sys-usb; whatever is plugged in talks to dom0 itself",
+					"sys-usb, and its keyboard may type into dom0", NULL};
 static const char *const after_texts[] = {"switch off", "restart", "stay in the live system", NULL};
 
 static const struct question table[] = {
@@ -490,10 +516,20 @@ static const struct question table[] = {
 	{.key = "qubes", .kind = QUESTION_WORDS, .words = qubes, .set = set_qubes, .get = get_qubes,
 	 .value = "a list of `sys-net`, `sys-firewall`, `sys-usb`, `personal`, `work`, `untrusted`, `vault`; default all",
 	 .explain = "The qubes to begin with; what one of them needs is made with it, and templates are always there. `[]` "
-		    "makes none. By default sys-usb is left out when the disk or the only keyboard is on USB."},
+		    "makes none. By default sys-usb is left out when the disk is on USB, or the only keyboard (`usb-keyboard`)."},
 	{.key = "autostart", .kind = QUESTION_YESNO, .set = set_autostart, .get = get_autostart,
 	 .value = "`yes` (default) or `no`",
 	 .explain = "Whether sys-net, sys-firewall and sys-usb start with the machine."},
+	{.key = "usb-keyboard", .kind = QUESTION_WORD, .words = no_yes, .word_texts = usb_texts, .set = set_usb_keyboard,
+	 .get = get_usb_keyboard, .title = "USB keyboard", .prompt = "The only keyboard is a USB one. How should it be connected?",
+	 .standard = "no", .value = "`yes` or `no` (default)",
+	 .help = "The passphrase is typed before any qube runs, so it can be typed either way. With sys-usb broken devices "
+		 "meet a qube first, but whoever takes that qube over can type into dom0. Without it they meet dom0.",
+	 .explain = "dom0 obeys a keyboard behind sys-usb. sys-usb is then made also where the only keyboard is on USB. Whoever "
+		    "takes sys-usb over can type into dom0, so say it only for a machine without another keyboard."},
+	{.key = "usb-mouse", .kind = QUESTION_YESNO, .set = set_usb_mouse, .get = get_usb_mouse,
+	 .value = "`yes` or `no` (default)",
+	 .explain = "dom0 obeys a mouse behind sys-usb without asking each time it is plugged in."},
 	{.key = "skip-bootloader", .kind = QUESTION_YESNO, .set = set_skip_bootloader, .get = get_skip_bootloader,
 	 .value = "`yes` or `no` (default)",
 	 .explain = "Installs no GRUB, only its menu: for coreboot and other firmware that starts systems itself."},

@@ -191,9 +191,9 @@ static void find_devices(struct judge *j)
 			   raid->address, raid->id);
 	j->out->usb_keyboard_only = usb_keyboard && !other_keyboard;
 	if (j->out->usb_keyboard_only)
-		strv_push(&j->findings, "The only keyboard is a USB one: it stays with dom0, because the disk's passphrase "
-					"could not be typed otherwise. Whatever is plugged into the same controller can "
-					"pose as a keyboard.");
+		strv_push(&j->findings, "The only keyboard is a USB one: it stays with dom0, and sys-usb is not made, unless "
+					"usb-keyboard says so. Whatever is plugged into the same controller can pose as a "
+					"keyboard.");
 }
 
 static void find_rest(struct judge *j)
