@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesd/block.h"
 #include "runtime/qubesd/call.h"
 #include "runtime/qubesd/denied.h"
@@ -115,7 +116,7 @@ static bool take_wish(struct call *c, struct wish *w)
 		call_raise(c, "ProtocolError", "argument has to be BACKEND+PORT+DEVICE_ID");
 		return false;
 	}
-	while ((r = device_next_value(c->arena, &rest, &key, &value)) > 0)
+	while ((r = admin_next_value(c->arena, &rest, &key, &value)) > 0)
 		if (!take_option(w, key, value)) {
 			call_raise(c, "UnexpectedDeviceProperty",
 				   "Unexpected device property: '%s'", key);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesd/call.h"
 #include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/device.h"
@@ -177,7 +178,7 @@ static bool take_payload(struct call *c, const struct named *n, struct kvlist *o
 	int r;
 
 	*mode = "required";
-	while ((r = device_next_value(c->arena, &rest, &key, &value)) > 0) {
+	while ((r = admin_next_value(c->arena, &rest, &key, &value)) > 0) {
 		if (*key == '_' && key[1])
 			kv_set(options, key + 1, value);
 		else if (!strcmp(key, "mode"))

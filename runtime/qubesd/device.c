@@ -1,6 +1,5 @@
 #include "runtime/qubesd/device.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -52,34 +51,6 @@ void device_format(const struct device *d, struct strbuf *out)
 	device_add_value(out, "_device_node", d->node);
 	device_add_value(out, "_size", d->size);
 	device_add_value(out, "_mode", d->mode);
-}
-
-int device_next_value(struct arena *a, struct blob *rest, const char **key, const char **value)
-{
-	size_t i = 0, n = 0;
-	char *text;
-
-	while (rest->n && *rest->p == ' ')
-		*rest = (struct blob){rest->p + 1, rest->n - 1};
-	if (!rest->n)
-		return 0;
-	while (i < rest->n && (isalnum((unsigned char)rest->p[i]) || memchr("_.-", rest->p[i], 3)))
-		i++;
-	if (!i || i + 1 >= rest->n || rest->p[i] != '=' || rest->p[i + 1] != '\'')
-		return -EINVAL;
-	*key = arena_strndup(a, rest->p, i);
-	*value = text = arena_alloc(a, rest->n - i);
-	for (i += 2; i < rest->n && rest->p[i] != '\''; i++) {
-		if (rest->p[i] == '\\' && ++i == rest->n)
-			return -EINVAL;
-		if (iscntrl((unsigned char)rest->p[i]))
-			return -EINVAL;
-		text[n++] = rest->p[i];
-	}
-	if (i == rest->n)
-		return -EINVAL;
-	*rest = (struct blob){rest->p + i + 1, rest->n - i - 1};
-	return !rest->n || *rest->p == ' ' ? 1 : -EINVAL;
 }
 
 bool device_argument(struct arena *a, struct blob argument, const char **backend,

@@ -29,11 +29,6 @@ struct device *device_add(struct device_list *l, struct arena *a);
 void device_add_value(struct strbuf *out, const char *key, const char *value);
 /* All of a device that is known. */
 void device_format(const struct device *d, struct strbuf *out);
-/*
- * The next key='value' of *rest. 1 and both from the arena, 0 at the end, -EINVAL. Keys are
- * [A-Za-z0-9_.-], values without control characters.
- */
-int device_next_value(struct arena *a, struct blob *rest, const char **key, const char **value);
 /* backend+port[+id], where `*` or nothing for the id means any; false when it is not of that form. */
 bool device_argument(struct arena *a, struct blob argument, const char **backend,
 		     const char **port, const char **id);

@@ -12,7 +12,7 @@ qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hyperv
 	vmset.c dispvm.c qdbread.c block.c stats.c api_block.c api_denied.c api_notes.c api_notify.c \
 	api_suspend.c api_vm.c api_create.c api_property.c api_feature.c volume.c api_volume.c api_import.c api_pool.c api_system.c api_firewall.c \
 	api_device.c api_internal.c)
-qubesd_LIBS := qubesd-parts qubesdb-client common
+qubesd_LIBS := qubesd-parts qubesadmin qubesdb-client common
 qubesd_PKGS := jansson libsystemd libxml-2.0
 
 qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c watch.c)

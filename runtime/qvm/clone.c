@@ -99,6 +99,14 @@ int qvm_copy_volume(const char *from, const char *from_volume, const char *to, c
 	return r ? r : qvm_call(to, "admin.vm.volume.CloneTo", to_volume, token.p, NULL);
 }
 
+/* Of what a volume has, is it there after a stop? */
+static bool is_kept(const struct strbuf *info)
+{
+	_cleanup_free_ char *value = qvm_info_value(info, "save_on_stop");
+
+	return value && !strcmp(value, "True");
+}
+
 /* Those that both keep. */
 static int copy_volumes(const struct clone *c)
 {
@@ -113,8 +121,7 @@ static int copy_volumes(const struct clone *c)
 		result = qvm_call(c->to, "admin.vm.volume.Info", name, NULL, &info);
 		if (!result)
 			result = qvm_call(c->from, "admin.vm.volume.Info", name, NULL, &here);
-		if (result || !strstr(info.p, "save_on_stop=True") ||
-		    !strstr(here.p, "save_on_stop=True"))
+		if (result || !is_kept(&info) || !is_kept(&here))
 			continue;
 		if (!qvm_quiet)
 			fprintf(stderr, "%s: %s: copying volume %s\n", qvm_name, c->to, name);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/arena.h"
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qvm/qvm.h"
 
 static struct strv settings;
@@ -52,21 +54,16 @@ static char *method_of(const char *class, const char *what)
 	return xasprintf("admin.vm.device.%s.%s", class, what);
 }
 
-/* The value of key='value' in a line, without the escapes; NULL without it. */
-static char *value_of(struct blob line, const char *key)
+/* The value of one key in a line, from the arena; NULL without it. */
+static const char *value_of(struct arena *a, struct blob line, const char *wanted)
 {
-	_cleanup_free_ char *text = blob_dup(line), *start = xasprintf(" %s='", key);
-	const char *at = strstr(text, start);
-	_cleanup_strbuf_ struct strbuf s = {0};
+	const char *key, *value;
 
-	if (!at)
-		return NULL;
-	for (at += strlen(start); *at && *at != '\''; at++) {
-		if (*at == '\\' && at[1])
-			at++;
-		strbuf_add_char(&s, *at);
-	}
-	return strbuf_steal(&s);
+	blob_token(&line, ' ', &(struct blob){0}); /* the place comes first */
+	while (admin_next_value(a, &line, &key, &value) > 0)
+		if (!strcmp(key, wanted))
+			return value;
+	return NULL;
 }
 
 /* Who has what, from the lists of all qubes. */
@@ -97,10 +94,10 @@ static int add_users(struct users *u, const char *class, const char *vm, const c
 	struct blob rest = strbuf_blob(&out), line;
 
 	while (!r && blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *backend = value_of(line, "backend_domain"),
-				    *port = value_of(line, "port_id"), *mode = value_of(line, "mode"),
-				    *front = value_of(line, "_frontend-dev"),
-				    *ro = value_of(line, "_read-only");
+		_cleanup_arena_ struct arena *a = arena_new();
+		const char *backend = value_of(a, line, "backend_domain"), *port = value_of(a, line, "port_id"),
+			   *mode = value_of(a, line, "mode"), *front = value_of(a, line, "_frontend-dev"),
+			   *ro = value_of(a, line, "_read-only");
 
 		if (!backend || !port)
 			continue;
@@ -131,15 +128,14 @@ static void add_rows(struct qvm_table *t, const struct users *u, const char *bac
 	struct blob line;
 
 	while (blob_token(&text, '\n', &line)) {
-		_cleanup_free_ char *port = value_of(line, "port_id"), *name = value_of(line, "name"),
-				    *vendor = value_of(line, "vendor"),
-				    *product = value_of(line, "product"), *users = NULL,
-				    *place = xasprintf("%s:%s", backend, port ? port : ""),
-				    *ids = NULL;
+		_cleanup_arena_ struct arena *a = arena_new();
+		const char *port = value_of(a, line, "port_id"), *name = value_of(a, line, "name"),
+			   *vendor = value_of(a, line, "vendor"), *product = value_of(a, line, "product");
+		const char *place = arena_printf(a, "%s:%s", backend, port ? port : "");
+		const char *ids = arena_printf(a, "%s%s%s", vendor ? vendor : "", vendor ? " " : "",
+					       product ? product : "");
+		_cleanup_free_ char *users = users_text(u, place);
 
-		users = users_text(u, place);
-		ids = xasprintf("%s%s%s", vendor ? vendor : "", vendor ? " " : "",
-				product ? product : "");
 		qvm_table_add(t, place);
 		qvm_table_add(t, name ? name : ids);
 		qvm_table_add(t, users);
@@ -248,10 +244,10 @@ static int change_all(const char *class, const char *what, const char *listing,
 	r = qvm_call(operands->v[1], list_method, NULL, NULL, &out);
 	rest = strbuf_blob(&out);
 	while (!r && blob_token(&rest, '\n', &line)) {
-		_cleanup_free_ char *backend = value_of(line, "backend_domain"),
-				    *port = value_of(line, "port_id"), *argument = NULL;
+		_cleanup_arena_ struct arena *a = arena_new();
+		const char *backend = value_of(a, line, "backend_domain"), *port = value_of(a, line, "port_id");
+		const char *argument = arena_printf(a, "%s+%s+_", backend ? backend : "", port ? port : "");
 
-		argument = xasprintf("%s+%s+_", backend ? backend : "", port ? port : "");
 		r = qvm_call(operands->v[1], method, argument, NULL, NULL);
 	}
 	return r;
