@@ -134,7 +134,7 @@ fuzz:
 fuzz-programs: $(addprefix $(BUILD)/fuzz/,$(FUZZ))
 
 # Its figures beside Ansible's (if that is installed) and a plain hash's.
-bench-salt: all
+bench-salt: all socket
 	@BUILD=$(BUILD) salt-lite/tests/bench
 
 qa: deps-quietly

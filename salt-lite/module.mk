@@ -23,6 +23,12 @@ salt-lite_LIBS := salt-engine
 # The sanitizers have no static form. The linker would warn of look-ups in libcrypto that nothing here calls.
 salt-lite_LDFLAGS := $(if $(SAN)$(FUZZING),,-static -Wl$(comma)--no-warnings)
 
+# What make bench-salt measures against.
+SOCKET_BINS += salt-floor
+salt-floor_SRCS := salt-lite/tests/floor.c
+salt-floor_LIBS := common
+salt-floor_PKGS := yaml-0.1
+
 TESTS += test-salt-template
 test-salt-template_SRCS := salt-lite/tests/test_template.c
 test-salt-template_LIBS := salt-jinja

@@ -73,7 +73,8 @@ void file_keep_owner(struct salt *s, struct chunk *c, const char *path)
 			    uid < 0 && user ? user : group);
 		return;
 	}
-	if (stat(rooted(s, path), &st) < 0 || ((uid < 0 || st.st_uid == uid) && (gid < 0 || st.st_gid == gid)))
+	if ((!user && !group) || stat(rooted(s, path), &st) < 0 ||
+	    ((uid < 0 || st.st_uid == uid) && (gid < 0 || st.st_gid == gid)))
 		return;
 	result_change(s, c, "owner", value_format(&s->h, "%s:%s", user ? user : "", group ? group : ""));
 	if (!s->test && chown(rooted(s, path), (uid_t)uid, (gid_t)gid) < 0)
