@@ -53,6 +53,8 @@ check "--verbose" "$(fresh; verbose --verbose '' in | grep -c -e '^a$' -e '^qfil
 check "--verbose, an odd name" "$(fresh; name='a\x01' verbose -v --allow-all-names '' in | grep -c '(a name that is not shown)')" 1
 check "--wait-for-space" "$(fresh; verbose --wait-for-space 1 '' in)" "OK a crc=ok exit=0"
 check "--wait-for-space, no number" "$("$bin/qfile-unpacker" --wait-for-space x '' in </dev/null 2>/dev/null; echo $?)" 2
+check "--max-bytes" "$(fresh; verbose --max-bytes 1 '' in)" "OK a crc=ok exit=0"
+check "--max-bytes, one more" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" --max-bytes 1 '' in -- file:a:xx end 2>/dev/null | tr -d '\001')" "EDQUOT a crc=- exit=1"
 check "UID DIR -v -w" "$(fresh; verbose "$(id -u)" in -v -w | tail -n 1)" "OK a crc=ok exit=0"
 
 # What arrives
