@@ -72,16 +72,6 @@ static void add_base(struct fetch_mirrors *m, const char *root, struct blob uri)
 		push_base(&m->main, uri);
 }
 
-static bool has_word(struct blob rest, const char *wanted)
-{
-	struct blob w;
-
-	while (blob_word(&rest, &w))
-		if (blob_eq_str(w, wanted))
-			return true;
-	return false;
-}
-
 static void add_deb822(struct fetch_mirrors *m, const char *root, struct blob text)
 {
 	struct deb822 d = {.rest = text};
@@ -90,9 +80,9 @@ static void add_deb822(struct fetch_mirrors *m, const char *root, struct blob te
 	while (deb822_next(&d, &s) == 1) {
 		struct blob uris = deb822_get(&s, "URIs"), uri;
 
-		if (!has_word(deb822_get(&s, "Types"), "deb") ||
-		    !has_word(deb822_get(&s, "Components"), "main") ||
-		    has_word(deb822_get(&s, "Enabled"), "no"))
+		if (!blob_has_word(deb822_get(&s, "Types"), "deb") ||
+		    !blob_has_word(deb822_get(&s, "Components"), "main") ||
+		    blob_has_word(deb822_get(&s, "Enabled"), "no"))
 			continue;
 		while (blob_word(&uris, &uri))
 			add_base(m, root, uri);
@@ -118,7 +108,7 @@ static void add_one_line(struct fetch_mirrors *m, const char *root, struct blob 
 		line.n -= (size_t)(end + 1 - line.p);
 		line.p = end + 1;
 	}
-	if (blob_word(&line, &uri) && blob_word(&line, &word) && has_word(line, "main"))
+	if (blob_word(&line, &uri) && blob_word(&line, &word) && blob_has_word(line, "main"))
 		add_base(m, root, uri);
 }
 

@@ -82,6 +82,16 @@ bool blob_word(struct blob *rest, struct blob *word)
 	return true;
 }
 
+bool blob_has_word(struct blob list, const char *word)
+{
+	struct blob w;
+
+	while (blob_word(&list, &w))
+		if (blob_eq_str(w, word))
+			return true;
+	return false;
+}
+
 bool blob_to_u64(struct blob b, uint64_t max, uint64_t *value)
 {
 	uint64_t v = 0;

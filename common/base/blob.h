@@ -35,6 +35,8 @@ struct blob blob_trim(struct blob b);
 bool blob_token(struct blob *rest, char separator, struct blob *token);
 /* As blob_token(), for runs of blanks: no piece is ever empty. */
 bool blob_word(struct blob *rest, struct blob *word);
+/* Is that one of the words, which blanks separate? */
+bool blob_has_word(struct blob list, const char *word);
 /* Decimal digits only, at most `max`. False when empty, not a number or too large. */
 bool blob_to_u64(struct blob b, uint64_t max, uint64_t *value);
 /* Allocated NUL-terminated copy; a NUL inside ends it early. */

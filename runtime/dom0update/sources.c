@@ -29,16 +29,6 @@ const char *sources_path(const char *uri)
 	return path;
 }
 
-static bool has_word(struct blob list, const char *word)
-{
-	struct blob w;
-
-	while (blob_word(&list, &w))
-		if (blob_eq_str(w, word))
-			return true;
-	return false;
-}
-
 static int add_suite(const char *name, struct blob uri, struct blob suite, struct blob components, struct strv *indexes,
 		     struct error *err)
 {
@@ -58,7 +48,7 @@ static int add_stanza(const char *name, const struct stanza *s, struct strv *ind
 {
 	struct blob uris = s->uris, uri;
 
-	if (!has_word(s->types, "deb") || blob_eq_str(s->enabled, "no"))
+	if (!blob_has_word(s->types, "deb") || blob_eq_str(s->enabled, "no"))
 		return 0;
 	if (!s->uris.n || !s->suites.n || !s->components.n)
 		return error_set(err, -EINVAL, name, NULL, "a source needs URIs, Suites and Components");
