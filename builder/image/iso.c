@@ -48,12 +48,7 @@ static int graft_files(const struct output_job *job, struct arena *a, struct san
 		if (!path)
 			return error_set(err, -EINVAL, d->path, "add its image to `images`",
 					 "no image here makes %s", d->files[i].source);
-		r = iso_fill_in(job, d->path, blob_of(d->files[i].path), &to, err);
-		if (!r) {
-			r = sha256_file(AT_FDCWD, path, hex, NULL);
-			if (r < 0)
-				error_errno(err, r, path, "cannot read");
-		}
+		r = iso_place(job, &d->files[i], path, &to, hex, err);
 		if (r < 0)
 			return r;
 		binds[i] = (struct sandbox_bind){.source = arena_strdup(a, path),

@@ -4,6 +4,7 @@
 #include "builder/image/output.h"
 #include "common/base/strbuf.h"
 #include "common/base/strv.h"
+#include "common/sys/hash.h"
 
 #define ISO_ELTORITO "eltorito.img" /* in tmp_dir: GRUB for BIOS, started from the El Torito boot catalogue */
 #define ISO_ESP "esp.img"	    /* in tmp_dir: FAT with GRUB for UEFI */
@@ -21,6 +22,9 @@ int iso_boot_make(const struct output_job *job, const char *seed, struct strbuf 
 int iso_fill_in(const struct output_job *job, const char *where, struct blob text, struct strbuf *out,
 		struct error *err);
 
+/* Where a file of the definition goes on the medium (to, filled in), and the digest of what lies at `path`. */
+int iso_place(const struct output_job *job, const struct definition_file *file, const char *path, struct strbuf *to,
+	      char hex[SHA256_HEX], struct error *err);
 /*
  * Appends a line "DIGEST  PATH" for each file that the medium `job->definition` takes from job->inputs; others are left
  * out. Of the job only definition, version and inputs are used.
