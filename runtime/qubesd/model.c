@@ -360,6 +360,11 @@ bool vm_has_assigned(const struct vm *vm, const char *class)
 	return false;
 }
 
+bool vm_needs_pv(const struct model *m, const struct vm *vm)
+{
+	return m->pv_only || vm_has_assigned(vm, "pci");
+}
+
 struct vm *vm_template(const struct model *m, const struct vm *vm)
 {
 	if (!(vm->class & (CLASS_APP | CLASS_DISP)))

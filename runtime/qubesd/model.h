@@ -151,6 +151,8 @@ void vm_attached_add(struct vm *vm, const struct attached *at);
 void vm_attached_remove(struct vm *vm, struct attached *at);
 /* Has it devices of that class assigned? */
 bool vm_has_assigned(const struct vm *vm, const char *class);
+/* Can it be nothing but pv: for its devices, or because the machine has neither VT-x nor AMD-V? */
+bool vm_needs_pv(const struct model *m, const struct vm *vm);
 /* The template by the stored property, NULL for none. */
 struct vm *vm_template(const struct model *m, const struct vm *vm);
 bool vm_tag_remove(struct vm *vm, const char *tag);

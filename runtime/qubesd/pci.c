@@ -272,7 +272,7 @@ const char *pci_domain_type(const struct property_ctx *ctx)
 
 	if (strcmp(mode, "hvm") != 0)
 		return mode;
-	return ctx->m->pv_only || vm_has_assigned(ctx->vm, "pci") ? "pv" : "pvh";
+	return vm_needs_pv(ctx->m, ctx->vm) ? "pv" : "pvh";
 }
 
 int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, struct error *err)

@@ -80,7 +80,7 @@ static const char *get_maxmem(const struct property_ctx *ctx)
  * a stub domain for; and it is all that a machine without VT-x or AMD-V can run. */
 static const char *get_virt_mode(const struct property_ctx *ctx)
 {
-	return ctx->m->pv_only || vm_has_assigned(ctx->vm, "pci") ? "pv" : NULL;
+	return vm_needs_pv(ctx->m, ctx->vm) ? "pv" : NULL;
 }
 
 /* Devices reach only memory that the kernel knows to be contiguous for the machine. */
