@@ -135,8 +135,11 @@ static int take_own_id(const struct map maps[2], struct error *err)
 	const char *const files[] = {"/proc/self/uid_map", "/proc/self/gid_map"};
 	int r = new_namespace(err);
 
-	if (r == 0)
-		r = write_file(AT_FDCWD, "/proc/self/setgroups", "deny", 4, 0600);
+	if (r < 0)
+		return r;
+	r = write_file(AT_FDCWD, "/proc/self/setgroups", "deny", 4, 0600);
+	if (r < 0)
+		return error_errno(err, r, "/proc/self/setgroups", "cannot write");
 	for (size_t i = 0; r == 0 && i < 2; i++) {
 		_cleanup_free_ char *text = xasprintf("0 %u 1", maps[i].own);
 

@@ -215,8 +215,12 @@ static int update(struct request *q, struct error *err)
 
 	q->mirror = xasprintf("%s/mirror", q->state);
 	q->incoming = xasprintf("%s/incoming", q->state);
-	if ((r = find_qube(q, &qube, err)) < 0 || (r = remove_tree(AT_FDCWD, q->mirror)) < 0 ||
-	    (r = prepare_sources(q, err)) < 0 || (r = fetch(q, &q->indexes, index_bytes_max, err)) < 0 ||
+	if ((r = find_qube(q, &qube, err)) < 0)
+		return r;
+	r = remove_tree(AT_FDCWD, q->mirror);
+	if (r < 0)
+		return error_errno(err, r, q->mirror, "cannot remove");
+	if ((r = prepare_sources(q, err)) < 0 || (r = fetch(q, &q->indexes, index_bytes_max, err)) < 0 ||
 	    (r = apt_refresh(&apt, err)) < 0)
 		return r;
 	r = install(q, &apt, err);
