@@ -31,3 +31,42 @@ int admin_next_value(struct arena *a, struct blob *rest, const char **key, const
 	*rest = (struct blob){rest->p + i + 1, rest->n - i - 1};
 	return !rest->n || *rest->p == ' ' ? 1 : -EINVAL;
 }
+
+bool admin_next_vm(struct blob *rest, struct admin_vm *vm)
+{
+	struct blob line, word, key;
+
+	while (blob_token(rest, '\n', &line)) {
+		*vm = (struct admin_vm){0};
+		if (!blob_word(&line, &vm->name))
+			continue;
+		while (blob_word(&line, &word)) {
+			struct blob *field;
+
+			blob_token(&word, '=', &key);
+			field = blob_eq_str(key, "class")   ? &vm->class
+				: blob_eq_str(key, "state") ? &vm->state
+				: blob_eq_str(key, "uuid")  ? &vm->uuid
+							    : NULL;
+			if (field && !field->p)
+				*field = word;
+		}
+		return true;
+	}
+	return false;
+}
+
+bool admin_property_parse(struct blob text, struct admin_property *p)
+{
+	struct blob word;
+
+	*p = (struct admin_property){0};
+	if (!blob_token(&text, ' ', &word) || !blob_has_prefix(word, "default="))
+		return false;
+	p->is_default = blob_eq_str(word, "default=True");
+	if (!blob_token(&text, ' ', &word) || !blob_has_prefix(word, "type="))
+		return false;
+	p->type = (struct blob){word.p + 5, word.n - 5};
+	p->value = text;
+	return true;
+}

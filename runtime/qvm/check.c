@@ -14,7 +14,7 @@ static struct strv excluded;
 static bool matches(const struct qvm_vm *vm)
 {
 	_cleanup_strbuf_ struct strbuf netvm = {0};
-	struct qvm_value v;
+	struct admin_property v;
 
 	if (running && strcmp(vm->state, "Running") != 0)
 		return false;
@@ -25,7 +25,7 @@ static bool matches(const struct qvm_vm *vm)
 	if (!networked)
 		return true;
 	return !qvm_call(vm->name, "admin.vm.property.Get", "netvm", NULL, &netvm) &&
-	       qvm_value_parse(strbuf_blob(&netvm), &v) && v.value.n;
+	       admin_property_parse(strbuf_blob(&netvm), &v) && v.value.n;
 }
 
 int qvm_check(int argc, char **argv)

@@ -29,10 +29,10 @@ static bool is_own(struct blob name)
 static char *property(const char *vm, const char *name)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
-	struct qvm_value v;
+	struct admin_property v;
 
 	if (qvm_call(vm, "admin.vm.property.Get", name, NULL, &out) ||
-	    !qvm_value_parse(strbuf_blob(&out), &v))
+	    !admin_property_parse(strbuf_blob(&out), &v))
 		return NULL;
 	return blob_dup(v.value);
 }
@@ -47,9 +47,9 @@ static int copy_properties(const struct clone *c)
 	rest = strbuf_blob(&all);
 	while (!result && blob_token(&rest, '\n', &line)) {
 		_cleanup_free_ char *key = NULL, *value = NULL;
-		struct qvm_value v;
+		struct admin_property v;
 
-		if (!blob_token(&line, ' ', &name) || is_own(name) || !qvm_value_parse(line, &v) ||
+		if (!blob_token(&line, ' ', &name) || is_own(name) || !admin_property_parse(line, &v) ||
 		    v.is_default)
 			continue;
 		key = blob_dup(name);

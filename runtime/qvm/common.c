@@ -32,29 +32,6 @@ int qvm_call(const char *dest, const char *method, const char *argument, const c
 	return qvm_report(dest, r, &err);
 }
 
-/* NAME class=C state=S uuid=U */
-static bool parse_line(struct blob line, struct qvm_vm *vm)
-{
-	struct blob name, word;
-
-	if (!blob_word(&line, &name))
-		return false;
-	*vm = (struct qvm_vm){.name = blob_dup(name)};
-	while (blob_word(&line, &word)) {
-		struct blob key;
-		char **field;
-
-		blob_token(&word, '=', &key);
-		field = blob_eq_str(key, "class")   ? &vm->class
-			: blob_eq_str(key, "state") ? &vm->state
-			: blob_eq_str(key, "uuid")  ? &vm->uuid
-						    : NULL;
-		if (field && !*field)
-			*field = blob_dup(word);
-	}
-	return vm->class && vm->state && vm->uuid;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct qvm_vm *)a)->name, ((const struct qvm_vm *)b)->name);
@@ -71,18 +48,21 @@ static void vm_free(struct qvm_vm *vm)
 int qvm_list_read(struct qvm_list *list)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
-	struct blob rest, line;
+	struct admin_vm vm;
+	struct blob rest;
 	int r = qvm_call("dom0", "admin.vm.List", NULL, NULL, &out);
 
 	if (r)
 		return r;
 	rest = strbuf_blob(&out);
-	while (blob_token(&rest, '\n', &line)) {
+	while (admin_next_vm(&rest, &vm)) {
+		if (!vm.class.p || !vm.state.p || !vm.uuid.p)
+			continue;
 		list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
-		if (parse_line(line, &list->v[list->n]))
-			list->n++;
-		else
-			vm_free(&list->v[list->n]);
+		list->v[list->n++] = (struct qvm_vm){.name = blob_dup(vm.name),
+						     .class = blob_dup(vm.class),
+						     .state = blob_dup(vm.state),
+						     .uuid = blob_dup(vm.uuid)};
 	}
 	if (list->n)
 		qsort(list->v, list->n, sizeof(*list->v), by_name);
@@ -130,21 +110,6 @@ int qvm_select(const struct qvm_list *list, const struct strv *operands, bool al
 		strv_push(names, vm->name);
 	}
 	return 0;
-}
-
-bool qvm_value_parse(struct blob text, struct qvm_value *v)
-{
-	struct blob word;
-
-	*v = (struct qvm_value){0};
-	if (!blob_token(&text, ' ', &word) || !blob_has_prefix(word, "default="))
-		return false;
-	v->is_default = blob_eq_str(word, "default=True");
-	if (!blob_token(&text, ' ', &word) || !blob_has_prefix(word, "type="))
-		return false;
-	v->type = (struct blob){word.p + 5, word.n - 5};
-	v->value = text;
-	return true;
 }
 
 char *qvm_info_value(const struct strbuf *info, const char *key)

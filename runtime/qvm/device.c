@@ -4,7 +4,6 @@
 
 #include "common/base/alloc.h"
 #include "common/base/arena.h"
-#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qvm/qvm.h"
 
 static struct strv settings;

@@ -52,10 +52,10 @@ static char *cell(const struct row *row, const char *field)
 		return xstrdup(row->vm->uuid);
 	rest = strbuf_blob(&row->properties);
 	while (blob_token(&rest, '\n', &line)) {
-		struct qvm_value v;
+		struct admin_property v;
 
 		if (blob_token(&line, ' ', &name) && blob_eq_str(name, field) &&
-		    qvm_value_parse(line, &v))
+		    admin_property_parse(line, &v))
 			return v.value.n ? blob_dup(v.value) : NULL;
 	}
 	return NULL;

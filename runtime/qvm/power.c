@@ -233,11 +233,11 @@ static long default_timeout(const struct strv *names)
 
 	for (size_t i = 0; i < names->n; i++) {
 		_cleanup_strbuf_ struct strbuf out = {0};
-		struct qvm_value v;
+		struct admin_property v;
 
 		if (qvm_call(names->v[i], "admin.vm.property.Get", "shutdown_timeout", NULL,
 			     &out) == 0 &&
-		    qvm_value_parse(strbuf_blob(&out), &v) && blob_to_u64(v.value, 86400, &n) &&
+		    admin_property_parse(strbuf_blob(&out), &v) && blob_to_u64(v.value, 86400, &n) &&
 		    n > longest)
 			longest = n;
 	}

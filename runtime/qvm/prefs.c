@@ -31,12 +31,12 @@ static char *unescape(struct blob value)
 	return copy;
 }
 
-static bool is_none(const struct qvm_value *v)
+static bool is_none(const struct admin_property *v)
 {
 	return blob_eq_str(v->type, "vm") && !v->value.n;
 }
 
-static json_t *json_value(const struct qvm_value *v, const char *text)
+static json_t *json_value(const struct admin_property *v, const char *text)
 {
 	uint64_t n;
 
@@ -72,10 +72,10 @@ static int print_all(const char *vm, bool global)
 	strv_sort(&lines);
 	for (size_t i = 0; i < lines.n; i++) {
 		_cleanup_free_ char *text = NULL;
-		struct qvm_value v;
+		struct admin_property v;
 
 		line = blob_of(lines.v[i]);
-		if (!blob_token(&line, ' ', &name) || !qvm_value_parse(line, &v) ||
+		if (!blob_token(&line, ' ', &name) || !admin_property_parse(line, &v) ||
 		    (hide_default && v.is_default))
 			continue;
 		text = unescape(v.value);
@@ -115,12 +115,12 @@ static int print_one(const char *vm, bool global, const char *name)
 {
 	_cleanup_free_ char *get = method(global, "Get");
 	_cleanup_strbuf_ struct strbuf out = {0};
-	struct qvm_value v;
+	struct admin_property v;
 	int r = qvm_call(vm, get, name, NULL, &out);
 
 	if (r)
 		return r;
-	if (!qvm_value_parse(strbuf_blob(&out), &v)) {
+	if (!admin_property_parse(strbuf_blob(&out), &v)) {
 		fprintf(stderr, "%s: qubesd sent something else than a value\n", qvm_name);
 		return QVM_FAILED;
 	}

@@ -3,6 +3,7 @@
 
 #include "common/base/strv.h"
 #include "common/ui/options.h"
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesadmin/include/qubesadmin.h"
 
 /* Options that every tool has; they come first in its table. */
@@ -56,13 +57,6 @@ const struct qvm_vm *qvm_list_find(const struct qvm_list *list, const char *name
  */
 int qvm_select(const struct qvm_list *list, const struct strv *operands, bool all,
 	       const struct strv *excluded, struct strv *names);
-
-/* `default=True type=str VALUE` to its parts; false when it has another form. */
-struct qvm_value {
-	bool is_default;
-	struct blob type, value;
-};
-bool qvm_value_parse(struct blob text, struct qvm_value *v);
 
 /* Of lines `key=value`, as volumes and pools are told of; allocated, NULL without that key. */
 char *qvm_info_value(const struct strbuf *info, const char *key);

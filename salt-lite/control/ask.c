@@ -3,6 +3,7 @@
 
 #include "salt-lite/control/target.h"
 
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesadmin/include/qubesadmin.h"
 
 int control_ask(const struct control *c, const char *qube, const char *method, const char *argument, const char *payload,
@@ -19,20 +20,16 @@ int control_ask(const struct control *c, const char *qube, const char *method, c
 	return r < 0 ? error_errno(err, r, qube, "qubesd cannot be asked") : 0;
 }
 
-/* "default=True type=vm NAME" */
 int control_property(const struct control *c, const char *qube, const char *property, struct strbuf *value,
 		     struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf answer = {0};
-	struct blob rest, word;
+	struct admin_property p;
 	int r = control_ask(c, qube, "admin.vm.property.Get", property, NULL, &answer, err);
 
 	if (r < 0)
 		return r;
-	rest = strbuf_blob(&answer);
-	blob_word(&rest, &word);
-	blob_word(&rest, &word);
-	rest = blob_trim(rest);
-	strbuf_add(value, rest.p, rest.n);
+	admin_property_parse(strbuf_blob(&answer), &p);
+	strbuf_add(value, blob_trim(p.value).p, blob_trim(p.value).n);
 	return 0;
 }

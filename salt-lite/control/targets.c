@@ -9,6 +9,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 
 struct target_list {
 	struct target *v;
@@ -62,43 +63,18 @@ static bool wanted(const struct control *c, const struct target *t)
 	       (c->app && !strcmp(t->class, "AppVM"));
 }
 
-/* "NAME class=CLASS state=STATE uuid=UUID" */
-static struct target parse_line(struct blob line)
-{
-	struct target t = {0};
-	struct blob word;
-
-	if (!blob_word(&line, &word))
-		return t;
-	t.name = blob_dup(word);
-	while (blob_word(&line, &word)) {
-		struct blob value = word, key;
-
-		blob_token(&value, '=', &key);
-		if (blob_eq_str(key, "class") && !t.class)
-			t.class = blob_dup(value);
-		else if (blob_eq_str(key, "state") && !t.state)
-			t.state = blob_dup(value);
-	}
-	t.class = t.class ? t.class : xstrdup("");
-	t.state = t.state ? t.state : xstrdup("");
-	return t;
-}
-
 static int list_read(const struct control *c, struct target_list *l, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf answer = {0};
-	struct blob rest, line;
+	struct admin_vm vm;
+	struct blob rest;
 	int r = control_ask(c, "dom0", "admin.vm.List", NULL, NULL, &answer, err);
 
 	rest = strbuf_blob(&answer);
-	while (r == 0 && blob_token(&rest, '\n', &line)) {
-		struct target t = parse_line(line);
-
-		if (!t.name)
-			continue;
+	while (r == 0 && admin_next_vm(&rest, &vm)) {
 		l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
-		l->v[l->n++] = t;
+		l->v[l->n++] = (struct target){
+			.name = blob_dup(vm.name), .class = blob_dup(vm.class), .state = blob_dup(vm.state)};
 	}
 	return r;
 }

@@ -1,4 +1,5 @@
 /* The external pillar of qubes (ref/distro.md 5.2): what every target is told about itself. */
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesadmin/include/qubesadmin.h"
 #include "salt-lite/engine/salt.h"
 
@@ -25,50 +26,40 @@ static const char *type_of(struct blob class)
 	return NULL;
 }
 
-/* The class of our qube in the answer to admin.vm.List; false: it is not there. */
-static bool find_class(const struct salt *s, struct blob list, struct blob *class)
+/* Our qube in the answer to admin.vm.List; false: it is not there. */
+static bool find_ourselves(const struct salt *s, struct blob list, struct admin_vm *vm)
 {
-	struct blob line, word;
-
-	while (blob_token(&list, '\n', &line)) {
-		if (!blob_word(&line, &word) || !blob_eq_str(word, s->id))
-			continue;
-		while (blob_word(&line, &word))
-			if (blob_has_prefix(word, "class="))
-				*class = (struct blob){word.p + 6, word.n - 6};
-		return true;
-	}
+	while (admin_next_vm(&list, vm))
+		if (blob_eq_str(vm->name, s->id))
+			return true;
 	return false;
 }
 
-/* "default=True type=vm NAME": a qube that is none is left out. */
+/* One that names no qube is left out. */
 static void add_property(struct salt *s, struct value *qubes, const char *name)
 {
 	_cleanup_strbuf_ struct strbuf answer = {0};
-	struct blob rest, word;
+	struct admin_property p;
 
-	if (!ask(s, s->id, "admin.vm.property.Get", name, &answer))
-		return;
-	rest = strbuf_blob(&answer);
-	blob_word(&rest, &word);
-	blob_word(&rest, &word);
-	if (blob_trim(rest).n)
-		map_set_str(&s->h, qubes, name, value_blob(&s->h, blob_trim(rest)));
+	if (ask(s, s->id, "admin.vm.property.Get", name, &answer) && admin_property_parse(strbuf_blob(&answer), &p) &&
+	    blob_trim(p.value).n)
+		map_set_str(&s->h, qubes, name, value_blob(&s->h, blob_trim(p.value)));
 }
 
 void salt_external_pillar(struct salt *s)
 {
 	_cleanup_strbuf_ struct strbuf list = {0};
 	struct value *qubes, *pillar;
-	struct blob class = BLOB("");
+	struct admin_vm vm;
 
 	/* Another root's qubes are not those of this machine. */
 	if (s->root[0] && !s->qubesd)
 		return;
-	if (!ask(s, "dom0", "admin.vm.List", NULL, &list) || !find_class(s, strbuf_blob(&list), &class) || !type_of(class))
+	if (!ask(s, "dom0", "admin.vm.List", NULL, &list) || !find_ourselves(s, strbuf_blob(&list), &vm) ||
+	    !type_of(vm.class))
 		return;
 	qubes = map_new(&s->h);
-	map_set_str(&s->h, qubes, "type", value_string(&s->h, type_of(class)));
+	map_set_str(&s->h, qubes, "type", value_string(&s->h, type_of(vm.class)));
 	add_property(s, qubes, "template");
 	add_property(s, qubes, "netvm");
 	pillar = map_new(&s->h);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "common/sys/process.h"
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesadmin/include/qubesadmin.h"
 
 struct qube {
@@ -41,39 +42,31 @@ static bool change(struct qube *q, const char *method, const char *argument, con
 	return false;
 }
 
-static bool listed(struct salt *s, const char *name, struct blob *class, struct blob *state)
+static bool listed(struct salt *s, const char *name, struct admin_vm *vm)
 {
-	struct blob rest, line, word;
+	struct blob rest;
 	const char *message;
 
 	if (!qvm_ask(s, "dom0", "admin.vm.List", NULL, NULL, &rest, &message))
 		heap_fail(&s->h, "%s", message);
-	while (blob_token(&rest, '\n', &line)) {
-		if (!blob_word(&line, &word) || !blob_eq_str(word, name))
-			continue;
-		while (blob_word(&line, &word)) {
-			if (blob_has_prefix(word, "class="))
-				*class = (struct blob){word.p + 6, word.n - 6};
-			if (blob_has_prefix(word, "state="))
-				*state = (struct blob){word.p + 6, word.n - 6};
-		}
-		return true;
-	}
+	while (admin_next_vm(&rest, vm))
+		if (blob_eq_str(vm->name, name))
+			return true;
 	return false;
 }
 
 static bool exists(struct salt *s, const char *name)
 {
-	struct blob class, state;
+	struct admin_vm vm;
 
-	return listed(s, name, &class, &state);
+	return listed(s, name, &vm);
 }
 
 static bool running(struct salt *s, const char *name)
 {
-	struct blob class = BLOB(""), state = BLOB("");
+	struct admin_vm vm;
 
-	return listed(s, name, &class, &state) && !blob_eq_str(state, "Halted");
+	return listed(s, name, &vm) && !blob_eq_str(vm.state, "Halted");
 }
 
 /* Parameters of a step, from a map or a list of single-key maps. */
@@ -224,14 +217,14 @@ static bool empty_means_none(const char *name)
 static bool property_now(struct qube *q, const char *name, struct blob *value, bool *is_default)
 {
 	const char *message;
-	struct blob answer, word;
+	struct admin_property p;
+	struct blob answer;
 
-	if (!qvm_ask(q->s, q->name, "admin.vm.property.Get", name, NULL, &answer, &message))
+	if (!qvm_ask(q->s, q->name, "admin.vm.property.Get", name, NULL, &answer, &message) ||
+	    !admin_property_parse(answer, &p))
 		return false;
-	blob_word(&answer, &word);
-	*is_default = blob_eq_str(word, "default=True");
-	blob_word(&answer, &word);
-	*value = answer.n && answer.p[0] == ' ' ? (struct blob){answer.p + 1, answer.n - 1} : answer;
+	*is_default = p.is_default;
+	*value = p.value;
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* The functions that go with the states qvm.*: the same steps, called from templates and conditions. */
 #include "salt-lite/states/qvm.h"
 
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "salt-lite/jinja/eval.h"
 
 static const struct qvm_function functions[] = {
@@ -54,7 +55,6 @@ static const struct value *state_of(struct salt *s, const char *name)
 	return value_none();
 }
 
-/* "default=True type=str VALUE" of each property. */
 static const struct value *properties_of(struct salt *s, const char *name)
 {
 	struct value *map = map_new(&s->h);
@@ -62,11 +62,10 @@ static const struct value *properties_of(struct salt *s, const char *name)
 
 	while (blob_token(&list, '\n', &line)) {
 		const char *key = arena_strndup(s->h.arena, line.p, line.n);
-		struct blob rest = answer_of(s, name, "admin.vm.property.Get", key), word;
+		struct admin_property p;
 
-		blob_word(&rest, &word);
-		blob_word(&rest, &word);
-		map_set_str(&s->h, map, key, value_blob(&s->h, blob_trim(rest)));
+		admin_property_parse(answer_of(s, name, "admin.vm.property.Get", key), &p);
+		map_set_str(&s->h, map, key, value_blob(&s->h, blob_trim(p.value)));
 	}
 	return map;
 }
@@ -117,9 +116,8 @@ static void check(struct salt *s, struct chunk *c, const struct call *call)
 }
 
 /* state(name, 'running'): whether it is; without a second word: whether there is such a qube. */
-static void state(struct salt *s, struct chunk *c, const struct call *call)
+static void state(struct salt *s, struct chunk *c, const struct call *call, const struct value *now)
 {
-	const struct value *now = state_of(s, c->name);
 	const char *wanted = call->n > 1 ? value_cstr(&s->h, call->args[1]) : NULL;
 
 	if (now->kind == V_NONE || (wanted && strcasecmp(value_cstr(&s->h, now), wanted) != 0))
@@ -169,6 +167,7 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 	struct salt *s = h->user;
 	const struct value *name = call_arg(call, 0, "name");
 	struct chunk c = {.sls = "", .id = f->name, .module = "qvm", .function = f->step};
+	const struct value *now;
 
 	(void)self;
 	if (!name)
@@ -176,10 +175,13 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 	c.name = value_cstr(h, name);
 	c.args = arguments(s, call);
 	c.result.changes = map_new(h);
+	if (!strcmp(f->step, "state")) {
+		now = state_of(s, c.name);
+		state(s, &c, call, now);
+		return status(s, &c, now);
+	}
 	if (!strcmp(f->step, "check"))
 		check(s, &c, call);
-	else if (!strcmp(f->step, "state"))
-		state(s, &c, call);
 	else if (!strcmp(f->step, "template_info"))
 		check(s, &c, &(struct call){.args = call->args, .n = 1});
 	else
