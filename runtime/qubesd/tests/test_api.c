@@ -12,8 +12,7 @@
  *   file FILE has|lacks TEXT         TEXT is (not) in the first MiB of the file
  *   file FILE exists|absent
  *   link FILE, nolink FILE           it is (not) a symbolic link, to whatever
- *   gone FILE                        it vanishes within twenty seconds
- *   until FILE                       it is there within twenty seconds
+ *   until FILE ...                   as file, within twenty seconds
  *   key VM PATH [PATTERN]            within twenty seconds the qube's QubesDB has that value there
  *   nokey VM PATH                    or no value
  *   new METHOD[+ARG] DEST [PAYLOAD]  as call; the data of the answer is what @new stands for from then on
@@ -289,24 +288,31 @@ static void do_write(const struct daemon *d, struct blob rest)
 	CHECK(write_file(AT_FDCWD, path, text, strlen(text), 0600) == 0);
 }
 
-static void do_file(const struct daemon *d, const char *where, struct blob rest)
+/* Whether the rest of a `file` or `until` line is true now: has, lacks, exists or absent. */
+static bool file_is(const char *path, struct blob how, const char *text)
 {
-	_cleanup_free_ char *path = path_in(d, word(&rest)), *text = NULL;
 	_cleanup_strbuf_ struct strbuf content = {0};
-	struct blob how = word(&rest);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
-	if (blob_eq_str(how, "absent") || blob_eq_str(how, "exists")) {
-		test_check((fd >= 0) == blob_eq_str(how, "exists"), where, 0, path);
-		return;
-	}
+	if (blob_eq_str(how, "absent") || blob_eq_str(how, "exists"))
+		return (fd >= 0) == blob_eq_str(how, "exists");
 	/* Disk images are large and empty: the beginning will do. */
 	n = fd < 0 ? -1 : read(fd, strbuf_reserve(&content, HEAD_MAX), HEAD_MAX);
+	return n >= 0 &&
+	       !memmem(content.p, (size_t)n, text, strlen(text)) == blob_eq_str(how, "lacks");
+}
+
+static void do_file(const struct daemon *d, const char *where, struct blob rest, int patience_ms)
+{
+	_cleanup_free_ char *path = path_in(d, word(&rest)), *text = NULL;
+	struct blob how = word(&rest);
+	bool reached;
+
 	text = unescape(rest);
-	test_check(n >= 0 && !memmem(content.p, (size_t)n, text, strlen(text)) ==
-				     blob_eq_str(how, "lacks"),
-		   where, 0, text);
+	while (!(reached = file_is(path, how, text)) && (patience_ms -= POLL_MS) > 0)
+		pause_ms(POLL_MS);
+	test_check(reached, where, 0, *text ? text : path);
 }
 
 static void do_link(const struct daemon *d, const char *where, struct blob rest, bool wanted)
@@ -334,16 +340,6 @@ static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 			pause_ms(POLL_MS);
 	}
 	test_check(reached, where, 0, want);
-}
-
-static void do_until(const struct daemon *d, const char *where, struct blob rest, bool there)
-{
-	_cleanup_free_ char *path = path_in(d, rest);
-	int ms = 0;
-
-	for (; ms < PATIENCE_MS && (access(path, F_OK) == 0) != there; ms += POLL_MS)
-		pause_ms(POLL_MS);
-	test_check(ms < PATIENCE_MS, where, 0, path);
 }
 
 /* A qube's QubesDB through the daemon that runs for it; NULL: no such key. */
@@ -511,11 +507,11 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 
 		CHECK(unlink(path) == 0);
 	} else if (blob_eq_str(verb, "file")) {
-		do_file(d, where, rest);
+		do_file(d, where, rest, 0);
+	} else if (blob_eq_str(verb, "until")) {
+		do_file(d, where, rest, PATIENCE_MS);
 	} else if (blob_eq_str(verb, "link") || blob_eq_str(verb, "nolink")) {
 		do_link(d, where, rest, blob_eq_str(verb, "link"));
-	} else if (blob_eq_str(verb, "gone") || blob_eq_str(verb, "until")) {
-		do_until(d, where, rest, blob_eq_str(verb, "until"));
 	} else if (blob_eq_str(verb, "start")) {
 		do_start(d, rest);
 	} else if (blob_eq_str(verb, "key") || blob_eq_str(verb, "nokey")) {
