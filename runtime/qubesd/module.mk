@@ -15,9 +15,11 @@ qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hyperv
 qubesd_LIBS := qubesd-parts qubesadmin qubesdb-client common
 qubesd_PKGS := jansson libsystemd libxml-2.0
 
-qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c watch.c)
+qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c memory_map.c watch.c)
 qubesd-xl_LIBS := common-min
-qubesd-xl_PKGS := xenlight xenstore xentoollog
+# xenctrl.h insists on GNU C.
+qubesd-xl_CPPFLAGS := -U__STRICT_ANSI__
+qubesd-xl_PKGS := xenlight xencontrol xenstore xentoollog
 qubesd-block_SRCS := runtime/qubesd/xl/block.c
 qubesd-block_LIBS := common-min
 qubesd-block_PKGS := xenstore

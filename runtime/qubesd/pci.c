@@ -318,8 +318,10 @@ void pci_lines(const struct qubesd *d, const struct vm *vm, struct arena *a, str
 				      option(as, "permissive") ? " permissive" : "",
 				      option(as, "no-strict-reset") ? " no-strict-reset" : "");
 	}
-	/* The machine's memory map, with its holes where devices are; on by default, as in Qubes OS. */
-	if (!e820 || (*e820 && strcmp(e820, "0") != 0))
+	/* The machine's memory map, with its holes where devices are. */
+	if (!e820)
+		strbuf_add_str(out, "e820_host=auto\n");
+	else if (*e820 && strcmp(e820, "0") != 0)
 		strbuf_add_str(out, "e820_host=1\n");
 	if (permit && *permit)
 		strbuf_add_str(out, "permit_without_iommu=1\n");

@@ -128,7 +128,8 @@ static int apply(libxl_ctx *ctx, struct request *q, struct blob key, struct blob
 	else if (blob_eq_str(key, "e820_host")) {
 		if (c->c_info.type != LIBXL_DOMAIN_TYPE_PV)
 			return -EINVAL; /* it would write into another type's half of the union */
-		libxl_defbool_set(&c->b_info.u.pv.e820_host, blob_eq_str(value, "1"));
+		libxl_defbool_set(&c->b_info.u.pv.e820_host,
+				  blob_eq_str(value, "1") || (blob_eq_str(value, "auto") && xl_map_has_room()));
 	} else if (blob_eq_str(key, "uuid")) {
 		_cleanup_free_ char *text = blob_dup(value);
 

@@ -19,8 +19,9 @@
  * is for the log.
  *
  * create reads KEY=VALUE lines up to the end of input; name, uuid, type (pvh, pv, hvm), memory and
- * maxmem in MiB are needed; vcpus, kernel, ramdisk, cmdline, e820_host (1), driver_domain (1),
- * permit_without_iommu (1) may follow, and
+ * maxmem in MiB are needed; vcpus, kernel, ramdisk, cmdline, e820_host (1, or auto: if a kernel fits
+ * below the first hole of the machine's memory map), driver_domain (1), permit_without_iommu (1)
+ * may follow, and
  *   disk=DEVICE MODE PATH [DOMID]       DEVICE xvda..., MODE rw or ro, PATH an image file or block
  *                                       device, in the domain DOMID if that is not 0; any number
  *   nic=MAC DOMID SCRIPT IP [IP6]       at most one; DOMID of the netvm

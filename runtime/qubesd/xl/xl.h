@@ -27,3 +27,5 @@ int xl_parse_disk(struct blob value, libxl_device_disk *disk);
  * no IOMMU (unless permitted), no way to reset it (when strict).
  */
 int xl_pci_prepare(libxl_ctx *ctx, libxl_device_pci *pci, int strict, int permitted);
+/* Does a kernel fit below the first hole of the machine's memory map? If not, it says so on stderr. */
+int xl_map_has_room(void);
