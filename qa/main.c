@@ -97,13 +97,59 @@ static void run_examine(struct run *r)
 	write_file(AT_FDCWD, arena_printf(r->arena, "%s/xl-dmesg.txt", r->dir), said.p ? said.p : "", said.n, 0644);
 }
 
+static const struct strv *scenarios; /* of this run, in the order of results */
+
+static int load_scenario(struct arena *a, const char *name, struct scenario *s, struct machine **m, struct error *err)
+{
+	int e = scenario_load(a, arena_printf(a, "%s/scenarios", qa_dir), name, s, err);
+
+	return e < 0 ? e : machine_load(a, arena_printf(a, "%s/machines", qa_dir), s->machine, m, err);
+}
+
+/* Does another scenario of this run start on the disks of this one? */
+static bool is_awaited(struct arena *a, const char *name)
+{
+	for (size_t i = 0; i < scenarios->n; i++) {
+		struct machine *m;
+		struct scenario s;
+
+		if (load_scenario(a, scenarios->v[i], &s, &m, NULL) == 0 && s.after && !strcmp(s.after, name))
+			return true;
+	}
+	return false;
+}
+
+/* A link to the disks that a scenario of this run left for others; it is there when that one passed. */
+static const char *disks_link(struct arena *a, const char *scenario)
+{
+	return arena_printf(a, "%s/%s/disks", out, scenario);
+}
+
+/* Where the disks are that the scenario starts on; NULL for new ones. */
+static int find_disks(struct run *r, const struct scenario *s, const char **dir, struct error *err)
+{
+	char *kept = s->after ? realpath(disks_link(r->arena, s->after), NULL) : NULL;
+
+	*dir = kept ? arena_strdup(r->arena, kept) : from;
+	free(kept);
+	if (!s->after || *dir)
+		return 0;
+	if (strv_contains(scenarios, s->after))
+		return error_set(err, -ENOENT, s->after, NULL, "it failed, and left no disks to start on");
+	return error_set(err, -ENOENT, s->after, "name both scenarios, or the folder of its disks with --from",
+			 "it was not run before: this one starts on its disks");
+}
+
 static int run_on_machine(struct run *r, const struct scenario *s, const struct machine *m, struct result *result,
 			  struct error *err)
 {
+	const char *disks = NULL;
 	int e;
 
 	r->machine = m;
 	e = make_folders(r, s->name, err);
+	if (e == 0)
+		e = find_disks(r, s, &disks, err);
 	r->network = (struct network){
 		.dir = arena_printf(r->arena, "%s/network", r->scratch),
 		.logs = r->dir,
@@ -112,7 +158,7 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 		.served = s->network,
 	};
 	if (e == 0)
-		e = machine_prepare(m, r->scratch, from, err);
+		e = machine_prepare(m, r->scratch, disks, err);
 	if (e == 0)
 		e = run_steps(r, s, result, err);
 	if (e < 0) {
@@ -125,18 +171,14 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	channel_close(&r->serial);
 	channel_close(&r->events);
 	channel_close(&r->qmp);
-	if (r->scratch && (e < 0 || keep))
+	if (e == 0 && is_awaited(r->arena, s->name)) {
+		if (symlink(r->scratch, disks_link(r->arena, s->name)))
+			e = error_errno(err, -errno, disks_link(r->arena, s->name), "cannot be made");
+	} else if (r->scratch && (e < 0 || keep))
 		fprintf(stderr, "qa/run: %s: disks kept in %s, logs in %s\n", s->name, r->scratch, r->dir);
 	else if (r->scratch)
 		remove_tree(AT_FDCWD, r->scratch);
 	return e;
-}
-
-static int load_scenario(struct arena *a, const char *name, struct scenario *s, struct machine **m, struct error *err)
-{
-	int e = scenario_load(a, arena_printf(a, "%s/scenarios", qa_dir), name, s, err);
-
-	return e < 0 ? e : machine_load(a, arena_printf(a, "%s/machines", qa_dir), s->machine, m, err);
 }
 
 /* In a process of its own; what came of it lies in its folder. */
@@ -202,7 +244,6 @@ static void print_list(const struct strv *names)
 	}
 }
 
-static const struct strv *scenarios; /* of this run, in the order of results */
 static struct result *results;
 static struct arena *results_arena;
 
@@ -234,15 +275,65 @@ static int write_reports(unsigned n)
 /* What the machine takes; a scenario that cannot be loaded takes nothing, and says so when it runs. */
 static struct pool_job job_size(struct arena *a, const char *name)
 {
+	struct pool_job job = {0};
 	struct machine *m;
 	struct scenario s;
 
 	if (load_scenario(a, name, &s, &m, NULL) < 0)
-		return (struct pool_job){0};
-	return (struct pool_job){m->memory_mib, m->cpus};
+		return job;
+	job = (struct pool_job){.memory_mib = m->memory_mib, .cpus = m->cpus};
+	for (unsigned i = 0; s.after && i < scenarios->n; i++)
+		if (!strcmp(scenarios->v[i], s.after)) {
+			job.waits = true;
+			job.after = i;
+		}
+	return job;
 }
 
-static int run_scenarios(const struct strv *names)
+/* Each behind the one whose disks it starts on. What waits for itself comes last, and fails. */
+static void put_in_order(struct strv *names)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_strv_ struct strv ordered = {0};
+	size_t before;
+
+	do {
+		before = ordered.n;
+		for (size_t i = 0; i < names->n; i++) {
+			struct scenario s = {0};
+			struct machine *m;
+
+			if (strv_contains(&ordered, names->v[i]))
+				continue;
+			load_scenario(a, names->v[i], &s, &m, NULL);
+			if (!s.after || !strv_contains(names, s.after) || strv_contains(&ordered, s.after))
+				strv_push(&ordered, names->v[i]);
+		}
+	} while (ordered.n > before);
+	for (size_t i = 0; i < names->n; i++)
+		if (!strv_contains(&ordered, names->v[i]))
+			strv_push(&ordered, names->v[i]);
+	strv_free(names);
+	*names = ordered;
+	ordered = (struct strv){0};
+}
+
+/* The disks that scenarios of this run left for others. */
+static void remove_kept_disks(struct arena *a)
+{
+	for (size_t i = 0; i < scenarios->n; i++) {
+		const char *link = disks_link(a, scenarios->v[i]);
+		char *dir = realpath(link, NULL);
+
+		if (dir && keep)
+			fprintf(stderr, "qa/run: %s: disks kept in %s\n", scenarios->v[i], dir);
+		else if (dir && remove_tree(AT_FDCWD, dir) == 0)
+			unlink(link);
+		free(dir);
+	}
+}
+
+static int run_scenarios(struct strv *names)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct pool pool = {.jobs = (unsigned)jobs, .run = job_run, .ended = job_ended};
@@ -252,6 +343,7 @@ static int run_scenarios(const struct strv *names)
 
 	results_arena = a;
 	results = arena_alloc(a, names->n * sizeof(*results));
+	put_in_order(names);
 	scenarios = names;
 	mkdir_p(AT_FDCWD, out, 0755);
 	for (size_t i = 0; i < names->n; i++) {
@@ -265,6 +357,7 @@ static int run_scenarios(const struct strv *names)
 	if (r < 0)
 		fprintf(stderr, "qa/run: %s\n", strerror(-r));
 	r = r < 0 ? r : write_reports((unsigned)names->n);
+	remove_kept_disks(a);
 	for (size_t i = 0; i < names->n; i++)
 		failed += results[i].failure != NULL;
 	printf("%zu passed, %u failed, 0 skipped\n", names->n - failed, failed);

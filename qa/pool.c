@@ -32,10 +32,12 @@ void pool_measure(struct pool *p)
 	p->cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint64_t)CPU_COUNT(&set);
 }
 
-static int has_room(const struct state *s)
+static bool can_start(const struct state *s)
 {
 	const struct pool_job *job = &s->jobs[s->next];
 
+	if (job->waits && s->pids[job->after])
+		return false;
 	return s->running == 0 || (s->running < s->pool->jobs && s->memory_mib + job->memory_mib <= s->pool->memory_mib &&
 				   s->cpus + job->cpus <= s->pool->cpus);
 }
@@ -88,6 +90,6 @@ int pool_run(const struct pool *p, const struct pool_job *jobs, unsigned n)
 	int r = 0;
 
 	while (r == 0 && (s.next < n || s.running))
-		r = s.next < n && has_room(&s) ? start(&s) : reap(&s);
+		r = s.next < n && can_start(&s) ? start(&s) : reap(&s);
 	return r;
 }

@@ -1,10 +1,13 @@
 /* Several scenarios at a time, as many as processors and memory of the host carry; each in a process of its own. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pool_job {
 	uint64_t memory_mib, cpus; /* what the machine takes */
+	bool waits;		   /* for job `after`, an earlier one, to end */
+	unsigned after;
 };
 
 struct pool {

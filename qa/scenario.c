@@ -9,7 +9,7 @@
 
 int scenario_load(struct arena *a, const char *dir, const char *name, struct scenario *s, struct error *err)
 {
-	static const char *const keys[] = {"summary", "machine", "network", "steps", NULL};
+	static const char *const keys[] = {"summary", "machine", "after", "network", "steps", NULL};
 	const char *path = arena_printf(a, "%s/%s.yaml", dir, name);
 	struct yaml_node *root;
 	int r = yaml_load_file(a, AT_FDCWD, path, &root, err);
@@ -21,6 +21,8 @@ int scenario_load(struct arena *a, const char *dir, const char *name, struct sce
 		r = yaml_string(root, "summary", &s->summary, err);
 	if (r == 0)
 		r = yaml_string(root, "machine", &s->machine, err);
+	if (r == 0)
+		r = yaml_string(root, "after", &s->after, err);
 	if (r < 0)
 		return r;
 	s->steps = yaml_get(root, "steps");

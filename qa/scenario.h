@@ -5,6 +5,7 @@
 
 struct scenario {
 	const char *name, *summary, *machine;
+	const char *after; /* the scenario whose disks it starts on, or NULL */
 	const struct yaml_node *steps, *network; /* network: what is served (qa/network.h), or NULL */
 };
 
