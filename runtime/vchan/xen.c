@@ -2,7 +2,7 @@
  * The libvchan API on libxenvchan. Node names and their life are those of Qubes OS (ref: runtime.md 2.2): the server writes
  * data/vchan/<peer>/<port> below its own domain and takes it away when its client has come.
  *
- * libxenctrl is never used: guests may be denied its hypercalls (XSA-482). Whether a domain still exists is asked of xenstore.
+ * libxenctrl is never used: guests may be denied its hypercalls (XSA-482).
  *
  * What polls is one epoll descriptor over
  *  - the event channel;
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <libxenvchan.h>
+#include <xenevtchn.h>
 #include <xenstore.h>
 
 #include "runtime/vchan/libvchan.h"
@@ -86,6 +87,21 @@ static libvchan_t *vchan_new(int peer, int port, bool server)
 	return NULL;
 }
 
+/*
+ * Only dom0 may ask xenstore whether a domain is there. A qube offers to bind the reserved event channel 0 of the other:
+ * the answer is EINVAL while that exists, and ESRCH when it does not. One that has died stays as long as somebody maps
+ * its pages.
+ */
+static bool domain_exists(int domain)
+{
+	xenevtchn_handle *event = xenevtchn_open(NULL, 0);
+	bool exists = !event || xenevtchn_bind_interdomain(event, (uint32_t)domain, 0) >= 0 || errno != ESRCH;
+
+	if (event)
+		xenevtchn_close(event);
+	return exists;
+}
+
 bool libvchan_peer_alive(libvchan_t *v)
 {
 	struct xs_handle *xs;
@@ -94,9 +110,10 @@ bool libvchan_peer_alive(libvchan_t *v)
 	/* Without dom0 there is nobody to ask, nor anything else. */
 	if (v->peer == 0)
 		return true;
+	if (v->own != 0)
+		return domain_exists(v->peer);
 	xs = v->xs ? v->xs : xs_open(0);
 	alive = !xs || xs_is_domain_introduced(xs, (unsigned)v->peer);
-
 	if (xs && xs != v->xs)
 		xs_close(xs);
 	return alive;
