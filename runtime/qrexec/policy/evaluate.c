@@ -239,6 +239,21 @@ static void collect_choices(struct question *q)
 	free(c.v);
 }
 
+/* The rule's default; without one what the caller named, if it may be chosen. */
+static void preselect(struct question *q, const struct rule *r)
+{
+	struct policy_decision *d = q->d;
+	struct place p = q->target;
+	const char *text;
+
+	if (r->has_default_target && !place_of_token(q->s, d->source, &r->default_target, &p))
+		return;
+	text = place_text(q->a, &p);
+	for (size_t i = 0; i < d->n_choices; i++)
+		if (strcmp(d->choices[i], text) == 0)
+			d->default_choice = d->choices[i];
+}
+
 static void ask(struct question *q, const struct rule *r)
 {
 	struct policy_decision *d = q->d;
@@ -262,11 +277,7 @@ static void ask(struct question *q, const struct rule *r)
 		deny(d, "there is no target to choose");
 		return;
 	}
-	if (!r->has_default_target || !place_of_token(q->s, d->source, &r->default_target, &p))
-		return;
-	for (size_t i = 0; i < d->n_choices; i++)
-		if (strcmp(d->choices[i], place_text(q->a, &p)) == 0)
-			d->default_choice = d->choices[i];
+	preselect(q, r);
 }
 
 void policy_decision_choose(struct policy_decision *d, const struct system_info *s, struct arena *a, const char *choice)
