@@ -76,7 +76,7 @@ qrexec-policy-daemon_LIBS := policy-decide common
 qrexec-policy-exec_SRCS := runtime/qrexec/policy/exec.c
 qrexec-policy-exec_LIBS := policy-decide common
 
-qrexec-policy-agent_SRCS := runtime/qrexec/policy/agent.c
+qrexec-policy-agent_SRCS := $(addprefix runtime/qrexec/policy/,agent.c terminal.c)
 qrexec-policy-agent_LIBS := policy-decide common
 
 TESTS += test-policy

@@ -3,15 +3,11 @@
  * a time. Nobody there, no time, or anything but a clear yes: no.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <systemd/sd-login.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -21,6 +17,7 @@
 #include "common/ui/options.h"
 #include "runtime/qrexec/policy/decide.h"
 #include "runtime/qrexec/policy/question.h"
+#include "runtime/qrexec/policy/terminal.h"
 
 #define REQUEST_MAX (1 << 20)
 #define ANSWER_SECONDS 60
@@ -30,73 +27,48 @@
 struct agent {
 	const char *socket_path, *tty_path;
 	long seconds;
-	int tty;
-	FILE *out;
+	bool tell;
+	struct terminal terminal;
 };
-
-/* The terminal of who is logged in at the machine, when we have none of our own. */
-static char *users_terminal(void)
-{
-	_cleanup_free_ char *session = NULL;
-	char *tty = NULL, *path;
-
-	if (isatty(0))
-		return xstrdup("/dev/tty");
-	if (sd_seat_get_active("seat0", &session, NULL) < 0 || sd_session_get_tty(session, &tty) < 0)
-		return NULL;
-	path = xasprintf("/dev/%s", tty);
-	free(tty);
-	return path;
-}
 
 static bool open_terminal(struct agent *a)
 {
-	_cleanup_free_ char *path = a->tty_path ? xstrdup(a->tty_path) : users_terminal();
+	const char *path = a->tty_path ? a->tty_path : isatty(STDIN_FILENO) ? "/dev/tty" : NULL;
+	int r = path ? terminal_open(&a->terminal, path) : -ENOTTY;
 
-	a->tty = path ? open(path, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
-	if (a->tty < 0) {
-		fprintf(stderr, "qrexec-policy-agent: %s: no terminal to ask on\n", path ? path : "nobody is logged in");
-		return false;
-	}
-	a->out = fdopen(dup(a->tty), "w");
-	return a->out != NULL;
+	if (r == -EWOULDBLOCK)
+		fprintf(stderr, "qrexec-policy-agent: in the background: what is typed goes to the shell; bring it to the foreground (fg), "
+				"start it on another terminal, or start qubes-policy-agent@tty8.service\n");
+	else if (r < 0)
+		fprintf(stderr, "qrexec-policy-agent: %s: no terminal to ask on; start it on one, or qubes-policy-agent@tty8.service\n",
+			path ? path : "stdin");
+	return r == 0;
 }
 
-static void close_terminal(struct agent *a)
-{
-	if (a->out)
-		fclose(a->out);
-	if (a->tty >= 0)
-		close(a->tty);
-	a->out = NULL;
-	a->tty = -1;
-}
-
-/* One typed line without its end; false when the time is over, the terminal hangs up, or who asked has gone. */
+/* Whether something was typed; says what came instead. */
 static bool read_answer(struct agent *a, int client, int64_t deadline, char *line, size_t size)
 {
-	size_t n = 0;
-
-	for (;;) {
-		struct pollfd p[2] = {{a->tty, POLLIN, 0}, {client, 0, 0}};
-		int64_t left = deadline - now_ms();
-
-		if (left <= 0 || poll(p, 2, (int)left) <= 0 || p[1].revents || read(a->tty, line + n, 1) != 1)
-			return false;
-		if (line[n] == '\n') {
-			line[n] = '\0';
-			return true;
-		}
-		/* What does not fit is no answer to any question. */
-		n += n + 1 < size;
+	fflush(a->terminal.out);
+	switch (terminal_line(&a->terminal, client, deadline, line, size)) {
+	case TERMINAL_LINE:
+		return true;
+	case TERMINAL_LATE:
+		fprintf(a->terminal.out, "\nno answer in %ld seconds: ", a->seconds);
+		return false;
+	case TERMINAL_GONE:
+		fputs("\nwho called has gone: ", a->terminal.out);
+		return false;
+	case TERMINAL_LOST:
+		return false;
 	}
+	return false;
 }
 
 static void show(struct agent *a, const struct question *q)
 {
-	fprintf(a->out, "\r\n--- %s wants to call %s\r\n", q->source, q->service);
+	fprintf(a->terminal.out, "\n--- %s wants to call %s\n", q->source, q->service);
 	for (size_t i = 0; i < q->targets.n && q->targets.n > 1; i++)
-		fprintf(a->out, "  %zu) %s%s\r\n", i + 1, q->targets.v[i],
+		fprintf(a->terminal.out, "  %zu) %s%s\n", i + 1, q->targets.v[i],
 			strcmp(q->targets.v[i], q->default_target) == 0 ? " (default)" : "");
 }
 
@@ -108,8 +80,7 @@ static const char *choose(struct agent *a, int client, int64_t deadline, const s
 
 	if (q->targets.n == 1)
 		return q->targets.v[0];
-	fprintf(a->out, "target, 1 to %zu, anything else: none: ", q->targets.n);
-	fflush(a->out);
+	fprintf(a->terminal.out, "target, 1 to %zu, anything else: none: ", q->targets.n);
 	if (!read_answer(a, client, deadline, line, sizeof(line)))
 		return NULL;
 	if (!*line && strv_contains(&q->targets, q->default_target))
@@ -124,17 +95,23 @@ static const char *ask(struct agent *a, int client, const struct question *q)
 	const char *target;
 	char line[16] = "";
 
+	if (a->tell) {
+		const char *own = ttyname(STDIN_FILENO);
+		_cleanup_free_ char *text = xasprintf("--- %s wants to call %s: answer on %s", q->source, q->service,
+						      own ? own : a->tty_path);
+
+		terminal_tell_sessions(text);
+	}
 	/* What was typed before the question is no answer to it. */
-	tcflush(a->tty, TCIFLUSH);
+	terminal_begin(&a->terminal);
 	show(a, q);
 	target = choose(a, client, deadline, q);
 	if (target) {
-		fprintf(a->out, "allow %s to call %s in %s? [y/n] ", q->source, q->service, target);
-		fflush(a->out);
+		fprintf(a->terminal.out, "allow %s to call %s in %s? [y/n] ", q->source, q->service, target);
 		if (!read_answer(a, client, deadline, line, sizeof(line)) || strcmp(line, "y") != 0)
 			target = NULL;
 	}
-	fprintf(a->out, "%s\r\n", target ? "allowed" : "denied");
+	fprintf(a->terminal.out, "%s\n", target ? "allowed" : "denied");
 	return target;
 }
 
@@ -145,11 +122,11 @@ static void take(struct agent *a, int client, const struct question *q)
 
 	if (open_terminal(a)) {
 		if (q->notification)
-			fprintf(a->out, "\r\n--- %s: %s -> %s: %s\r\n", q->service, q->source, q->target, q->resolution);
+			fprintf(a->terminal.out, "\r\n--- %s: %s -> %s: %s\r\n", q->service, q->source, q->target, q->resolution);
 		else
 			target = ask(a, client, q);
 	}
-	close_terminal(a);
+	terminal_close(&a->terminal);
 	if (q->notification)
 		return;
 	answer = target ? xasprintf("allow:%s\n", target) : xstrdup("deny\n");
@@ -195,11 +172,12 @@ static int serve(struct agent *a)
 
 int main(int argc, char **argv)
 {
-	struct agent a = {.socket_path = POLICY_AGENT_SOCKET, .seconds = ANSWER_SECONDS, .tty = -1};
+	struct agent a = {.socket_path = POLICY_AGENT_SOCKET, .seconds = ANSWER_SECONDS, .terminal = {.fd = -1}};
 	bool tty = false;
 	const struct option_def options[] = {
 		{"tty", 0, OPTION_FLAG, &tty, NULL, "ask on the terminal; there is no other way yet"},
-		{"tty-path", 0, OPTION_STRING, &a.tty_path, "PATH", "ask on this one (our own, or where the user is logged in)"},
+		{"tty-path", 0, OPTION_STRING, &a.tty_path, "PATH", "ask on this one, which nobody else reads (our own)"},
+		{"tell", 0, OPTION_FLAG, &a.tell, NULL, "tell the terminals of all sessions where a question waits"},
 		{"timeout", 0, OPTION_NUMBER, &a.seconds, "SECONDS", "how long to wait for an answer (60)"},
 		{"socket-path", 0, OPTION_STRING, &a.socket_path, "PATH", "where the policy daemon asks"},
 		{.name = NULL},
@@ -208,6 +186,8 @@ int main(int argc, char **argv)
 		.program = "qrexec-policy-agent",
 		.operands = "",
 		.summary = "Asks the user whether a call between qubes is allowed.",
+		.notes = "It belongs into the foreground of a terminal of its own: in the background of a shell nobody could answer.\n"
+			 "Without a second terminal at hand: systemctl start qubes-policy-agent@tty8, which asks on Ctrl+Alt+F8.",
 		.options = options,
 	};
 	_cleanup_strv_ struct strv operands = {0};
@@ -222,6 +202,13 @@ int main(int argc, char **argv)
 	}
 	if (operands.n || !tty || a.seconds < 1 || a.seconds > 3600)
 		return options_wrong(&cmd, "wants --tty");
+	/* Now, and not only with the first question. */
+	if (!open_terminal(&a))
+		return 1;
+	terminal_close(&a.terminal);
 	signal(SIGPIPE, SIG_IGN);
+	/* Put into the background in the middle of a question: a read that fails, not a stop that lasts. */
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
 	return serve(&a);
 }
