@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,7 @@ enum { FILE_MAX = 256 << 20, MD5_BYTES = 16 };
 
 #define UNITS "/usr/lib/systemd/system/"
 #define SYSUSERS "/usr/lib/sysusers.d/"
+#define LIBRARIES "/usr/lib/x86_64-linux-gnu/"
 
 struct state {
 	const struct package_stage *stage;
@@ -21,6 +23,7 @@ struct state {
 	int fd; /* of the tree */
 	struct strbuf md5sums, conffiles;
 	uint64_t bytes;
+	bool libraries; /* brings some where ldconfig(8) looks */
 };
 
 /* Folders above `path` (relative), each 0755 whatever the umask is. */
@@ -64,6 +67,13 @@ static void add_md5(struct state *s, const char *path, const void *data, size_t 
 	strbuf_printf(&s->md5sums, "%s  %s\n", hex, path + 1);
 }
 
+static bool is_library(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	return (size_t)(name - path) == strlen(LIBRARIES) && !strncmp(path, LIBRARIES, strlen(LIBRARIES)) && strstr(name, ".so");
+}
+
 /* A file of the package: its digest goes to md5sums, or its name to conffiles. */
 static int add_data(struct state *s, const char *path, struct blob data, mode_t mode, struct error *err)
 {
@@ -76,6 +86,7 @@ static int add_data(struct state *s, const char *path, struct blob data, mode_t 
 	else
 		add_md5(s, path, data.p, data.n);
 	s->bytes += (data.n + 1023) & ~(uint64_t)1023;
+	s->libraries |= is_library(path);
 	return 0;
 }
 
@@ -262,6 +273,7 @@ static int add_postinst(struct state *s, struct error *err)
 
 static int add_control(struct state *s, struct error *err)
 {
+	static const char triggers[] = "activate-noawait ldconfig\n";
 	_cleanup_strbuf_ struct strbuf control = {0};
 	int r;
 
@@ -272,6 +284,8 @@ static int add_control(struct state *s, struct error *err)
 		r = put_file(s, "/DEBIAN/md5sums", s->md5sums.p, s->md5sums.n, 0644);
 	if (!r && s->conffiles.n)
 		r = put_file(s, "/DEBIAN/conffiles", s->conffiles.p, s->conffiles.n, 0644);
+	if (!r && s->libraries)
+		r = put_file(s, "/DEBIAN/triggers", triggers, strlen(triggers), 0644);
 	return r < 0 ? error_errno(err, r, "DEBIAN", "cannot write") : 0;
 }
 

@@ -123,6 +123,38 @@ TEST(package_tree)
 	package_free(p);
 }
 
+/* Who brings a library where the loader's cache lists them has that cache made anew; nobody else does. */
+TEST(package_with_library)
+{
+	static const struct {
+		const char *path;
+		bool triggers;
+	} cases[] = {
+		{"/usr/lib/x86_64-linux-gnu/libx.so.1", true},
+		{"/usr/lib/x86_64-linux-gnu/security/pam_x.so", false},
+		{"/usr/lib/x/libx.so", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct error err _cleanup_error_ = {0};
+		struct package_stage s = {test_dir(), test_dir(), test_dir()};
+		char *text _cleanup_free_ = xasprintf("name: bulkhead-x\ndescription: A test\nfiles:\n  %s: {source: x}\n",
+						      cases[i].path);
+		char *source _cleanup_free_ = xasprintf("%s/x", s.source_root);
+		char *triggers _cleanup_free_ = xasprintf("%s/DEBIAN/triggers", s.dir);
+		struct package *p = NULL;
+
+		if (!CHECK_INT(read_text(text, &p, &err), 0))
+			return;
+		CHECK_INT(write_file(AT_FDCWD, source, "x", 1, 0644), 0);
+		CHECK_INT(package_stage(&s, p, &err), 0);
+		CHECK_INT(faccessat(AT_FDCWD, triggers, F_OK, 0) == 0, cases[i].triggers);
+		if (cases[i].triggers)
+			check_file(s.dir, "DEBIAN/triggers", 0644, "activate-noawait ldconfig\n");
+		package_free(p);
+	}
+}
+
 /* A tree is all files below a folder, each as if it were named; what is neither file nor folder is refused. */
 TEST(package_tree_of_files)
 {
