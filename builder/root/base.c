@@ -144,13 +144,14 @@ static void files_of_wave(const struct lock *l, const int *waves, int wave, stru
 			strv_push(files, lock_package_file(&l->packages[i]));
 }
 
-static int install(const struct workplace *w, const int *waves, struct error *err)
+static int install(struct workplace *w, const int *waves, struct error *err)
 {
 	_cleanup_strv_ struct strv essential = {0};
 	int r;
 
 	files_of_wave(w->job->lock, waves, ESSENTIAL, &essential);
 	r = dpkg_install_essential(&w->dpkg, &essential, err);
+	workplace_phase(w, "essential packages");
 	for (int wave = 0; r == 0 && wave <= PLAN_WAVES_MAX; wave++) {
 		_cleanup_strv_ struct strv files = {0};
 
@@ -158,8 +159,10 @@ static int install(const struct workplace *w, const int *waves, struct error *er
 		if (!files.n)
 			break;
 		r = dpkg_unpack(&w->dpkg, &files, err);
+		workplace_phase(w, "unpack by dpkg");
 		if (r == 0)
 			r = dpkg_configure(&w->dpkg, false, err);
+		workplace_phase(w, "configure");
 	}
 	return r;
 }
@@ -170,7 +173,8 @@ int root_base_build(const struct root_job *job, struct error *err)
 	_cleanup_(workplace_end) struct workplace w;
 	int r = workplace_make(&w, job, err);
 
-	if (r == 0 && (r = prepare(&w, waves, err)) == 0)
-		r = install(&w, waves, err);
-	return r;
+	if (r < 0 || (r = prepare(&w, waves, err)) < 0)
+		return r;
+	workplace_phase(&w, "order");
+	return install(&w, waves, err);
 }

@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "builder/fetch/fetch.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
+#include "common/ui/event.h"
 
 int workplace_open_package(const struct lock_package *p)
 {
@@ -31,6 +34,15 @@ int workplace_seed(int target)
 		r = write_file(target, "usr/sbin/policy-rc.d", refuse_services,
 			       sizeof(refuse_services) - 1, 0755);
 	return r;
+}
+
+void workplace_phase(struct workplace *w, const char *ended)
+{
+	int64_t now = now_ms();
+	_cleanup_free_ char *ms = xasprintf("%" PRId64, now - w->since);
+
+	event_emit("build.phase", "image", w->job->definition->name, "phase", ended, "ms", ms, NULL);
+	w->since = now;
 }
 
 void workplace_end(struct workplace *w)
@@ -65,7 +77,7 @@ int workplace_make(struct workplace *w, const struct root_job *job, struct error
 	_cleanup_free_ char *file = fetch_cache_path(job->cache, "x");
 	int r;
 
-	*w = (struct workplace){.job = job};
+	*w = (struct workplace){.job = job, .since = now_ms()};
 	w->root = xasprintf("%s/root", job->out_dir);
 	w->links = xasprintf("%s/debs", job->tmp_dir);
 	w->noop = xasprintf("%s/noop", job->tmp_dir);

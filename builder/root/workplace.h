@@ -18,11 +18,15 @@ struct workplace {
 	struct strbuf log;
 	struct sandbox_bind binds[2]; /* of dpkg */
 	struct dpkg_run dpkg;
+	int64_t since; /* when the phase began that runs now */
 };
 
 /* Ended with workplace_end, also after a failure; that writes the log. */
 int workplace_make(struct workplace *w, const struct root_job *job, struct error *err);
 void workplace_end(struct workplace *w);
+/* A phase ends here and the next one begins: "build.phase" (image, phase, ms) on the event stream. One may come several
+ * times. */
+void workplace_phase(struct workplace *w, const char *ended);
 
 /* Inside: the package's file. The descriptor, or -errno. */
 int workplace_open_package(const struct lock_package *p);

@@ -23,19 +23,24 @@ static void files_for_dpkg(const struct lock *l, const struct judgement *list, i
 			strv_push(files, lock_package_file(&l->packages[i]));
 }
 
-static int install_batch(const struct workplace *w, int wave, struct judgement *list,
+static int install_batch(struct workplace *w, int wave, struct judgement *list,
 			 struct error *err)
 {
 	_cleanup_strv_ struct strv files = {0};
 	int r = batch_merge(w, wave, list, err);
 
+	workplace_phase(w, "merge");
 	if (r < 0)
 		return r;
 	files_for_dpkg(w->job->lock, list, wave, &files);
 	if (files.n)
 		r = wave == WAVE_ESSENTIAL ? dpkg_unpack_essential(&w->dpkg, &files, err)
 					   : dpkg_unpack(&w->dpkg, &files, err);
-	return r < 0 ? r : dpkg_configure(&w->dpkg, false, err);
+	workplace_phase(w, "unpack by dpkg");
+	if (r == 0)
+		r = dpkg_configure(&w->dpkg, false, err);
+	workplace_phase(w, "configure");
+	return r;
 }
 
 static int last_wave(const struct lock *l, const struct judgement *list)
@@ -47,7 +52,7 @@ static int last_wave(const struct lock *l, const struct judgement *list)
 	return last;
 }
 
-static int install(const struct workplace *w, const struct review *review, struct error *err)
+static int install(struct workplace *w, const struct review *review, struct error *err)
 {
 	_cleanup_free_ struct judgement *list =
 		xcalloc(w->job->lock->n_packages + 1, sizeof(*list));
@@ -80,7 +85,10 @@ int root_base_build_direct(const struct root_job *job, const struct fetch_option
 	if (r < 0)
 		return error_errno(err, r, reviewed, "cannot read");
 	if ((r = review_parse(strbuf_blob(&text), &review, err)) < 0 ||
-	    (r = stage_packages(&w, fetch, stage, err)) < 0 || (r = install(&w, &review, err)) < 0)
+	    (r = stage_packages(&w, fetch, stage, err)) < 0)
+		return r;
+	workplace_phase(&w, "unpack");
+	if ((r = install(&w, &review, err)) < 0)
 		return r;
 	return remove_stage(stage, err);
 }
