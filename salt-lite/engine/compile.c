@@ -66,14 +66,14 @@ static void add_id(struct salt *s, const char *sls, const struct value *key, con
 
 static void load_sls(struct salt *s, const char *sls)
 {
-	const char *name, *path;
+	const char *path;
 	struct blob text;
 	const struct value *doc;
 
 	if (map_get_str(s->loaded, sls))
 		return;
 	map_set_str(&s->h, s->loaded, sls, value_bool(true));
-	if (!salt_find_sls(s, sls, &name) || !salt_read(s, name, &text, &path))
+	if (!salt_read_sls(s, sls, &text, &path))
 		heap_fail(&s->h, "the state file '%s' is in none of the file roots", sls);
 	doc = yaml_parse(&s->h, path, salt_template(s, path, sls, text, NULL));
 	s->h.file = path;

@@ -7,27 +7,48 @@
 
 enum { FILE_MAX = 4 << 20 };
 
+/* The file's text, or NULL: there is none. */
+static const struct value *read_at(struct salt *s, const char *path)
+{
+	_cleanup_strbuf_ struct strbuf buf = {0};
+	int r = read_file(AT_FDCWD, path, FILE_MAX, &buf);
+
+	if (r == -ENOENT || r == -ENOTDIR || r == -EISDIR)
+		return NULL;
+	if (r < 0)
+		heap_fail(&s->h, "%s cannot be read: %s", path, strerror(-r));
+	return value_blob(&s->h, strbuf_blob(&buf));
+}
+
 bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path)
 {
+	const struct value *found = NULL;
+
 	if (!strncmp(name, "salt://", 7))
 		name += 7;
-	for (size_t i = 0; i < s->roots->n; i++) {
-		_cleanup_strbuf_ struct strbuf buf = {0};
-		char *full = arena_printf(s->h.arena, "%s/%s", s->roots->v[i], name);
-		char *copy;
-		int r = read_file(AT_FDCWD, full, FILE_MAX, &buf);
-
-		if (r == -ENOENT || r == -ENOTDIR || r == -EISDIR)
-			continue;
-		if (r < 0)
-			heap_fail(&s->h, "%s cannot be read: %s", full, strerror(-r));
-		copy = heap_alloc(&s->h, buf.n + 1);
-		memcpy(copy, buf.p ? buf.p : "", buf.n);
-		*text = (struct blob){copy, buf.n};
-		*path = full;
-		return true;
+	for (size_t i = 0; i < s->roots->n && !found; i++) {
+		*path = arena_printf(s->h.arena, "%s/%s", s->roots->v[i], name);
+		found = read_at(s, *path);
 	}
-	return false;
+	if (found)
+		*text = found->s;
+	return found;
+}
+
+/* As salt_read(), for what many files import: it is read once. */
+static bool import(struct salt *s, const char *name, struct blob *text, const char **path)
+{
+	const struct value *found = NULL;
+
+	for (size_t i = 0; i < s->roots->n && !found; i++) {
+		*path = arena_printf(s->h.arena, "%s/%s", s->roots->v[i], name);
+		found = map_get_str(s->imported, *path);
+		if (!found && (found = read_at(s, *path)))
+			map_set_str(&s->h, s->imported, *path, found);
+	}
+	if (found)
+		*text = found->s;
+	return found;
 }
 
 static bool load(struct jinja *j, const char *name, const char *from, struct blob *text, const char **path)
@@ -41,14 +62,14 @@ static bool load(struct jinja *j, const char *name, const char *from, struct blo
 			size_t n = strlen(s->roots->v[i]);
 
 			if (!strncmp(from, s->roots->v[i], n) && from[n] == '/')
-				return salt_read(s, arena_printf(s->h.arena, "%.*s%s", (int)(slash - from - (long)n),
-								 from + n, name + 1),
-						 text, path);
+				return import(s, arena_printf(s->h.arena, "%.*s%s", (int)(slash - from - (long)n),
+							      from + n, name + 1),
+					      text, path);
 		}
 	}
 	if (strstr(name, ".."))
 		heap_fail(&s->h, "'%s' leaves the file roots", name);
-	return salt_read(s, name, text, path);
+	return import(s, strncmp(name, "salt://", 7) ? name : name + 7, text, path);
 }
 
 void salt_prepare(struct salt *s)
@@ -58,6 +79,7 @@ void salt_prepare(struct salt *s)
 	s->h.user = s;
 	s->jinja = (struct jinja){.h = &s->h, .load = load, .data = s};
 	s->roots = &s->file_roots;
+	s->imported = map_new(&s->h);
 	if (!s->pillar)
 		s->pillar = map_new(&s->h);
 	if (!s->grains)
@@ -102,19 +124,14 @@ struct blob salt_render(struct salt *s, const char *name)
 	return salt_template(s, path, NULL, text, NULL);
 }
 
-bool salt_find_sls(struct salt *s, const char *sls, const char **name)
+bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const char **path)
 {
 	char *base = arena_strdup(s->h.arena, sls);
-	struct blob text;
-	const char *path;
 
 	for (char *p = base; *p; p++)
 		*p = *p == '.' ? '/' : *p;
-	*name = arena_printf(s->h.arena, "%s.sls", base);
-	if (salt_read(s, *name, &text, &path))
-		return true;
-	*name = arena_printf(s->h.arena, "%s/init.sls", base);
-	return salt_read(s, *name, &text, &path);
+	return salt_read(s, arena_printf(s->h.arena, "%s.sls", base), text, path) ||
+	       salt_read(s, arena_printf(s->h.arena, "%s/init.sls", base), text, path);
 }
 
 const char *rooted(struct salt *s, const char *path)

@@ -120,6 +120,7 @@ int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
 	argv[n] = NULL;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
+	s->qubes = (struct blob){0};
 	pid = process_spawn(&(struct process){.argv = argv, .cwd = shell->cwd, .stdin_fd = null, .stdout_fd = ends[1],
 					      .stderr_fd = ends[1]});
 	close(ends[1]);
@@ -316,6 +317,7 @@ static void run_listeners(struct salt *s)
 
 size_t salt_run(struct salt *s, size_t *changed)
 {
+	s->running = true;
 	printf("%s:\n", s->id);
 	for (size_t i = 0; i < s->n_plan && !s->stop; i++)
 		run_one(s, s->plan[i]);

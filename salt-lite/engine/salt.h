@@ -56,6 +56,10 @@ struct salt {
 	bool test, failhard, quiet;
 	bool absent; /* s->id is another machine than this one: of its grains only the id is known */
 	const struct strv *roots; /* where templates are looked for now */
+	/* What templates asked for, until the plan runs or something of ours may have changed it (p NULL: not asked). */
+	struct blob qubes;
+	struct value *imported; /* path: text of a template that others import */
+	bool running;
 	/* compiled */
 	struct value *high;	/* id: {key: body}; of all state files, in order */
 	struct value *loaded;	/* sls: true */
@@ -99,8 +103,8 @@ const struct value *grains_gather(struct salt *s);
 
 /* The names of the top file for s->id, from `roots`. */
 void top_matches(struct salt *s, const struct strv *roots, struct strv *sls);
-/* Finds "a.b" as a/b.sls or a/b/init.sls; false: nowhere. */
-bool salt_find_sls(struct salt *s, const char *sls, const char **name);
+/* Reads "a.b" from a/b.sls or a/b/init.sls; false: nowhere. */
+bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const char **path);
 bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path);
 struct blob salt_template(struct salt *s, const char *name, const char *sls, struct blob text,
 			  const struct value *context);

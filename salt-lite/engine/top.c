@@ -220,11 +220,11 @@ void salt_load_pillar(struct salt *s)
 	top_matches(s, &s->pillar_roots, &names);
 	s->roots = &s->pillar_roots;
 	for (size_t i = 0; i < names.n; i++) {
-		const char *name, *path;
+		const char *path;
 		struct blob text;
 		const struct value *doc;
 
-		if (!salt_find_sls(s, names.v[i], &name) || !salt_read(s, name, &text, &path))
+		if (!salt_read_sls(s, names.v[i], &text, &path))
 			heap_fail(&s->h, "the pillar file '%s' is in none of the pillar roots", names.v[i]);
 		doc = yaml_parse(&s->h, path, salt_template(s, path, names.v[i], text, NULL));
 		if (doc->kind == V_MAP)

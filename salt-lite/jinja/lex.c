@@ -16,7 +16,8 @@ static struct token *push(struct lexer *l, enum token_kind kind, struct blob tex
 	struct tokens *t = l->out;
 
 	if (t->n == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 64;
+		/* A token takes about eight bytes: what is outgrown stays in the arena. */
+		size_t cap = t->cap ? t->cap * 2 : l->in.n / 8 + 4;
 		struct token *v = heap_alloc(l->h, cap * sizeof(*v));
 
 		if (t->n)

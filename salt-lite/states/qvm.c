@@ -22,6 +22,7 @@ bool qvm_ask(struct salt *s, const char *dest, const char *method, const char *a
 	_cleanup_admin_error_ struct admin_error err = {0};
 	int r = admin_call(&admin, dest, method, argument, blob_of(payload ? payload : ""), &out, &err);
 
+	s->qubes = (struct blob){0};
 	if (answer)
 		*answer = value_blob(&s->h, strbuf_blob(&out))->s;
 	if (r < 0)
@@ -42,31 +43,45 @@ static bool change(struct qube *q, const char *method, const char *argument, con
 	return false;
 }
 
-static bool listed(struct salt *s, const char *name, struct admin_vm *vm)
+/* Every formula asks for its qube: as long as nothing runs, all of them are told from one list. */
+static struct blob qubes(struct salt *s)
 {
-	struct blob rest;
 	const char *message;
+	struct blob list;
 
-	if (!qvm_ask(s, "dom0", "admin.vm.List", NULL, NULL, &rest, &message))
+	if (s->qubes.p && !s->running)
+		return s->qubes;
+	if (!qvm_ask(s, "dom0", "admin.vm.List", NULL, NULL, &list, &message))
 		heap_fail(&s->h, "%s", message);
-	while (admin_next_vm(&rest, vm))
-		if (blob_eq_str(vm->name, name))
+	s->qubes = list;
+	return list;
+}
+
+bool qvm_exists(struct salt *s, const char *name, struct blob *state)
+{
+	struct blob rest = qubes(s);
+	struct admin_vm vm;
+
+	while (admin_next_vm(&rest, &vm))
+		if (blob_eq_str(vm.name, name)) {
+			*state = vm.state;
 			return true;
+		}
 	return false;
 }
 
 static bool exists(struct salt *s, const char *name)
 {
-	struct admin_vm vm;
+	struct blob state;
 
-	return listed(s, name, &vm);
+	return qvm_exists(s, name, &state);
 }
 
 static bool running(struct salt *s, const char *name)
 {
-	struct admin_vm vm;
+	struct blob state;
 
-	return listed(s, name, &vm) && !blob_eq_str(vm.state, "Halted");
+	return qvm_exists(s, name, &state) && !blob_eq_str(state, "Halted");
 }
 
 /* Parameters of a step, from a map or a list of single-key maps. */
@@ -700,11 +715,6 @@ void qvm_step(struct salt *s, struct chunk *c)
 		template_installed(s, c);
 	else
 		run_one(s, c);
-}
-
-bool qvm_exists(struct salt *s, const char *name)
-{
-	return exists(s, name);
 }
 
 const struct state_function qvm_states[] = {

@@ -6,7 +6,8 @@
 /* One call; the answer in the heap. False: *message says what qubesd answered. */
 bool qvm_ask(struct salt *s, const char *dest, const char *method, const char *argument, const char *payload,
 	     struct blob *answer, const char **message);
-bool qvm_exists(struct salt *s, const char *name);
+/* Whether there is such a qube, and its state ("Halted"), as the list of qubes has it. */
+bool qvm_exists(struct salt *s, const char *name, struct blob *state);
 /* What the state qvm.FUNCTION does, with the chunk's name and arguments. */
 void qvm_step(struct salt *s, struct chunk *c);
 

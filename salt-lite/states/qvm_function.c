@@ -105,14 +105,17 @@ static const struct value *data_of(struct salt *s, const char *step, const char 
 
 /* check(name, what), state(name), template_info(name): questions. */
 
-static void check(struct salt *s, struct chunk *c, const struct call *call)
+static const struct value *check(struct salt *s, struct chunk *c, const char *what)
 {
-	const char *what = call->n > 1 ? value_cstr(&s->h, call->args[1]) : "exists";
+	struct blob now;
+	bool exists;
 
 	if (strcmp(what, "exists") && strcmp(what, "missing"))
 		heap_fail(&s->h, "qvm.check knows exists and missing, not %s", what);
-	if (qvm_exists(s, c->name) != !strcmp(what, "exists"))
-		result_fail(s, c, "%s %s", c->name, !strcmp(what, "exists") ? "does not exist" : "exists");
+	exists = qvm_exists(s, c->name, &now);
+	if (exists != !strcmp(what, "exists"))
+		result_fail(s, c, "%s %s", c->name, exists ? "exists" : "does not exist");
+	return exists ? value_blob(&s->h, now) : value_none();
 }
 
 /* state(name, 'running'): whether it is; without a second word: whether there is such a qube. */
@@ -168,6 +171,7 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 	const struct value *name = call_arg(call, 0, "name");
 	struct chunk c = {.sls = "", .id = f->name, .module = "qvm", .function = f->step};
 	const struct value *now;
+	const char *what;
 
 	(void)self;
 	if (!name)
@@ -180,11 +184,10 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 		state(s, &c, call, now);
 		return status(s, &c, now);
 	}
-	if (!strcmp(f->step, "check"))
-		check(s, &c, call);
-	else if (!strcmp(f->step, "template_info"))
-		check(s, &c, &(struct call){.args = call->args, .n = 1});
-	else
-		qvm_step(s, &c);
+	if (!strcmp(f->step, "check") || !strcmp(f->step, "template_info")) {
+		what = call->n > 1 && f->step[0] == 'c' ? value_cstr(&s->h, call->args[1]) : "exists";
+		return status(s, &c, check(s, &c, what));
+	}
+	qvm_step(s, &c);
 	return status(s, &c, data_of(s, f->step, c.name));
 }

@@ -89,10 +89,10 @@ static void text_room(struct heap *h, struct text *t, size_t n)
 
 	if (n > STRING_MAX || t->n + n > STRING_MAX)
 		heap_fail(h, "a text grows beyond %u MiB", STRING_MAX >> 20);
+	if (t->n + n < t->cap)
+		return;
 	while (cap < t->n + n + 1)
 		cap *= 2;
-	if (cap == t->cap)
-		return;
 	p = heap_alloc(h, cap);
 	if (t->n)
 		memcpy(p, t->p, t->n);

@@ -172,13 +172,19 @@ const struct value *yaml_resolve(struct heap *h, struct blob s)
 	static const char *const nothing[] = {"", "~", "null", "Null", "NULL", NULL};
 	static const char *const yes[] = {"yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", NULL};
 	static const char *const no[] = {"no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", NULL};
+	static const char first[] = "~nNyYtToOfF-+0123456789.";
 	const struct value *v;
 
+	/* Most texts begin with no character that one of the words or a number begins with. */
+	if (s.n && !memchr(first, s.p[0], sizeof(first) - 1))
+		return value_blob(h, s);
 	if (one_of(s, nothing))
 		return value_none();
-	if (one_of(s, yes) || one_of(s, no))
-		return value_bool(one_of(s, yes));
-	if (strchr("-+0123456789.", s.p[0]) && ((v = as_int(h, s)) || (v = as_float(h, s))))
+	if (one_of(s, yes))
+		return value_bool(true);
+	if (one_of(s, no))
+		return value_bool(false);
+	if ((v = as_int(h, s)) || (v = as_float(h, s)))
 		return v;
 	return value_blob(h, s);
 }

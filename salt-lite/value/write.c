@@ -205,12 +205,29 @@ static unsigned utf8_next(struct blob s, size_t *at)
 	return rune;
 }
 
+/* How many bytes from `at` stand for themselves. */
+static size_t json_plain(struct blob s, size_t at, bool html)
+{
+	size_t n = 0;
+
+	while (at + n < s.n && s.p[at + n] >= 0x20 && s.p[at + n] <= 0x7e && s.p[at + n] != '"' && s.p[at + n] != '\\' &&
+	       !(html && strchr("<>&'", s.p[at + n])))
+		n++;
+	return n;
+}
+
 static void json_string(struct heap *h, struct text *t, struct blob s, bool html)
 {
 	text_add_char(h, t, '"');
-	for (size_t i = 0; i < s.n;) {
-		unsigned c = utf8_next(s, &i);
+	for (size_t i = 0, plain; i < s.n;) {
+		unsigned c;
 
+		plain = json_plain(s, i, html);
+		text_add(h, t, (struct blob){s.p + i, plain});
+		i += plain;
+		if (i == s.n)
+			break;
+		c = utf8_next(s, &i);
 		if (c == '"' || c == '\\')
 			text_printf(h, t, "\\%c", (int)c);
 		else if (c == '\n' || c == '\t' || c == '\r')
@@ -218,10 +235,8 @@ static void json_string(struct heap *h, struct text *t, struct blob s, bool html
 		else if (c > 0xffff)
 			text_printf(h, t, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
 				    0xdc00 + ((c - 0x10000) & 0x3ff));
-		else if (c < 0x20 || c > 0x7e || (html && strchr("<>&'", (int)c)))
-			text_printf(h, t, "\\u%04x", c);
 		else
-			text_add_char(h, t, (char)c);
+			text_printf(h, t, "\\u%04x", c);
 	}
 	text_add_char(h, t, '"');
 }
