@@ -24,7 +24,9 @@ salt-lite_LIBS := salt-engine
 salt-lite_LDFLAGS := $(if $(SAN)$(FUZZING),,-static -Wl$(comma)--no-warnings)
 
 # What make bench-salt measures against.
-SOCKET_BINS += salt-floor
+SOCKET_BINS += salt-floor salt-rounds
+salt-rounds_SRCS := salt-lite/tests/rounds.c
+salt-rounds_LIBS := salt-engine
 salt-floor_SRCS := salt-lite/tests/floor.c
 salt-floor_LIBS := common
 salt-floor_PKGS := yaml-0.1
