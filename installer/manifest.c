@@ -4,20 +4,36 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/base/strbuf.h"
 #include "common/sys/file.h"
 
 enum { MANIFEST_MAX = 1 << 20 };
 
-int manifest_digest(const char *path, const char *name, char digest[SHA256_HEX], struct error *err)
+int manifest_load(const char *path, struct manifest *out, struct error *err)
 {
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line;
-	int r = read_file(AT_FDCWD, path, MANIFEST_MAX, &text);
+	int r;
 
-	if (r < 0)
-		return error_errno(err, r, path, "cannot read");
-	rest = strbuf_blob(&text);
+	*out = (struct manifest){.path = xstrdup(path)};
+	r = read_file(AT_FDCWD, path, MANIFEST_MAX, &out->text);
+	return r < 0 ? error_errno(err, r, path, "cannot read") : 0;
+}
+
+int manifest_load_medium(const char *source, struct manifest *out, struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" MEDIUM_DIGESTS, source);
+
+	return manifest_load(path, out, err);
+}
+
+void manifest_free(struct manifest *m)
+{
+	free(m->path);
+	strbuf_free(&m->text);
+}
+
+int manifest_digest(const struct manifest *m, const char *name, char digest[SHA256_HEX], struct error *err)
+{
+	struct blob rest = strbuf_blob(&m->text), line;
+
 	while (blob_token(&rest, '\n', &line)) {
 		struct blob hex, file;
 
@@ -25,27 +41,20 @@ int manifest_digest(const char *path, const char *name, char digest[SHA256_HEX],
 		    !blob_eq_str(file, name))
 			continue;
 		if (!sha256_is_hex(hex))
-			return error_set(err, -EBADMSG, path, "write the stick again", "the digest of %s is damaged",
+			return error_set(err, -EBADMSG, m->path, "write the stick again", "the digest of %s is damaged",
 					 name);
 		memcpy(digest, hex.p, SHA256_HEX - 1);
 		digest[SHA256_HEX - 1] = '\0';
 		return 0;
 	}
-	return error_set(err, -ENOENT, path, "write the stick again", "does not name %s", name);
+	return error_set(err, -ENOENT, m->path, "write the stick again", "does not name %s", name);
 }
 
-int manifest_medium_digest(const char *source, const char *path, char digest[SHA256_HEX], struct error *err)
+int manifest_check_file(const struct manifest *m, const char *top, const char *name, struct error *err)
 {
-	_cleanup_free_ char *list = xasprintf("%s/" MEDIUM_DIGESTS, source);
-
-	return manifest_digest(list, path, digest, err);
-}
-
-int manifest_check_medium(const char *source, const char *medium, const char *path, struct error *err)
-{
-	_cleanup_free_ char *full = xasprintf("%s/%s", medium, path);
+	_cleanup_free_ char *full = xasprintf("%s/%s", top, name);
 	char want[SHA256_HEX], is[SHA256_HEX];
-	int r = manifest_medium_digest(source, path, want, err);
+	int r = manifest_digest(m, name, want, err);
 
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/base/error.h"
+#include "common/base/strbuf.h"
 #include "common/sys/hash.h"
 
 /*
@@ -13,9 +14,18 @@
  */
 #define MEDIUM_DIGESTS "usr/lib/bulkhead/medium.sha256"
 
+struct manifest {
+	char *path; /* for messages */
+	struct strbuf text;
+};
+
+int manifest_load(const char *path, struct manifest *out, struct error *err);
+/* The one that the root at `source` has for the medium. */
+int manifest_load_medium(const char *source, struct manifest *out, struct error *err);
+void manifest_free(struct manifest *m);
 /* The digest promised for `name`. -ENOENT when the manifest does not name it, -EBADMSG when it is not readable. */
-int manifest_digest(const char *path, const char *name, char digest[SHA256_HEX], struct error *err);
-/* The digest that the root at `source` has for `path` of the medium; errors as above. */
-int manifest_medium_digest(const char *source, const char *path, char digest[SHA256_HEX], struct error *err);
-/* Is `path` of the medium the file that this root was built with? -EBADMSG: no, and err says so. */
-int manifest_check_medium(const char *source, const char *medium, const char *path, struct error *err);
+int manifest_digest(const struct manifest *m, const char *name, char digest[SHA256_HEX], struct error *err);
+/* Is `name` below the folder `top` the file that is promised? -EBADMSG: no, and err says so. */
+int manifest_check_file(const struct manifest *m, const char *top, const char *name, struct error *err);
+
+#define _cleanup_manifest_ _cleanup_(manifest_free)

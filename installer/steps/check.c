@@ -65,22 +65,25 @@ static int check_names(const struct plan *plan, struct error *err)
 /* Where a template's or a guest kernel's digest begins: in the root that was started, not beside it. */
 static int check_images(const struct plan *plan, const char *rewrite, struct error *err)
 {
-	const char *source = plan->places.source, *medium = plan->places.medium;
+	const char *medium = plan->places.medium;
+	_cleanup_manifest_ struct manifest digests = {0};
 	char digest[SHA256_HEX];
 	int r = 0;
 
+	if ((plan->facts->templates && *plan->facts->templates) || plan->facts->guest_kernels)
+		r = manifest_load_medium(plan->places.source, &digests, err);
 	for (const char *const *t = plan->facts->templates; r == 0 && t && *t; t++) {
 		_cleanup_free_ char *image = xasprintf("templates/%s/root.img.zst", *t);
 		_cleanup_free_ char *manifest = xasprintf("templates/%s/manifest", *t);
 
 		r = check_file(medium, image, rewrite, err);
 		if (r == 0)
-			r = manifest_check_medium(source, medium, manifest, err);
+			r = manifest_check_file(&digests, medium, manifest, err);
 	}
 	for (const char *const *k = plan->facts->guest_kernels; r == 0 && k && *k; k++) {
 		_cleanup_free_ char *kernel = xasprintf("guest-kernel/%s/vmlinuz", *k);
 
-		r = manifest_medium_digest(source, kernel, digest, err);
+		r = manifest_digest(&digests, kernel, digest, err);
 	}
 	return r;
 }

@@ -43,7 +43,8 @@ int step_templates(struct install *in, struct error *err)
 	int r = total_size(in, "templates", in->plan->facts->templates, files, err);
 
 	for (const char *const *t = in->plan->facts->templates; r == 0 && t && *t; t++) {
-		_cleanup_free_ char *manifest = medium_path(in, "templates", *t, "manifest");
+		_cleanup_free_ char *list = medium_path(in, "templates", *t, "manifest");
+		_cleanup_manifest_ struct manifest manifest = {0};
 		_cleanup_free_ char *from = medium_path(in, "templates", *t, files[0]);
 		_cleanup_free_ char *below = xasprintf("var/lib/qubes/vm-templates/%s/root.img", *t);
 		_cleanup_free_ char *to = install_path(in, below);
@@ -52,7 +53,9 @@ int step_templates(struct install *in, struct error *err)
 		/* It gets this name when it is whole and on the disk. */
 		if (in->again && !access(to, F_OK))
 			continue;
-		r = manifest_digest(manifest, files[0], digest, err);
+		r = manifest_load(list, &manifest, err);
+		if (r == 0)
+			r = manifest_digest(&manifest, files[0], digest, err);
 		if (r == 0)
 			r = unpack_zstd(from, to, digest, &watch, err);
 	}
@@ -65,8 +68,11 @@ int step_guest_kernels(struct install *in, struct error *err)
 	static const char *const from_names[] = {"vmlinuz", "initramfs", "modules.erofs", NULL};
 	static const char *const to_names[] = {"vmlinuz", "initramfs", "modules.img", NULL};
 	const struct copy_watch watch = {.add = count, .data = in};
+	_cleanup_manifest_ struct manifest digests = {0};
 	int r = total_size(in, "guest-kernel", in->plan->facts->guest_kernels, from_names, err);
 
+	if (r == 0 && in->plan->facts->guest_kernels)
+		r = manifest_load_medium(in->plan->places.source, &digests, err);
 	for (const char *const *k = in->plan->facts->guest_kernels; r == 0 && k && *k; k++)
 		for (size_t i = 0; r == 0 && from_names[i]; i++) {
 			_cleanup_free_ char *name = xasprintf("guest-kernel/%s/%s", *k, from_names[i]);
@@ -76,7 +82,7 @@ int step_guest_kernels(struct install *in, struct error *err)
 			_cleanup_free_ char *to = install_path(in, below);
 			char digest[SHA256_HEX];
 
-			r = manifest_medium_digest(in->plan->places.source, name, digest, err);
+			r = manifest_digest(&digests, name, digest, err);
 			if (r == 0)
 				r = copy_file(from, to, digest, &watch, err);
 		}

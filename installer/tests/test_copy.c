@@ -128,13 +128,15 @@ TEST(manifest_names_files)
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  root.img.zst\n"
 		"short  other\n";
 	_cleanup_error_ struct error err = {0};
+	_cleanup_manifest_ struct manifest m = {0};
 	char digest[SHA256_HEX];
 
 	write_file(AT_FDCWD, path, text, sizeof(text) - 1, 0644);
-	CHECK_INT(manifest_digest(path, "root.img.zst", digest, &err), 0);
+	CHECK_INT(manifest_load(path, &m, &err), 0);
+	CHECK_INT(manifest_digest(&m, "root.img.zst", digest, &err), 0);
 	CHECK_STR(digest, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-	CHECK_INT(manifest_digest(path, "root.img", digest, &err), -ENOENT);
-	CHECK_INT(manifest_digest(path, "other", digest, &err), -EBADMSG);
+	CHECK_INT(manifest_digest(&m, "root.img", digest, &err), -ENOENT);
+	CHECK_INT(manifest_digest(&m, "other", digest, &err), -EBADMSG);
 }
 
 TEST(what_is_on_the_medium_is_what_the_root_knows)
@@ -145,18 +147,20 @@ TEST(what_is_on_the_medium_is_what_the_root_knows)
 	/* Of "abc". */
 	static const char list[] =
 		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  templates/t/manifest\n";
+	_cleanup_manifest_ struct manifest none = {0}, m = {0};
 	_cleanup_error_ struct error err = {0};
 
 	mkdir_p(top, "source/usr/lib/bulkhead", 0755);
 	mkdir_p(top, "medium/templates/t", 0755);
-	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), -ENOENT);
+	CHECK_INT(manifest_load_medium(source, &none, &err), -ENOENT);
 	write_file(top, "source/" MEDIUM_DIGESTS, list, sizeof(list) - 1, 0644);
-	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), -ENOENT);
+	CHECK_INT(manifest_load_medium(source, &m, &err), 0);
+	CHECK_INT(manifest_check_file(&m, medium, "templates/t/manifest", &err), -ENOENT);
 	write_file(top, "medium/templates/t/manifest", "abc", 3, 0644);
-	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), 0);
-	CHECK_INT(manifest_check_medium(source, medium, "templates/other/manifest", &err), -ENOENT);
+	CHECK_INT(manifest_check_file(&m, medium, "templates/t/manifest", &err), 0);
+	CHECK_INT(manifest_check_file(&m, medium, "templates/other/manifest", &err), -ENOENT);
 	write_file(top, "medium/templates/t/manifest", "abd", 3, 0644);
-	CHECK_INT(manifest_check_medium(source, medium, "templates/t/manifest", &err), -EBADMSG);
+	CHECK_INT(manifest_check_file(&m, medium, "templates/t/manifest", &err), -EBADMSG);
 	CHECK(strstr(err.object, "medium/templates/t/manifest") && strstr(err.cause, "not what dom0 was built with"));
 }
 
