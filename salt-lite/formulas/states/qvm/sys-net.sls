@@ -1,5 +1,7 @@
 {% from 'qvm/template.jinja' import load -%}
 {% set disposable = salt['pillar.get']('qvm:sys-net:disposable', false) -%}
+{# One qube for both, where the pillar says so. -#}
+{% set with_usb = salt['pillar.get']('qvm:sys-usb:name', 'sys-usb') == 'sys-net' -%}
 include:
   - qvm.default-dispvm
 {% set defaults %}
@@ -20,9 +22,12 @@ prefs:
   - provides-network: true
   - memory: 300
   - maxmem: 0
-  - pcidevs: {{ salt['grains.get']('pci_net_devs', []) | json }}
+  - pcidevs: {{ (salt['grains.get']('pci_net_devs', []) + (salt['grains.get']('pci_usb_devs', []) if with_usb else [])) | json }}
+{% if with_usb %}
+  - pci_strictreset: false
+{% endif %}
 service:
-  - enable: [clocksync, minimal-netvm]
+  - enable: [clocksync, minimal-netvm{{ ', minimal-usbvm' if with_usb else '' }}]
   - disable: [meminfo-writer, qubes-update-check]
 features:
   - enable: [servicevm]

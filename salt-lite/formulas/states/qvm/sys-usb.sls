@@ -1,5 +1,10 @@
 {% from 'qvm/template.jinja' import load -%}
 {% set disposable = salt['pillar.get']('qvm:sys-usb:disposable', false) -%}
+{% set name = salt['pillar.get']('qvm:sys-usb:name', 'sys-usb') -%}
+{% if name == 'sys-net' %}
+include:
+  - qvm.sys-net
+{% else %}
 include:
   - qvm.default-dispvm
 {% set defaults %}
@@ -27,6 +32,7 @@ service:
 require: [{qvm: default-dvm}]
 {% endset -%}
 {{ load(defaults) }}
+{% endif %}
 
 # Who may use the mouse, the keyboard and the tablet behind it.
 /etc/qubes/policy.d/50-config-input.policy:
@@ -34,8 +40,8 @@ require: [{qvm: default-dvm}]
     - mode: "0664"
     - makedirs: true
     - contents:
-      - "qubes.InputMouse * {{ salt['pillar.get']('qvm:sys-usb:name', 'sys-usb') }} @adminvm {{ {'ask': 'ask default_target=@adminvm', 'allow': 'allow', 'deny': 'deny'}[salt['pillar.get']('qvm:sys-usb:mouse-action', 'ask')] }}"
-      - "qubes.InputKeyboard * {{ salt['pillar.get']('qvm:sys-usb:name', 'sys-usb') }} @adminvm {{ salt['pillar.get']('qvm:sys-usb:keyboard-action', 'deny') }}"
-      - "qubes.InputTablet * {{ salt['pillar.get']('qvm:sys-usb:name', 'sys-usb') }} @adminvm deny"
+      - "qubes.InputMouse * {{ name }} @adminvm {{ {'ask': 'ask default_target=@adminvm', 'allow': 'allow', 'deny': 'deny'}[salt['pillar.get']('qvm:sys-usb:mouse-action', 'ask')] }}"
+      - "qubes.InputKeyboard * {{ name }} @adminvm {{ salt['pillar.get']('qvm:sys-usb:keyboard-action', 'deny') }}"
+      - "qubes.InputTablet * {{ name }} @adminvm deny"
     - require:
-      - qvm: sys-usb
+      - qvm: {{ name }}

@@ -1,0 +1,3 @@
+qvm:
+  sys-usb:
+    name: sys-net
