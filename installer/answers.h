@@ -20,7 +20,7 @@
 
 enum disk_choice { DISK_UNSET, DISK_BY_SERIAL, DISK_BY_ID, DISK_BY_NAME, DISK_BY_RULE };
 enum disk_layout { DISK_WHOLE, DISK_BESIDE };
-enum answers_after { AFTER_POWEROFF, AFTER_REBOOT, AFTER_STAY };
+enum answers_after { AFTER_POWEROFF, AFTER_REBOOT, AFTER_STAY, AFTER_EJECT };
 
 struct answers {
 	struct arena *arena;

@@ -11,6 +11,7 @@
 #include "common/sys/process.h"
 #include "common/ui/event.h"
 #include "common/ui/options.h"
+#include "installer/eject.h"
 #include "installer/questions/dialogue.h"
 #include "installer/session.h"
 #include "installer/verdict/verdict.h"
@@ -175,13 +176,22 @@ static void open_events(const char *path)
 }
 
 /* By systemd, so that the live system ends in order. */
-static void after_install(enum answers_after after)
+static void after_install(enum answers_after after, const char *medium)
 {
 	static const char *const off[] = {"systemctl", "poweroff", NULL};
 	static const char *const again[] = {"systemctl", "reboot", NULL};
 
+	_cleanup_error_ struct error err = {0};
+
+	if (after == AFTER_EJECT && eject_prepare("/proc", "/sys", medium, EJECT_NOTE, &err) == 0)
+		printf("Installed. The medium is ejected.\n");
+	else
+		printf("Installed. Remove the medium before the next start.\n");
+	if (err.cause)
+		error_print(PROGRAM, &err);
+	fflush(stdout);
 	if (after != AFTER_STAY)
-		process_check(after == AFTER_REBOOT ? again : off, NULL);
+		process_check(after == AFTER_POWEROFF ? off : again, NULL);
 }
 
 /* Complete, or with gaps for a person to fill; EXIT_DONE when it can go on. */
@@ -218,9 +228,7 @@ static int run_session(const struct options *o, struct facts *facts, struct answ
 	event_emit("install.done", "disk", plan.disk->name, NULL);
 	getrusage(RUSAGE_SELF, &usage);
 	printf("Peak memory: %ld MiB.\n", usage.ru_maxrss >> 10);
-	printf("Installed. Remove the medium before the next start.\n");
-	fflush(stdout);
-	after_install(answers->after);
+	after_install(answers->after, s.places.medium);
 	return EXIT_DONE;
 }
 
@@ -251,6 +259,18 @@ static int command_questions(const struct options *o)
 	return EXIT_DONE;
 }
 
+/* For systemd's last step, see eject.h. */
+static int command_eject(const struct options *o)
+{
+	_cleanup_error_ struct error err = {0};
+
+	(void)o;
+	if (eject_now(EJECT_NOTE, &err) == 0)
+		return EXIT_DONE;
+	error_print(PROGRAM, &err);
+	return EXIT_FAILED;
+}
+
 static const struct {
 	const char *name, *summary;
 	int (*run)(const struct options *o);
@@ -261,6 +281,7 @@ static const struct {
 	{"plan", "Prints every step of the installation with its commands; opens nothing for writing.", command_plan},
 	{"run", "Installs, by the answers of a file, of the volume " ANSWERS_LABEL " or of a person.", command_run},
 	{"questions", "Prints the documentation of the answer file.", command_questions},
+	{"eject", "Ejects the disc that was installed from, when the live system has ended.", command_eject},
 };
 
 static int run_command(size_t i, int argc, char **argv)

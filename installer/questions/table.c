@@ -393,7 +393,7 @@ static bool get_report_stick(const struct answers *a, struct strbuf *out)
 }
 
 static const char *const after_words[] = {
-	[AFTER_POWEROFF] = "poweroff", [AFTER_REBOOT] = "reboot", [AFTER_STAY] = "stay", NULL};
+	[AFTER_POWEROFF] = "poweroff", [AFTER_REBOOT] = "reboot", [AFTER_STAY] = "stay", [AFTER_EJECT] = "eject", NULL};
 
 static int set_after(struct answers *a, const char *text, char **why)
 {
@@ -429,7 +429,8 @@ static const char *const features[] = {"hvm", "slat", "iommu", "remap", NULL};
 static const char *const qubes[] = {"sys-net", "sys-firewall", "sys-usb", "personal", "work", "untrusted", "vault", NULL};
 static const char *const usb_texts[] = {"no sys-usb; whatever is plugged in talks to dom0 itself",
 					"sys-usb, and its keyboard may type into dom0", NULL};
-static const char *const after_texts[] = {"switch off", "restart", "stay in the live system", NULL};
+static const char *const after_texts[] = {"switch off", "restart", "stay in the live system",
+					  "eject the disc and restart; a stick has to be removed", NULL};
 
 static const struct question table[] = {
 	{.key = "accept-missing", .kind = QUESTION_WORDS, .words = features, .set = set_accept, .get = get_accept,
@@ -542,7 +543,9 @@ static const struct question table[] = {
 		    "only FAT or ext4 volume on a USB disk. Without one the installation is complete all the same."},
 	{.key = "after", .kind = QUESTION_WORD, .words = after_words, .word_texts = after_texts, .set = set_after,
 	 .get = get_after, .title = "Afterwards", .prompt = "What should happen when the installation is done?", .standard = "poweroff",
-	 .value = "`poweroff` (default), `reboot` or `stay`", .explain = "Remove the medium before the next start."},
+	 .value = "`poweroff` (default), `reboot`, `eject` or `stay`",
+	 .explain = "`eject` opens the tray of the disc that was installed from, and restarts. A stick has to be removed by hand "
+		    "before the next start."},
 	{.key = "unattended", .kind = QUESTION_YESNO, .set = set_unattended, .get = get_unattended,
 	 .value = "`yes` or `no` (default)",
 	 .explain = "Nothing is asked: a needed answer that is missing stops the installation. Without it a given answer "
