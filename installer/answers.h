@@ -46,6 +46,8 @@ struct answers {
 	uint64_t qrexec_timeout; /* seconds; 0: qubesd's default */
 	const char *const *qubes; /* which default qubes; NULL-terminated, NULL: those that suit the machine */
 	bool autostart;		  /* of sys-net and the like; true when nothing was said */
+	const char *const *disposable;	/* which of them are made anew at every start; NULL-terminated or NULL */
+	bool usb_with_net;		/* the USB controllers go to sys-net, and there is no sys-usb */
 	bool usb_keyboard, usb_mouse; /* dom0 obeys those behind sys-usb */
 	bool report_stick; /* the report also goes to a stick */
 	enum answers_after after;

@@ -8,6 +8,7 @@
 #include "installer/plan-maker.h"
 
 /* In the order they are made; each brings those it needs, so a choice is never half of one. */
+enum { SYS_NET, SYS_FIREWALL, SYS_USB };
 static const struct formula {
 	const char *name;
 	bool starts; /* with the machine */
@@ -54,16 +55,40 @@ static void apply(struct maker *m, const char *formula)
 		      arena_printf(m->plan->arena, "qvm.%s", formula), NULL);
 }
 
-/* Choices of the formula sys-usb; it must read them when it is applied. */
-static void add_usb_choices(struct maker *m)
+/* The USB controllers are sys-net's where sys-usb would have them. */
+static bool with_net(const struct plan *p)
+{
+	return p->answers->usb_with_net && is_wanted(p, &formulas[SYS_USB]);
+}
+
+static void choose(struct maker *m, const char *pillar)
+{
+	maker_command(m, "chroot", m->plan->places.target, "qubesctl", "top.enable",
+		      arena_printf(m->plan->arena, "qvm.%s", pillar), "pillar=True", NULL);
+}
+
+/* Choices that the formulas must read when they are applied. */
+static void add_choices(struct maker *m)
 {
 	const struct answers *a = m->plan->answers;
 
+	for (const char *const *d = a->disposable; d && *d; d++)
+		choose(m, arena_printf(m->plan->arena, "disposable-%s", *d));
+	if (with_net(m->plan))
+		choose(m, "sys-net-as-usbvm");
 	if (a->usb_keyboard)
-		maker_command(m, "chroot", m->plan->places.target, "qubesctl", "top.enable", "qvm.usb-keyboard", "pillar=True", NULL);
+		choose(m, "usb-keyboard");
 	if (a->usb_mouse)
-		maker_command(m, "chroot", m->plan->places.target, "qubesctl", "top.enable", "qvm.sys-usb-allow-mouse",
-			      "pillar=True", NULL);
+		choose(m, "sys-usb-allow-mouse");
+}
+
+/* Is this one of the plan, and does it start with the machine? */
+static bool would_start(const struct plan *p, const struct formula *f, bool network, bool gateway)
+{
+	if (f == &formulas[SYS_USB] && with_net(p))
+		return false;
+	return f->starts && (is_wanted(p, f) || (f == &formulas[SYS_NET] && network) ||
+			     (f == &formulas[SYS_FIREWALL] && gateway));
 }
 
 static void add_templates(struct maker *m)
@@ -105,19 +130,19 @@ static void add_default_qubes(struct maker *m)
 	for (size_t i = 0; i < sizeof(formulas) / sizeof(*formulas); i++) {
 		if (!is_wanted(p, &formulas[i]))
 			continue;
-		if (!wanted)
+		if (!wanted) {
+			add_choices(m);
 			apply(m, "default-dispvm,qvm.default-mgmt-dvm");
-		if (!strcmp(formulas[i].name, "sys-usb"))
-			add_usb_choices(m);
+		}
 		apply(m, formulas[i].name);
 		wanted = true;
 		gateway |= formulas[i].gateway;
-		network |= formulas[i].gateway || !strcmp(formulas[i].name, "sys-net");
+		network |= formulas[i].gateway || i == SYS_NET || (i == SYS_USB && with_net(p));
 	}
 	if (wanted)
 		add_globals(m, network, gateway);
 	for (size_t i = 0; !p->answers->autostart && i < sizeof(formulas) / sizeof(*formulas); i++)
-		if (formulas[i].starts && (is_wanted(p, &formulas[i]) || (i == 0 && network) || (i == 1 && gateway)))
+		if (would_start(p, &formulas[i], network, gateway))
 			maker_command(m, "chroot", p->places.target, "qvm-prefs", formulas[i].name, "autostart", "False",
 				      NULL);
 }

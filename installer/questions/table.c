@@ -320,6 +320,29 @@ static bool get_autostart(const struct answers *a, struct strbuf *out)
 	return put(out, a->autostart ? NULL : "no");
 }
 
+static int set_disposable(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	return add_word(a->arena, &a->disposable, text);
+}
+
+static bool get_disposable(const struct answers *a, struct strbuf *out)
+{
+	return put_words(out, a->disposable);
+}
+
+static int set_usb_with_net(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	a->usb_with_net = is_yes(text);
+	return 0;
+}
+
+static bool get_usb_with_net(const struct answers *a, struct strbuf *out)
+{
+	return put_yes(out, a->usb_with_net);
+}
+
 static int set_usb_keyboard(struct answers *a, const char *text, char **why)
 {
 	(void)why;
@@ -427,6 +450,7 @@ static const char *const layout_texts[] = {"the whole disk; everything on it is 
 					   "the free space; what is on the disk stays", NULL};
 static const char *const features[] = {"hvm", "slat", "iommu", "remap", NULL};
 static const char *const qubes[] = {"sys-net", "sys-firewall", "sys-usb", "personal", "work", "untrusted", "vault", NULL};
+static const char *const service_qubes[] = {"sys-net", "sys-firewall", "sys-usb", NULL};
 static const char *const usb_texts[] = {"no sys-usb; whatever is plugged in talks to dom0 itself",
 					"sys-usb, and its keyboard may type into dom0", NULL};
 static const char *const after_texts[] = {"switch off", "restart", "stay in the live system",
@@ -521,6 +545,14 @@ static const struct question table[] = {
 	{.key = "autostart", .kind = QUESTION_YESNO, .set = set_autostart, .get = get_autostart,
 	 .value = "`yes` (default) or `no`",
 	 .explain = "Whether sys-net, sys-firewall and sys-usb start with the machine."},
+	{.key = "disposable", .kind = QUESTION_WORDS, .words = service_qubes, .set = set_disposable, .get = get_disposable,
+	 .value = "a list of `sys-net`, `sys-firewall`, `sys-usb`; default none",
+	 .explain = "These are disposables: each start begins with a clean qube, and what was set up in them, such as the "
+		    "password of a wireless network, is forgotten."},
+	{.key = "usb-with-net", .kind = QUESTION_YESNO, .set = set_usb_with_net, .get = get_usb_with_net,
+	 .value = "`yes` or `no` (default)",
+	 .explain = "sys-net gets the USB controllers, too, where a sys-usb would have them: for network cards on USB, and to save memory. "
+		    "Whoever takes over either takes over both."},
 	{.key = "usb-keyboard", .kind = QUESTION_WORD, .words = no_yes, .word_texts = usb_texts, .set = set_usb_keyboard,
 	 .get = get_usb_keyboard, .title = "USB keyboard", .prompt = "The only keyboard is a USB one. How should it be connected?",
 	 .standard = "no", .value = "`yes` or `no` (default)",
