@@ -1,18 +1,16 @@
 /* qvm-ls. */
 #include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "runtime/qvm/qvm.h"
+#include "runtime/qvm/ls.h"
 
-static const char *format = "simple", *fields, *classes, *labels, *tags;
-static bool all, raw_data, raw_list, as_json, running, paused, halted, network, kernels, disk, tree;
-static struct strv excluded;
+static const char *format = "simple", *fields, *sort_column = "name";
+static bool all, raw_data, raw_list, as_json, network, kernels, disk, tree, reverse, ignore_case, spinner;
+static struct ls_filter filter;
 
 static const struct {
 	const char *name, *fields;
@@ -22,136 +20,46 @@ static const struct {
 	{"kernel", "name,state,class,template,kernel,kernelopts"},
 	{"full", "name,state,class,label,qid,xid,uuid"},
 	{"prefs", "name,label,template,netvm,memory,maxmem,vcpus,virt_mode,autostart"},
+	{"disk", "name,state,disk,priv-curr,priv-max,priv-used,root-curr,root-max,root-used"},
 };
 
-/* A qube, with its properties and tags if they are needed. */
-struct row {
-	const struct qvm_vm *vm;
-	struct strbuf properties, tags;
-};
-
-/* What the list of qubes itself tells. */
-static bool is_listed(const char *field)
+static char *lower(struct blob word)
 {
-	return !strcmp(field, "name") || !strcmp(field, "state") || !strcmp(field, "class") || !strcmp(field, "klass") ||
-	       !strcmp(field, "uuid");
-}
+	char *text = blob_dup(word);
 
-/* The value of a column, or NULL for none. */
-static char *cell(const struct row *row, const char *field)
-{
-	struct blob rest, line, name;
-
-	if (!strcmp(field, "name"))
-		return xstrdup(row->vm->name);
-	if (!strcmp(field, "state"))
-		return xstrdup(row->vm->state);
-	if (!strcmp(field, "class") || !strcmp(field, "klass"))
-		return xstrdup(row->vm->class);
-	if (!strcmp(field, "uuid"))
-		return xstrdup(row->vm->uuid);
-	rest = strbuf_blob(&row->properties);
-	while (blob_token(&rest, '\n', &line)) {
-		struct admin_property v;
-
-		if (blob_token(&line, ' ', &name) && blob_eq_str(name, field) &&
-		    admin_property_parse(line, &v))
-			return v.value.n ? blob_dup(v.value) : NULL;
-	}
-	return NULL;
-}
-
-static bool in_words(const char *words, const char *word)
-{
-	struct blob rest = blob_of(words), one;
-
-	while (blob_token(&rest, ',', &one))
-		if (blob_eq_str(blob_trim(one), word))
-			return true;
-	return false;
-}
-
-static bool tag_wanted(const struct row *row)
-{
-	struct blob rest = strbuf_blob(&row->tags), tag;
-
-	while (blob_token(&rest, '\n', &tag)) {
-		_cleanup_free_ char *text = blob_dup(tag);
-
-		if (in_words(tags, text))
-			return true;
-	}
-	return false;
-}
-
-/* As far as the list itself tells. */
-static bool wanted(const struct qvm_vm *vm, const struct strv *operands)
-{
-	bool by_state = running || paused || halted;
-
-	if (operands->n && !strv_contains(operands, vm->name))
-		return false;
-	if (strv_contains(&excluded, vm->name) || (classes && !in_words(classes, vm->class)))
-		return false;
-	return !by_state || (running && !strcmp(vm->state, "Running")) ||
-	       (paused && !strcmp(vm->state, "Paused")) || (halted && !strcmp(vm->state, "Halted"));
-}
-
-static bool wanted_by_label_and_tag(const struct row *row)
-{
-	if (labels) {
-		_cleanup_free_ char *label = cell(row, "label");
-
-		if (!label || !in_words(labels, label))
-			return false;
-	}
-	return !tags || tag_wanted(row);
-}
-
-static void row_free(struct row *row)
-{
-	strbuf_free(&row->properties);
-	strbuf_free(&row->tags);
-}
-
-/* One method for all rows, its answers to where `field` is in a row. A qube that is gone meanwhile has none. */
-static void ask_all(struct row *rows, size_t n, const char *method, size_t field)
-{
-	_cleanup_free_ struct admin_query *q = xcalloc(n + 1, sizeof(*q));
-
-	for (size_t i = 0; i < n; i++)
-		q[i].dest = rows[i].vm->name;
-	admin_call_each(&qvm_admin, method, NULL, q, n);
-	for (size_t i = 0; i < n; i++) {
-		struct strbuf *answer = (struct strbuf *)((char *)&rows[i] + field);
-
-		if (q[i].r != 0 && !(q[i].r == -EREMOTEIO && !strcmp(q[i].err.type, "QubesVMNotFoundError")))
-			qvm_report(q[i].dest, q[i].r, &q[i].err);
-		*answer = q[i].out;
-		q[i].out = (struct strbuf){0};
-		admin_query_free(&q[i]);
-	}
+	for (char *p = text; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return text;
 }
 
 static void split_fields(struct strv *out)
 {
 	struct blob rest = blob_of(fields), one;
 
-	while (blob_token(&rest, ',', &one)) {
-		char *field = blob_dup(blob_trim(one));
-
-		for (char *p = field; *p; p++)
-			*p = (char)tolower((unsigned char)*p);
-		strv_push_take(out, field);
-	}
+	while (blob_token(&rest, ',', &one))
+		strv_push_take(out, lower(blob_trim(one)));
 }
 
-static void upper(const char *text, int width)
+/* How wide a terminal shows it: names are ASCII, the tree's branches are not. */
+static int width_of(const char *text)
 {
-	for (const char *p = text; *p; p++)
-		putchar(toupper((unsigned char)*p));
-	for (int n = (int)strlen(text); n < width; n++)
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void print_padded(const char *text, int width)
+{
+	fputs(text, stdout);
+	for (int n = width_of(text); n < width; n++)
 		putchar(' ');
+}
+
+static const char *shown(const char *cell)
+{
+	return cell ? cell : "-";
 }
 
 /* Columns as wide as their widest cell, two blanks between them, none at the end. */
@@ -159,37 +67,33 @@ static void print_table(const struct strv *columns, char *const *cells, size_t r
 {
 	_cleanup_free_ int *width = xcalloc(columns->n, sizeof(int));
 
-	for (size_t c = 0; c < columns->n; c++) {
-		width[c] = (int)strlen(columns->v[c]);
-		for (size_t r = 0; r < rows; r++) {
-			const char *text = cells[r * columns->n + c];
-			int n = text ? (int)strlen(text) : 1;
+	for (size_t i = 0; i < (rows + 1) * columns->n; i++) {
+		int n = width_of(i < columns->n ? columns->v[i] : shown(cells[i - columns->n])) + 2;
 
-			width[c] = n > width[c] ? n : width[c];
-		}
+		if (n > width[i % columns->n])
+			width[i % columns->n] = n;
 	}
-	for (size_t c = 0; c < columns->n; c++)
-		upper(columns->v[c], c + 1 < columns->n ? width[c] + 2 : 0);
-	putchar('\n');
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < columns->n; c++) {
-			const char *text = cells[r * columns->n + c];
+	for (size_t c = 0; c < columns->n; c++) {
+		_cleanup_free_ char *head = xstrdup(columns->v[c]);
 
-			if (c + 1 < columns->n)
-				printf("%-*s  ", width[c], text ? text : "-");
-			else
-				printf("%s\n", text ? text : "-");
-		}
+		for (char *p = head; *p; p++)
+			*p = (char)toupper((unsigned char)*p);
+		print_padded(head, c + 1 < columns->n ? width[c] : 0);
+	}
+	putchar('\n');
+	for (size_t i = 0; i < rows * columns->n; i++) {
+		bool last = (i + 1) % columns->n == 0;
+
+		print_padded(shown(cells[i]), last ? 0 : width[i % columns->n]);
+		if (last)
+			putchar('\n');
+	}
 }
 
 static void print_raw(const struct strv *columns, char *const *cells, size_t rows)
 {
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < columns->n; c++) {
-			const char *text = cells[r * columns->n + c];
-
-			printf("%s%c", text ? text : "-", c + 1 < columns->n ? '|' : '\n');
-		}
+	for (size_t i = 0; i < rows * columns->n; i++)
+		printf("%s%c", shown(cells[i]), (i + 1) % columns->n ? '|' : '\n');
 }
 
 static void print_json(const struct strv *columns, char *const *cells, size_t rows)
@@ -202,8 +106,7 @@ static void print_json(const struct strv *columns, char *const *cells, size_t ro
 		for (size_t c = 0; c < columns->n; c++) {
 			const char *text = cells[r * columns->n + c];
 
-			json_object_set_new(object, columns->v[c],
-					    text ? json_string(text) : json_null());
+			json_object_set_new(object, columns->v[c], text ? json_string(text) : json_null());
 		}
 		json_array_append_new(list, object);
 	}
@@ -218,112 +121,141 @@ static int choose_fields(const struct command_line *cmd)
 		format = "network";
 	if (kernels)
 		format = "kernel";
+	if (disk)
+		format = "disk";
 	if (raw_list)
 		fields = "name";
 	for (size_t i = 0; !fields && i < sizeof(formats) / sizeof(*formats); i++)
 		if (!strcmp(format, formats[i].name))
 			fields = formats[i].fields;
-	if (fields)
-		return 0;
-	return options_wrong(cmd, "no such format: '%s'", format);
+	return fields && *fields ? 0 : options_wrong(cmd, "no such format: '%s'", format);
 }
 
-/* The rows to be shown with what they need; the number of them. */
-static size_t collect(const struct qvm_list *list, const struct strv *operands, const struct strv *columns,
-		      struct row *rows)
+/* A name as deep as its qube is in the tree. */
+static char *branch(const struct ls_row *row, char *name)
 {
-	bool properties = labels;
-	size_t n = 0, kept = 0;
+	char *text;
 
-	for (size_t c = 0; c < columns->n; c++)
-		properties |= !is_listed(columns->v[c]);
-	for (size_t i = 0; i < list->n; i++)
-		if (wanted(&list->v[i], operands))
-			rows[n++].vm = &list->v[i];
-	if (properties)
-		ask_all(rows, n, "admin.vm.property.GetAll", offsetof(struct row, properties));
-	if (tags)
-		ask_all(rows, n, "admin.vm.tag.List", offsetof(struct row, tags));
-	for (size_t i = 0; i < n; i++) {
-		if (wanted_by_label_and_tag(&rows[i]))
-			rows[kept++] = rows[i];
-		else
-			row_free(&rows[i]);
-	}
-	return kept;
+	if (!row->depth)
+		return name;
+	text = xasprintf("%*s\u2514\u2500%s", (int)(row->depth - 1) * 2, "", name);
+	free(name);
+	return text;
 }
 
-static int print(const struct qvm_list *list, const struct strv *operands)
+static void print_cells(const struct strv *columns, char *const *cells, size_t rows)
 {
-	_cleanup_strv_ struct strv columns = {0};
-	_cleanup_free_ struct row *rows = xcalloc(list->n + 1, sizeof(*rows));
-	char **cells;
-	size_t n;
-
-	split_fields(&columns);
-	n = collect(list, operands, &columns, rows);
-	cells = xcalloc(n * columns.n + 1, sizeof(*cells));
-	for (size_t i = 0; i < n; i++) {
-		for (size_t c = 0; c < columns.n; c++)
-			cells[i * columns.n + c] = cell(&rows[i], columns.v[c]);
-		row_free(&rows[i]);
-	}
 	if (as_json)
-		print_json(&columns, cells, n);
+		print_json(columns, cells, rows);
 	else if (raw_list || raw_data)
-		print_raw(&columns, cells, n);
+		print_raw(columns, cells, rows);
 	else
-		print_table(&columns, cells, n);
-	for (size_t i = 0; i < n * columns.n; i++)
+		print_table(columns, cells, rows);
+}
+
+static void print(const struct strv *columns, const struct ls_rows *rows)
+{
+	bool for_people = !as_json && !raw_list && !raw_data;
+	char **cells = xcalloc(rows->n * columns->n + 1, sizeof(*cells));
+
+	for (size_t i = 0; i < rows->n * columns->n; i++) {
+		const struct ls_row *row = &rows->v[i / columns->n];
+		const char *column = columns->v[i % columns->n];
+
+		cells[i] = ls_cell(row, column);
+		if (tree && for_people && !strcmp(column, "name"))
+			cells[i] = branch(row, cells[i]);
+	}
+	print_cells(columns, cells, rows->n);
+	for (size_t i = 0; i < rows->n * columns->n; i++)
 		free(cells[i]);
 	free(cells);
-	return 0;
+}
+
+static void list(const struct qvm_list *qubes, const struct strv *names)
+{
+	_cleanup_free_ char *sort_by = lower(blob_of(sort_column));
+	_cleanup_strv_ struct strv columns = {0};
+	_cleanup_rows_ struct ls_rows rows = {0};
+
+	split_fields(&columns);
+	ls_choose(&filter, qubes, names, &rows);
+	ls_ask_for_column(&rows, sort_by);
+	for (size_t c = 0; c < columns.n; c++)
+		ls_ask_for_column(&rows, columns.v[c]);
+	if (tree)
+		ls_ask(&rows, LS_PROPERTIES, NULL);
+	ls_sort(&rows, sort_by, ignore_case, reverse);
+	if (tree)
+		ls_tree(&rows);
+	print(&columns, &rows);
+}
+
+static const struct option_def options[] = {
+	QVM_COMMON,
+	{"all", 0, OPTION_FLAG, &all, NULL, "every qube (default)"},
+	{"exclude", 0, OPTION_LIST, &filter.excluded, "VM", "not this one"},
+	{"format", 'o', OPTION_STRING, &format, "FORMAT", "simple, network, kernel, full, prefs, disk"},
+	{"fields", 'O', OPTION_STRING, &fields, "FIELD,...",
+	 "columns: name, state, class, uuid, disk, priv-curr, priv-max, priv-used, root-curr, root-max, root-used "
+	 "(MiB), properties"},
+	{"network", 'n', OPTION_FLAG, &network, NULL, "the same as --format network"},
+	{"kernel", 'k', OPTION_FLAG, &kernels, NULL, "the same as --format kernel"},
+	{"disk", 'd', OPTION_FLAG, &disk, NULL, "the same as --format disk"},
+	{"tree", 't', OPTION_FLAG, &tree, NULL, "qubes below the netvm they use"},
+	{"sort", 0, OPTION_STRING, &sort_column, "FIELD", "in the order of this column (name)"},
+	{"reverse", 0, OPTION_FLAG, &reverse, NULL, "the last one first"},
+	{"ignore-case", 0, OPTION_FLAG, &ignore_case, NULL, "sort without regard to case"},
+	{"raw-data", 0, OPTION_FLAG, &raw_data, NULL, "values with | between them, no head"},
+	{"raw-list", 0, OPTION_FLAG, &raw_list, NULL, "names only"},
+	{"json", 0, OPTION_FLAG, &as_json, NULL, "an array of objects"},
+	{"class", 0, OPTION_STRING, &filter.classes, "CLASS,...", "only these classes"},
+	{"label", 0, OPTION_STRING, &filter.labels, "LABEL,...", "only these labels"},
+	{"tags", 0, OPTION_STRING, &filter.tags, "TAG,...", "only with one of these tags"},
+	{"exclude-tags", 0, OPTION_STRING, &filter.without_tags, "TAG,...", "only with none of these tags"},
+	{"running", 0, OPTION_FLAG, &filter.running, NULL, "only qubes that run"},
+	{"paused", 0, OPTION_FLAG, &filter.paused, NULL, "only paused ones"},
+	{"halted", 0, OPTION_FLAG, &filter.halted, NULL, "only halted ones"},
+	{"template-source", 0, OPTION_STRING, &filter.templates, "VM,...",
+	 "only made from one of these templates; '' for none"},
+	{"netvm-is", 0, OPTION_STRING, &filter.netvms, "VM,...", "only behind one of these; '' for none"},
+	{"internal", 0, OPTION_STRING, &filter.internal, "y|n", "only internal ones, or only others"},
+	{"servicevm", 0, OPTION_STRING, &filter.servicevm, "y|n", "only service qubes, or only others"},
+	{"pending-update", 0, OPTION_FLAG, &filter.pending_update, NULL, "only those with updates to install"},
+	{"features", 0, OPTION_LIST, &filter.features, "NAME=VALUE",
+	 "only with this feature; may be repeated, and all have to match; '' for one that is empty or not set"},
+	{"prefs", 0, OPTION_LIST, &filter.properties, "NAME=VALUE", "the same for a property"},
+	/* There is nothing to wait for: answers come in milliseconds. */
+	{"spinner", 0, OPTION_FLAG, &spinner, NULL, NULL},
+	{"no-spinner", 0, OPTION_FLAG, &spinner, NULL, NULL},
+	{0},
+};
+
+static int list_named(const struct strv *names)
+{
+	_cleanup_list_ struct qvm_list qubes = {0};
+	int r = qvm_list_read(&qubes);
+
+	for (size_t i = 0; r == 0 && i < names->n; i++)
+		if (!qvm_list_find(&qubes, names->v[i])) {
+			fprintf(stderr, "qvm-ls: no such domain: '%s'\n", names->v[i]);
+			r = QVM_FAILED;
+		}
+	if (r == 0)
+		list(&qubes, names);
+	return r;
 }
 
 int qvm_ls(int argc, char **argv)
 {
-	static const struct option_def options[] = {
-		QVM_COMMON,
-		{"all", 0, OPTION_FLAG, &all, NULL, "every qube (default)"},
-		{"exclude", 0, OPTION_LIST, &excluded, "VM", "not this one"},
-		{"format", 'o', OPTION_STRING, &format, "FORMAT",
-		 "simple, network, kernel, full, prefs"},
-		{"fields", 'O', OPTION_STRING, &fields, "FIELD,...",
-		 "columns: name, state, class, uuid, properties"},
-		{"network", 'n', OPTION_FLAG, &network, NULL, "the same as --format network"},
-		{"kernel", 'k', OPTION_FLAG, &kernels, NULL, "the same as --format kernel"},
-		{"disk", 'd', OPTION_FLAG, &disk, NULL, NULL},
-		{"tree", 't', OPTION_FLAG, &tree, NULL, NULL},
-		{"raw-data", 0, OPTION_FLAG, &raw_data, NULL,
-		 "values with | between them, no head"},
-		{"raw-list", 0, OPTION_FLAG, &raw_list, NULL, "names only"},
-		{"json", 0, OPTION_FLAG, &as_json, NULL, "an array of objects"},
-		{"class", 0, OPTION_STRING, &classes, "CLASS,...", "only these classes"},
-		{"label", 0, OPTION_STRING, &labels, "LABEL,...", "only these labels"},
-		{"tags", 0, OPTION_STRING, &tags, "TAG,...", "only with one of these tags"},
-		{"running", 0, OPTION_FLAG, &running, NULL, "only qubes that run"},
-		{"paused", 0, OPTION_FLAG, &paused, NULL, "only paused ones"},
-		{"halted", 0, OPTION_FLAG, &halted, NULL, "only halted ones"},
-		{0},
-	};
-	static const struct command_line cmd = {"qvm-ls", "[VM...]", "List qubes.",
-						NULL,	  options,   false};
+	static const struct command_line cmd = {"qvm-ls", "[VM...]", "List qubes.", NULL, options, false};
 	_cleanup_strv_ struct strv operands = {0};
-	_cleanup_list_ struct qvm_list list = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
-	int r;
+	const char *wrong = parsed == OPTIONS_OK ? ls_filter_check(&filter) : NULL;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
-	if (disk || tree)
-		return options_wrong(&cmd, "--disk and --tree are not there yet");
-	r = choose_fields(&cmd);
-	if (r == 0)
-		r = qvm_list_read(&list);
-	for (size_t i = 0; r == 0 && i < operands.n; i++)
-		if (!qvm_list_find(&list, operands.v[i])) {
-			fprintf(stderr, "qvm-ls: no such domain: '%s'\n", operands.v[i]);
-			r = 1;
-		}
-	return r ? r : print(&list, &operands);
+	if (wrong)
+		return options_wrong(&cmd, "%s", wrong);
+	return choose_fields(&cmd) ? QVM_USAGE : list_named(&operands);
 }
