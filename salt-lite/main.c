@@ -153,7 +153,8 @@ static void request_end(struct request *r)
 
 static bool command_known(const char *word)
 {
-	static const char *const commands[] = {"render", "show-top", "show-pillar", "show-low", "apply"};
+	static const char *const commands[] = {"render",   "show-top", "show-pillar",
+					       "show-low", "show-states", "apply"};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(commands[i], word))
@@ -182,7 +183,8 @@ int main(int argc, char **argv)
 		{"detailed-exit", 0, OPTION_FLAG, &detailed, NULL, "exit with 2 when something changed"},
 		{0},
 	};
-	const struct command_line cmd = {"salt-lite", "render FILE | show-top | show-pillar | show-low [SLS...] | apply [SLS...] [test=True]",
+	const struct command_line cmd = {"salt-lite", "render FILE | show-top | show-pillar | show-low [SLS...] | show-states | "
+					 "apply [SLS...] [test=True]",
 					 "Makes a system what its state files say.",
 					 "Exit codes: 0 done, 1 the files do not compile, 2 changed (--detailed-exit), "
 					 "20 a state failed, 64 wrong use, 75 another run holds the lock.",
@@ -206,6 +208,8 @@ int main(int argc, char **argv)
 		strv_push(&r.salt.file_roots, "/srv/salt");
 	if (!r.salt.pillar_roots.n && access("/srv/pillar", F_OK) == 0)
 		strv_push(&r.salt.pillar_roots, "/srv/pillar");
+	if (!strcmp(r.command, "show-states"))
+		return salt_show_states(), 0;
 	heap_init(&r.salt.h, arena, &err);
 	r.salt.lock = r.salt.journal = -1;
 	code = strcmp(r.command, "apply") ? 0 : open_state(&r.salt);

@@ -125,6 +125,8 @@ struct state_function {
 	void (*watched)(struct salt *s, struct chunk *c); /* mod_watch, or NULL */
 };
 
+/* Each state that there is, a line, with its parameters ("*": others judge them). */
+void salt_show_states(void);
 const struct state_function *state_find(const char *module, const char *function);
 extern const struct state_function file_states[], edit_states[], command_states[], qvm_states[], pkg_states[],
 	service_states[], account_states[], system_states[], table_states[];

@@ -125,9 +125,10 @@ static void file_line(struct salt *s, struct chunk *c)
 	const char *mode = arg_text(s, c, "mode", "ensure"), *content = arg_text(s, c, "content", "");
 	const struct value *lines;
 	struct blob old, joined;
+	bool existed = file_content(s, c->name, &old);
 	struct text t = {0};
 
-	if (!file_content(s, c->name, &old) && !arg_bool(c, "create", false)) {
+	if (!existed && !arg_bool(c, "create", false)) {
 		result_fail(s, c, "%s does not exist", c->name);
 		return;
 	}
@@ -148,7 +149,7 @@ static void file_line(struct salt *s, struct chunk *c)
 	/* A last line without an end keeps that form when nothing else changes. */
 	if (old.n && old.p[old.n - 1] != '\n' && joined.n == old.n + 1 && !memcmp(joined.p, old.p, old.n))
 		joined.n--;
-	file_store(s, c, c->name, old, joined, true);
+	file_store(s, c, c->name, old, joined, existed);
 	file_finish(s, c, "No changes needed to be made");
 }
 

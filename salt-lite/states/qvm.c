@@ -590,9 +590,16 @@ static void step_shutdown(struct qube *q)
 		result_fail(q->s, q->c, "%s does not shut down: %s", q->name, message);
 }
 
+static bool is_in(const struct qube *q, const char *wanted)
+{
+	struct blob state;
+
+	return qvm_exists(q->s, q->name, &state) && blob_eq_str(state, wanted);
+}
+
 static void step_kill(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Kill"); }
-static void step_pause(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Pause"); }
-static void step_unpause(struct qube *q) { power(q, running(q->s, q->name), "admin.vm.Unpause"); }
+static void step_pause(struct qube *q) { power(q, !is_in(q, "Paused"), "admin.vm.Pause"); }
+static void step_unpause(struct qube *q) { power(q, is_in(q, "Paused"), "admin.vm.Unpause"); }
 
 static void step_run(struct qube *q)
 {
@@ -630,11 +637,35 @@ static const struct step *step_find(const char *name)
 	return NULL;
 }
 
+static bool keys_known(struct qube *q, const struct state_function *f, const struct value *map)
+{
+	for (size_t i = 0; map->kind == V_MAP && i < map->map.n; i++) {
+		const char *key = value_cstr(&q->s->h, map->map.pairs[i].key);
+
+		if (blob_has_word(blob_of(f->parameters), key) || parameter_common(key))
+			continue;
+		result_fail(q->s, q->c, "qvm.%s has no parameter '%s'", f->function, key);
+		return false;
+	}
+	return true;
+}
+
+static void run_step(struct qube *q, const struct step *step)
+{
+	const struct state_function *f = state_find("qvm", step->name);
+	bool any = f->parameters[0] == '*', good = any || keys_known(q, f, q->args);
+
+	for (size_t i = 0; good && !any && value_is_list(q->args) && i < q->args->list.n; i++)
+		good = keys_known(q, f, q->args->list.items[i]);
+	if (good)
+		step->run(q);
+}
+
 static void run_one(struct salt *s, struct chunk *c)
 {
 	struct qube q = {s, c, c->name, c->args};
 
-	step_find(c->function)->run(&q);
+	run_step(&q, step_find(c->function));
 	if (c->result.value != RESULT_FALSE && !c->result.comment.n)
 		result_say(s, c, "%s is in the wanted state", c->name);
 }
@@ -654,7 +685,7 @@ static void vm_step(struct salt *s, struct chunk *c, const char *name, bool may_
 		result_say(s, c, "%s: [SKIP] Skipping due to previous failure!", name);
 		return;
 	}
-	step->run(&q);
+	run_step(&q, step);
 	if (may_fail && c->result.value == RESULT_FALSE)
 		c->result.value = RESULT_TRUE;
 }
@@ -718,16 +749,26 @@ void qvm_step(struct salt *s, struct chunk *c)
 }
 
 const struct state_function qvm_states[] = {
-	{"qvm", "vm", qvm_vm, "*", NULL},	      {"qvm", "exists", run_one, "*", NULL},
-	{"qvm", "missing", run_one, "*", NULL},	      {"qvm", "running", run_one, "*", NULL},
-	{"qvm", "halted", run_one, "*", NULL},	      {"qvm", "present", run_one, "*", NULL},
-	{"qvm", "absent", run_one, "*", NULL},	      {"qvm", "prefs", run_one, "*", NULL},
-	{"qvm", "service", run_one, "*", NULL},	      {"qvm", "features", run_one, "*", NULL},
-	{"qvm", "tags", run_one, "*", NULL},	      {"qvm", "firewall", run_one, "*", NULL},
-	{"qvm", "start", run_one, "*", NULL},	      {"qvm", "shutdown", run_one, "*", NULL},
-	{"qvm", "kill", run_one, "*", NULL},	      {"qvm", "pause", run_one, "*", NULL},
-	{"qvm", "unpause", run_one, "*", NULL},	      {"qvm", "run", run_one, "*", NULL},
-	{"qvm", "clone", run_one, "*", NULL},	      {"qvm", "devices", run_one, "*", NULL},
+	{"qvm", "vm", qvm_vm, "*", NULL},
+	{"qvm", "exists", run_one, "flags", NULL},
+	{"qvm", "missing", run_one, "flags", NULL},
+	{"qvm", "running", run_one, "flags", NULL},
+	{"qvm", "halted", run_one, "flags", NULL},
+	{"qvm", "present", run_one, "template label class mem memory maxmem vcpus flags", NULL},
+	{"qvm", "absent", run_one, "flags", NULL},
+	{"qvm", "clone", run_one, "source flags", NULL},
+	{"qvm", "prefs", run_one, "*", NULL},
+	{"qvm", "devices", run_one, "attach detach", NULL},
+	{"qvm", "service", run_one, "enable enabled disable disabled default", NULL},
+	{"qvm", "features", run_one, "enable enabled disable disabled default set", NULL},
+	{"qvm", "firewall", run_one, "set", NULL},
+	{"qvm", "tags", run_one, "add present del absent", NULL},
+	{"qvm", "start", run_one, "flags", NULL},
+	{"qvm", "shutdown", run_one, "flags", NULL},
+	{"qvm", "kill", run_one, "flags", NULL},
+	{"qvm", "pause", run_one, "flags", NULL},
+	{"qvm", "unpause", run_one, "flags", NULL},
+	{"qvm", "run", run_one, "cmd user flags", NULL},
 	{"qvm", "template_installed", template_installed, "fromrepo pool", NULL},
 	{0},
 };
