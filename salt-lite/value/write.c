@@ -1,5 +1,6 @@
 /* Values written as YAML and JSON. */
 #include <ctype.h>
+#include <math.h>
 
 #include "salt-lite/value/yaml.h"
 
@@ -241,6 +242,15 @@ static void json_string(struct heap *h, struct text *t, struct blob s, bool html
 	text_add_char(h, t, '"');
 }
 
+/* Python's json has names for what JSON has no numbers for. */
+static void json_float(struct heap *h, struct text *t, const struct value *v)
+{
+	if (isfinite(v->f))
+		text_add(h, t, value_repr(h, v));
+	else
+		text_add_str(h, t, isnan(v->f) ? "NaN" : v->f < 0 ? "-Infinity" : "Infinity");
+}
+
 static int by_key(const void *a, const void *b)
 {
 	const struct pair *x = a, *y = b;
@@ -266,7 +276,7 @@ static void json_add(struct heap *h, struct text *t, const struct value *v, bool
 		if (v->kind == V_STRING)
 			json_string(h, t, v->s, html);
 		else if (v->kind == V_FLOAT)
-			text_add(h, t, value_repr(h, v));
+			json_float(h, t, v);
 		else if (v->kind == V_INT)
 			text_printf(h, t, "%lld", (long long)v->i);
 		else
