@@ -95,14 +95,16 @@ static bool take_option(struct wish *w, const char *key, const char *value)
 	else if (!strcmp(key, "_frontend-dev"))
 		w->frontend = value;
 	else if (!strcmp(key, "_devtype"))
-		return !strcmp(value, "disk");
+		return block_devtype(value, &w->read_only);
 	else if (!strcmp(key, "backend_domain"))
 		return !strcmp(value, w->backend);
 	else if (!strcmp(key, "port_id"))
 		return !strcmp(value, w->port);
 	else if (!strcmp(key, "devclass"))
 		return !strcmp(value, "block");
-	return key[0] != '_' || !strncmp(key, "_read-only", 10) || !strncmp(key, "_front", 6);
+	else
+		return key[0] != '_';
+	return true;
 }
 
 /* Argument and payload; false with the exception raised. */

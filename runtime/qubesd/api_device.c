@@ -34,6 +34,7 @@ static struct device pci_describe(const struct pci_device *p)
 		.vendor = p->vendor,
 		.product = p->product,
 		.name = p->name,
+		.sbdf = p->sbdf,
 	};
 }
 

@@ -134,6 +134,14 @@ const char *block_frontend(const struct vm *vm, const char *wanted, struct arena
 	return NULL;
 }
 
+bool block_devtype(const char *value, bool *read_only)
+{
+	bool cdrom = !strcmp(value, "cdrom");
+
+	*read_only |= cdrom;
+	return cdrom || !strcmp(value, "disk");
+}
+
 const char *block_line(const struct model *m, const struct attached *at, struct arena *a)
 {
 	const struct vm *backend = model_find_name(m, at->backend);

@@ -17,6 +17,8 @@ struct attached *block_attached(const struct vm *vm, const char *backend, const 
 /* A name that no disk of the qube has, from the arena; `wanted` (may be NULL) if it is free. NULL:
  * it is not, or none is. */
 const char *block_frontend(const struct vm *vm, const char *wanted, struct arena *a);
+/* The option devtype: disk, or cdrom, which is a disk that is only read. False for others. */
+bool block_devtype(const char *value, bool *read_only);
 /* The disk= line of xl/protocol.h, from the arena. */
 const char *block_line(const struct model *m, const struct attached *at, struct arena *a);
 

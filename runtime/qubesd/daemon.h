@@ -8,6 +8,7 @@
 #include "common/base/strv.h"
 #include "runtime/qubesd/model.h"
 
+struct call;
 struct connection;
 
 struct qubesd {
@@ -24,6 +25,8 @@ struct qubesd {
 	struct watch *watch;
 	const char *broken; /* why qubes.xml cannot be read: nothing is done but to say so. NULL: it can */
 	bool domains_known; /* the watcher has told of all there are */
+	struct call **early;  /* starts that wait for that */
+	size_t n_early;
 	struct job *building; /* whose domain is being made: one at a time */
 };
 

@@ -48,6 +48,7 @@ void device_format(const struct device *d, struct strbuf *out)
 	device_add_value(out, "parent_port_id", d->parent);
 	device_add_value(out, "parent_devclass", d->parent ? d->class : NULL);
 	device_add_value(out, "attachment", d->attachment);
+	device_add_value(out, "_sbdf", d->sbdf);
 	device_add_value(out, "_device_node", d->node);
 	device_add_value(out, "_size", d->size);
 	device_add_value(out, "_mode", d->mode);

@@ -14,6 +14,7 @@ struct device {
 	const char *interfaces; /* codes of 7 characters without separators */
 	const char *parent;	/* port of the device it is a part of */
 	const char *node;	/* block: where it is in the backend, /dev/sda */
+	const char *sbdf;	/* pci: 0000:00:04.0 */
 	const char *size;	/* block: bytes */
 	const char *mode;	/* block: r or w */
 	const char *attachment; /* qube that has it */

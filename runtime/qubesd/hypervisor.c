@@ -62,7 +62,19 @@ const char *hypervisor_answer(struct arena *a, int status, const char *out, cons
 	return NULL;
 }
 
-/* `machine TYPE`, `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a
+bool hypervisor_short(const char *out, uint64_t *need, uint64_t *free_mib)
+{
+	struct blob rest = blob_of(out), line, word, first, second;
+
+	while (blob_token(&rest, '\n', &line))
+		if (blob_word(&line, &word) && blob_eq_str(word, XL_SHORT) && blob_word(&line, &first) &&
+		    blob_word(&line, &second) && blob_to_u64(first, UINT32_MAX, need) &&
+		    blob_to_u64(second, UINT32_MAX, free_mib))
+			return true;
+	return false;
+}
+
+/* `machine TYPE IOMMU`, `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a
  * complete list. */
 static void watch_line(struct watch *w, struct blob line)
 {
@@ -77,8 +89,10 @@ static void watch_line(struct watch *w, struct blob line)
 	}
 	if (!blob_word(&line, &id))
 		return;
-	if (blob_eq_str(word, XL_MACHINE))
+	if (blob_eq_str(word, XL_MACHINE)) {
 		w->d->model->pv_only = blob_eq_str(id, "pv");
+		w->d->model->no_iommu = blob_word(&line, &state) && blob_eq_str(state, "no-iommu");
+	}
 	if (!blob_to_u64(id, 32751, &domid))
 		return;
 	if (blob_eq_str(word, XL_GONE))
@@ -133,6 +147,9 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	w->io = NULL;
 	close(take_fd(&w->fd));
 	strbuf_reset(&w->in);
+	/* What waits for it is tried: the helper that makes domains can say what is wrong. */
+	if (!w->d->domains_known)
+		lifecycle_start_early(w->d);
 	w->d->domains_known = false;
 	w->retry = sd_event_source_disable_unref(w->retry);
 	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC,

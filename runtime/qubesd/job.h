@@ -32,6 +32,8 @@ struct job {
 	struct child *child; /* what the current step waits for */
 	struct error err;    /* of the current step */
 	const char *failure; /* why the start is being undone; from the arena */
+	bool no_memory;	     /* that was for want of memory */
+	const char *warning; /* of a start that went well; from the arena, or NULL */
 	const char *blocks; /* disk= lines of assigned block devices; from the arena */
 	bool storage_known;
 	bool queued;	       /* waits for another domain to be made */

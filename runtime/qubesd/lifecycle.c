@@ -10,6 +10,7 @@
 #include "runtime/qubesd/dispvm.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
+#include "runtime/qubesd/pci.h"
 #include "runtime/qubesd/property_net.h"
 #include "runtime/qubesd/sync.h"
 
@@ -113,6 +114,7 @@ static void answer_waiting(struct job *j)
 		if (!other)
 			continue;
 		other->waits_for = NULL;
+		other->warning = j->warning ? arena_strdup(other->arena, j->warning) : NULL;
 		job_step_done(other,
 			      j->failure ? error_set(&other->err, -EIO, other->vm->name, NULL,
 						     "its netvm did not start: %s", j->failure)
@@ -121,8 +123,10 @@ static void answer_waiting(struct job *j)
 	for (size_t i = 0; i < j->n_waiting; i++) {
 		if (!j->failure && blob_eq_str(j->waiting[i]->request.argument, "timing"))
 			strbuf_add_str(&j->waiting[i]->out, j->timing.p ? j->timing.p : "");
+		if (!j->failure && blob_eq_str(j->waiting[i]->request.argument, "warning"))
+			strbuf_add_str(&j->waiting[i]->out, j->warning ? j->warning : "");
 		if (j->failure)
-			call_raise(j->waiting[i], "QubesVMError", "%s", j->failure);
+			call_raise(j->waiting[i], j->no_memory ? "QubesMemoryError" : "QubesVMError", "%s", j->failure);
 		call_finish(j->waiting[i]);
 	}
 }
@@ -132,6 +136,16 @@ int net_backend(const struct model *m, const struct vm *vm)
 	const struct vm *netvm = net_uplink(m, vm);
 
 	return netvm && !netvm->job ? netvm->domid : -1;
+}
+
+/* What a netvm warned of is of interest to its clients too. */
+static void warn(struct job *j)
+{
+	const char *own = pci_warning(j->d, j->vm, j->arena);
+
+	if (own)
+		fprintf(stderr, "qubesd: warning: %s\n", own);
+	j->warning = own ? own : j->warning;
 }
 
 static void job_end(struct job *j)
@@ -144,6 +158,7 @@ static void job_end(struct job *j)
 		vm->start_time = time(NULL);
 		fprintf(stderr, "qubesd: %s: started (%s)\n", vm->name,
 			j->timing.p ? j->timing.p : "");
+		warn(j);
 		event_send(j->d, vm, "domain-start", "start_guid", "True", NULL);
 	} else {
 		vm->power = POWER_HALTED;
@@ -231,6 +246,7 @@ void job_step_done(struct job *j, int r)
 		strbuf_printf(&j->timing, "%s%s %llu ms", j->timing.n ? ", " : "", j->step->name,
 			      (unsigned long long)(now_usec() - j->began) / 1000);
 	if (j->starting && (r < 0 || j->failure)) {
+		j->no_memory = r == -ENOMEM;
 		job_undo(j);
 	} else {
 		/* What stops a qube goes on: as much as can be put in order is. */
@@ -338,18 +354,12 @@ enum step_result job_start_first(struct job *j, struct vm *other)
 	return STEP_LATER;
 }
 
-enum call_result lifecycle_start(struct call *c)
+static enum call_result start_now(struct call *c)
 {
 	struct vm *vm = c->target;
 	struct job *j = vm->job;
 	bool fresh = !j;
 
-	if (c->request.argument.n && !blob_eq_str(c->request.argument, "timing"))
-		return CALL_ABORT;
-	if (c->d->offline)
-		return call_raise(c, "QubesOfflineError",
-				  "%s: there is no hypervisor here, it can start at first boot",
-				  vm->name);
 	if (prohibited(vm))
 		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name,
 				  prohibited(vm));
@@ -369,6 +379,49 @@ enum call_result lifecycle_start(struct call *c)
 	if (fresh)
 		job_run(j);
 	return CALL_LATER;
+}
+
+/* Until the domains are known, neither is what runs already, nor what kind of domain the machine can have. */
+enum call_result lifecycle_start(struct call *c)
+{
+	struct qubesd *d = c->d;
+
+	if (c->request.argument.n && !blob_eq_str(c->request.argument, "timing") &&
+	    !blob_eq_str(c->request.argument, "warning"))
+		return CALL_ABORT;
+	if (d->offline)
+		return call_raise(c, "QubesOfflineError", "%s: there is no hypervisor here, it can start at first boot",
+				  c->target->name);
+	if (d->domains_known)
+		return start_now(c);
+	d->early = xreallocarray(d->early, d->n_early + 1, sizeof(*d->early));
+	d->early[d->n_early++] = c;
+	return CALL_LATER;
+}
+
+static bool is_there(const struct model *m, const struct vm *vm)
+{
+	for (size_t i = 0; i < m->n_vms; i++)
+		if (m->vms[i] == vm)
+			return true;
+	return false;
+}
+
+void lifecycle_start_early(struct qubesd *d)
+{
+	_cleanup_free_ struct call **calls = d->early;
+	size_t n = d->n_early;
+
+	d->early = NULL;
+	d->n_early = 0;
+	for (size_t i = 0; i < n; i++) {
+		enum call_result r = is_there(d->model, calls[i]->target)
+					     ? start_now(calls[i])
+					     : call_raise(calls[i], "QubesVMNotFoundError", "The qube was removed");
+
+		if (r != CALL_LATER)
+			call_finish(calls[i]);
+	}
 }
 
 /* Raises for a qube that does not run; offline none does. */
@@ -649,4 +702,5 @@ void lifecycle_domains_listed(struct qubesd *d)
 		if (d->model->vms[i]->adopted)
 			adopted(d, d->model->vms[i]);
 	dispvm_sweep(d);
+	lifecycle_start_early(d);
 }

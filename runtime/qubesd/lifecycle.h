@@ -6,8 +6,8 @@
 
 #include "runtime/qubesd/call.h"
 
-/* Each answers the call now or later. Argument `timing` of a start: the answer tells how long each step
- * took (not in Qubes OS). */
+/* Each answers the call now or later. Arguments of a start that Qubes OS does not have: with `timing` the answer tells
+ * how long each step took, with `warning` what a person should know of the qube or of a netvm that came first. */
 enum call_result lifecycle_start(struct call *c);
 enum call_result lifecycle_kill(struct call *c);
 /* Asks the qube to shut down, a netvm with running clients only with `force`; `wait` answers when it is down, or with an exception after its
@@ -27,3 +27,5 @@ void lifecycle_domain_gone(struct qubesd *d, int domid);
 /* Every domain there is has been seen once: a qube believed to run that was not seen has died
  * meanwhile. */
 void lifecycle_domains_listed(struct qubesd *d);
+/* Begins the starts that were asked for before the domains were known. */
+void lifecycle_start_early(struct qubesd *d);

@@ -110,6 +110,7 @@ struct model {
 	struct kvlist props;
 	struct kvlist foreign; /* name to qid of domains of a class that we do not have */
 	bool pv_only;		/* the machine has neither VT-x nor AMD-V; not saved */
+	bool no_iommu;		/* nor VT-d nor AMD-Vi; not saved */
 	void *doc; /* xmlDoc, NULL while never saved */
 };
 

@@ -15,7 +15,7 @@ qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hyperv
 qubesd_LIBS := qubesd-parts qubesadmin qubesdb-client common
 qubesd_PKGS := jansson libsystemd libxml-2.0
 
-qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c memory_map.c watch.c)
+qubesd-xl_SRCS := $(addprefix runtime/qubesd/xl/,main.c create.c device.c machine.c memory_map.c watch.c)
 qubesd-xl_LIBS := common-min
 # xenctrl.h insists on GNU C.
 qubesd-xl_CPPFLAGS := -U__STRICT_ANSI__

@@ -13,7 +13,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
-#include "runtime/qubesd/property.h"
+#include "runtime/qubesd/property_net.h"
 
 enum { FACTS_MAX = 1 << 20, DEVICES_MAX = 1024, SBDF_LEN = 12 };
 
@@ -277,20 +277,59 @@ const char *pci_domain_type(const struct property_ctx *ctx)
 
 int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, struct error *err)
 {
-	struct property_ctx ctx = {d->model, vm, a};
 	struct pci_list l;
 	int r = 0;
 
 	if (!vm_has_assigned(vm, "pci"))
 		return 0;
-	if (strcmp(pci_domain_type(&ctx), "pv") != 0)
-		return error_set(err, -EINVAL, vm->name, NULL,
-				 "has PCI devices, which virt_mode pvh cannot use");
 	pci_scan(d->pci_facts, a, &l);
 	for (size_t i = 0; i < vm->n_assignments && r == 0; i++)
 		if (is_pci(&vm->assignments[i]))
 			r = check_one(d, vm, &vm->assignments[i], &l, err);
 	return r;
+}
+
+static bool is_network_card(const struct pci_device *dev)
+{
+	return dev && !strncmp(dev->class, "02", 2);
+}
+
+static bool has_network_card(const struct vm *vm, const struct pci_list *l)
+{
+	for (size_t i = 0; i < vm->n_assignments; i++)
+		if (is_pci(&vm->assignments[i]) && is_network_card(pci_find(l, vm->assignments[i].port)))
+			return true;
+	return false;
+}
+
+/* The first that no other qube uses, or NULL. */
+static const struct pci_device *free_network_card(const struct qubesd *d, const struct vm *vm, const struct pci_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (is_network_card(&l->v[i]) && !user_of(d, vm, l, &l->v[i]))
+			return &l->v[i];
+	return NULL;
+}
+
+const char *pci_warning(const struct qubesd *d, const struct vm *vm, struct arena *a)
+{
+	const struct pci_device *dev;
+	struct pci_list l;
+
+	if (!net_provides(d->model, vm) || net_uplink(d->model, vm))
+		return NULL;
+	pci_scan(d->pci_facts, a, &l);
+	if (has_network_card(vm, &l))
+		return NULL;
+	dev = free_network_card(d, vm, &l);
+	if (!dev)
+		return arena_printf(a, "%s: no network card is assigned to it, and this machine has none to assign; see "
+				       "qvm-pci list", vm->name);
+	return arena_printf(a, "%s: no network card is assigned to it; see qvm-pci list, then shut it down and: qvm-pci "
+			       "assign %s dom0:%s%s%s%s", vm->name, vm->name, dev->port,
+			    d->model->no_iommu ? "; this machine has no working IOMMU (VT-d, AMD-Vi), so the qube could "
+						 "reach all memory with it; to accept that: qvm-features " : "",
+			    d->model->no_iommu ? vm->name : "", d->model->no_iommu ? " permit-without-iommu 1" : "");
 }
 
 static bool option(const struct assignment *as, const char *name)

@@ -38,7 +38,9 @@ const struct pci_device *pci_find(const struct pci_list *l, const char *port);
  * formulas say for qubes with devices) is pv with PCI devices and pvh without.
  */
 const char *pci_domain_type(const struct property_ctx *ctx);
-/* -EINVAL, -ENODEV or -EBUSY with *err when the qube cannot start with the devices it has. */
+/* -ENODEV or -EBUSY with *err when the qube cannot start with the devices it has. */
 int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, struct error *err);
+/* What a person should know of a qube that runs: it gives network to others and has no way out. NULL: nothing. */
+const char *pci_warning(const struct qubesd *d, const struct vm *vm, struct arena *a);
 /* Adds the lines of xl/protocol.h for its devices. */
 void pci_lines(const struct qubesd *d, const struct vm *vm, struct arena *a, struct strbuf *out);

@@ -94,11 +94,14 @@ static const char *take_block(struct job *j, const struct assignment *as,
 			      const struct device_list *l)
 {
 	const struct device *dev = find_block(l, as);
-	const char *ro = kv_get(&as->options, "read-only");
+	const char *ro = kv_get(&as->options, "read-only"), *type = kv_get(&as->options, "devtype");
 	const char *frontend = block_frontend(j->vm, kv_get(&as->options, "frontend-dev"), j->arena);
 	const struct vm *holder = block_holder(j->d->model, as->backend, as->port);
+	bool read_only = (ro && *ro && strcmp(ro, "no") && strcmp(ro, "False")) || (dev && dev->mode && *dev->mode == 'r');
 	struct attached at;
 
+	if (type && !block_devtype(type, &read_only))
+		return "is of another devtype than disk or cdrom";
 	if (!dev || holder || !frontend)
 		return !dev ? "is not there" : holder ? "is used by another qube"
 						      : "finds no free name";
@@ -108,8 +111,7 @@ static const char *take_block(struct job *j, const struct assignment *as,
 		.id = arena_strdup(j->arena, dev->id),
 		.node = arena_strdup(j->arena, dev->node),
 		.frontend = arena_strdup(j->arena, frontend),
-		.read_only = (ro && *ro && strcmp(ro, "no") && strcmp(ro, "False")) ||
-			     (dev->mode && *dev->mode == 'r'),
+		.read_only = read_only,
 	};
 	block_add(j->d, j->vm, &at);
 	j->blocks = arena_printf(j->arena, "%s%s", j->blocks ? j->blocks : "",
@@ -278,10 +280,28 @@ static const char *missing_kernel_file(struct job *j)
 	return NULL;
 }
 
+/* Why there is no domain. */
+static int creation_failed(struct job *j, const char *out, const char *cause)
+{
+	const char *missing = missing_kernel_file(j);
+	uint64_t need, available;
+
+	if (hypervisor_short(out, &need, &available))
+		return error_set(&j->err, -ENOMEM, j->vm->name,
+				 arena_printf(j->arena, "shut down another qube, or give it less: qvm-prefs %s memory",
+					      j->vm->name),
+				 "Not enough memory to start it: it needs %llu MiB, %llu MiB are free",
+				 (unsigned long long)need, (unsigned long long)available);
+	if (missing)
+		return error_set(&j->err, -ENOENT, j->vm->name, "choose another kernel with qvm-prefs QUBE kernel",
+				 "cannot make the domain: %s of its kernel cannot be read", missing);
+	return error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s", cause);
+}
+
 static void on_created(void *user, int status, const char *out)
 {
 	struct job *j = user;
-	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause), *missing;
+	const char *cause, *answer = hypervisor_answer(j->arena, status, out, &cause);
 	uint64_t domid;
 
 	build_next(j->d);
@@ -291,14 +311,7 @@ static void on_created(void *user, int status, const char *out)
 		job_step_done(j, 0);
 		return;
 	}
-	missing = missing_kernel_file(j);
-	if (missing)
-		job_step_done(j, error_set(&j->err, -ENOENT, j->vm->name,
-					   "choose another kernel with qvm-prefs QUBE kernel",
-					   "cannot make the domain: %s of its kernel cannot be read", missing));
-	else
-		job_step_done(j, error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s",
-					   answer ? "no domain id" : cause));
+	job_step_done(j, creation_failed(j, out, answer ? "no domain id" : cause));
 }
 
 static void build(struct job *j)
@@ -331,30 +344,37 @@ static int on_build_turn(sd_event_source *s, void *user)
 	return 0;
 }
 
+/* Can the machine have a domain of that type, with those devices and that kernel? */
+static int check_type(struct job *j)
+{
+	struct property_ctx ctx = context(j);
+	const char *type = pci_domain_type(&ctx);
+
+	if (!strcmp(type, "pv"))
+		return 0;
+	if (vm_has_assigned(j->vm, "pci"))
+		return error_set(&j->err, -EINVAL, j->vm->name, NULL, "has PCI devices, which virt_mode pvh cannot use");
+	if (j->d->model->pv_only)
+		return error_set(&j->err, -ENODEV, j->vm->name, NULL,
+				 "its virt_mode is pvh, which needs VT-x or AMD-V: switch that on in the firmware's "
+				 "setup menu, or: qvm-prefs --default %s virt_mode",
+				 j->vm->name);
+	if (!*property_value(&ctx, "kernel"))
+		return error_set(&j->err, -ENOENT, j->vm->name, NULL,
+				 "has no kernel: set the property kernel or the system's default_kernel");
+	return 0;
+}
+
 /*
  * One domain at a time: libxl gives a domain's devices a fixed number of seconds, which several
  * that are made at once on a slow machine would exceed together.
  */
 static enum step_result step_create(struct job *j)
 {
-	struct property_ctx ctx = context(j);
 	int r;
 
-	if (pci_check(j->d, j->vm, j->arena, &j->err) < 0)
+	if (check_type(j) < 0 || pci_check(j->d, j->vm, j->arena, &j->err) < 0)
 		return STEP_FAILED;
-	if (j->d->model->pv_only && strcmp(pci_domain_type(&ctx), "pv") != 0) {
-		error_set(&j->err, -ENODEV, j->vm->name, NULL,
-			  "its virt_mode is pvh, which needs VT-x or AMD-V: switch that on in the "
-			  "firmware's setup menu, or: qvm-prefs --default %s virt_mode",
-			  j->vm->name);
-		return STEP_FAILED;
-	}
-	if (!*property_value(&ctx, "kernel") && !strcmp(pci_domain_type(&ctx), "pvh")) {
-		error_set(&j->err, -ENOENT, j->vm->name, NULL,
-			  "has no kernel: set the property kernel or the system's "
-			  "default_kernel");
-		return STEP_FAILED;
-	}
 	event_send(j->d, j->vm, "domain-pre-spawn", "start_guid", "True", NULL);
 	j->queued = true;
 	r = sd_event_add_defer(j->d->event, &(sd_event_source *){NULL}, on_build_turn, j->d);

@@ -194,9 +194,33 @@ static int prepare_devices(libxl_ctx *ctx, struct request *q)
 	return 0;
 }
 
+/* In KiB, before there is a domain: one that failed may still hold some of it. What is not known is 0. */
+struct memory {
+	uint64_t need, free;
+};
+
+static struct memory memory_of(libxl_ctx *ctx, libxl_domain_config *c)
+{
+	struct memory m = {0};
+
+	if (libxl_domain_need_memory(ctx, c, 0, &m.need) || libxl_get_free_memory(ctx, &m.free))
+		return (struct memory){0};
+	return m;
+}
+
+/* libxl tells of it only in its log, among much else. */
+static int failed(const struct memory *m, int code)
+{
+	if (m->need <= m->free)
+		return xl_fail("building the domain failed, see the log of qubesd", code);
+	printf(XL_SHORT " %llu %llu\n", (unsigned long long)m->need >> 10, (unsigned long long)m->free >> 10);
+	return 1;
+}
+
 static int build(libxl_ctx *ctx, struct request *q)
 {
 	libxl_domain_config *c = &q->config;
+	struct memory memory;
 	uint32_t domid = 0;
 	int r;
 
@@ -205,9 +229,10 @@ static int build(libxl_ctx *ctx, struct request *q)
 	if (prepare_devices(ctx, q))
 		return 1;
 	finish(c);
+	memory = memory_of(ctx, c);
 	r = libxl_domain_create_new(ctx, c, &domid, NULL, NULL);
 	if (r)
-		return xl_fail("building the domain failed, see the log of qubesd", r);
+		return failed(&memory, r);
 	printf(XL_OK " %u\n", domid);
 	return 0;
 }

@@ -113,17 +113,6 @@ static int is_assignable(libxl_ctx *ctx, const libxl_device_pci *pci)
 	return found;
 }
 
-static int has_iommu(libxl_ctx *ctx)
-{
-	libxl_physinfo info;
-	int has;
-
-	libxl_physinfo_init(&info);
-	has = !libxl_get_physinfo(ctx, &info) && info.cap_hvm_directio;
-	libxl_physinfo_dispose(&info);
-	return has;
-}
-
 static int refuse(const char *sbdf, const char *why)
 {
 	printf(XL_ERROR " PCI device %s: %s\n", sbdf, why);
@@ -135,8 +124,10 @@ int xl_pci_prepare(libxl_ctx *ctx, libxl_device_pci *pci, int strict, int permit
 	_cleanup_free_ char *sbdf = xasprintf("%04x:%02x:%02x.%u", (unsigned)pci->domain, pci->bus,
 					      pci->dev, pci->func);
 	_cleanup_free_ char *reset = xasprintf("/sys/bus/pci/devices/%s/reset", sbdf);
+	struct xl_machine machine;
 
-	if (!permitted && !has_iommu(ctx))
+	xl_machine_read(ctx, &machine);
+	if (!permitted && !machine.iommu)
 		return refuse(sbdf, "this machine has no working IOMMU (VT-d, AMD-Vi), so the qube "
 				    "could reach all memory with it; to accept that: qvm-features "
 				    "QUBE permit-without-iommu 1");

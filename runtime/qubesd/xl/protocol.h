@@ -16,7 +16,8 @@
  *   qubesd-xl watch             stays; see below
  *
  * Every operation ends with one line on stdout, `ok ...` (exit 0) or `error TEXT` (exit 1). stderr
- * is for the log.
+ * is for the log. create may end with `short NEED FREE` (exit 1) instead: the machine has only FREE
+ * MiB of the memory it needs.
  *
  * create reads KEY=VALUE lines up to the end of input; name, uuid, type (pvh, pv, hvm), memory and
  * maxmem in MiB are needed; vcpus, kernel, ramdisk, cmdline, e820_host (1, or auto: if a kernel fits
@@ -29,7 +30,7 @@
  *
  * watch writes what domains the machine can run, a line for each domain but dom0, then `ready`,
  * then a line for each change:
- *   machine TYPE                TYPE hvm, or pv without VT-x or AMD-V
+ *   machine TYPE IOMMU          TYPE hvm, or pv without VT-x or AMD-V; IOMMU iommu or no-iommu
  *   domain DOMID UUID STATE     STATE running, paused, shutdown, crashed or dying
  *   gone DOMID
  */
@@ -37,6 +38,7 @@
 
 #define XL_OK "ok"
 #define XL_ERROR "error"
+#define XL_SHORT "short"
 #define XL_READY "ready"
 #define XL_STAT "stat"
 #define XL_MACHINE "machine"

@@ -72,15 +72,14 @@ static int look(libxl_ctx *ctx, struct table *before)
 	return 0;
 }
 
-static bool has_hvm(libxl_ctx *ctx)
+/* What cannot be asked for is taken to be there: a start tells otherwise. */
+static void print_machine(libxl_ctx *ctx)
 {
-	libxl_physinfo info;
-	bool has;
+	struct xl_machine m;
 
-	libxl_physinfo_init(&info);
-	has = libxl_get_physinfo(ctx, &info) || info.cap_hvm;
-	libxl_physinfo_dispose(&info);
-	return has;
+	if (xl_machine_read(ctx, &m))
+		m.hvm = m.iommu = true;
+	printf(XL_MACHINE " %s %s\n", m.hvm ? "hvm" : "pv", m.iommu ? "iommu" : "no-iommu");
 }
 
 /* Waits for a change; negative when the reader of our lines is gone or xenstored failed. */
@@ -108,7 +107,7 @@ int xl_watch(libxl_ctx *ctx, uint32_t unused)
 	(void)unused;
 	if (!xs || !xs_watch(xs, "@introduceDomain", "i") || !xs_watch(xs, "@releaseDomain", "r"))
 		return xl_fail("cannot watch xenstore", 0);
-	printf(XL_MACHINE " %s\n", has_hvm(ctx) ? "hvm" : "pv");
+	print_machine(ctx);
 	r = look(ctx, &seen);
 	if (r == 0)
 		puts(XL_READY);

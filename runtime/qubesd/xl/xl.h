@@ -2,6 +2,7 @@
 #pragma once
 
 #include <libxl.h>
+#include <stdbool.h>
 
 #include "common/base/blob.h"
 
@@ -27,5 +28,12 @@ int xl_parse_disk(struct blob value, libxl_device_disk *disk);
  * no IOMMU (unless permitted), no way to reset it (when strict).
  */
 int xl_pci_prepare(libxl_ctx *ctx, libxl_device_pci *pci, int strict, int permitted);
+struct xl_machine {
+	bool hvm;   /* VT-x or AMD-V */
+	bool iommu; /* VT-d or AMD-Vi, and switched on */
+};
+
+/* 0, or libxl's code with all false. */
+int xl_machine_read(libxl_ctx *ctx, struct xl_machine *m);
 /* Does a kernel fit below the first hole of the machine's memory map? If not, it says so on stderr. */
 int xl_map_has_room(void);
