@@ -56,13 +56,27 @@ static int fill(const struct strbuf *begun, int fd)
 	return to < 0 ? -errno : copy_sparse(fd, to, size);
 }
 
+/* From a management qube: the services below, which do the same in dom0. */
+static int import_remote(const char *vm, const char *volume, int fd, uint64_t size)
+{
+	_cleanup_free_ char *line = size ? xasprintf("%llu\n", (unsigned long long)size) : NULL;
+	_cleanup_admin_error_ struct admin_error err = {0};
+	int r = admin_call_from(&qvm_admin, vm, size ? "admin.vm.volume.ImportWithSize" : "admin.vm.volume.Import",
+				volume, blob_of(line), fd, NULL, &err);
+
+	return qvm_report(vm, r, &err);
+}
+
 int qvm_import(const char *vm, const char *volume, int fd, uint64_t size)
 {
 	_cleanup_free_ char *payload = size ? xasprintf("%llu", (unsigned long long)size) : NULL;
 	_cleanup_free_ char *failed = NULL;
 	_cleanup_strbuf_ struct strbuf begun = {0};
-	int r = qvm_call(vm, "internal.vm.volume.ImportBegin", volume, payload, &begun), end;
+	int r, end;
 
+	if (admin_is_remote(&qvm_admin))
+		return import_remote(vm, volume, fd, size);
+	r = qvm_call(vm, "internal.vm.volume.ImportBegin", volume, payload, &begun);
 	if (r)
 		return r;
 	r = fill(&begun, fd);

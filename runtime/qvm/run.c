@@ -10,12 +10,13 @@
 #include "common/sys/process.h"
 #include "runtime/qvm/qvm.h"
 
-static const char client[] = "qrexec-client";
+static const char local_client[] = "qrexec-client", remote_client[] = "qrexec-client-vm";
 enum { RED = 31 };
 
 static const char *user = "DEFAULT", *local_command;
 static bool pass_io, service, no_auto, auto_start, gui, no_gui, no_shell, filter, no_filter,
-	no_colour, no_colour_stderr, ignored;
+	no_colour, no_colour_stderr, ignored, all;
+static struct strv excluded;
 static const char *dispvm;
 static long colour = RED, colour_stderr = RED;
 
@@ -42,6 +43,12 @@ static void encode(struct strbuf *out, const struct words *words)
 	}
 }
 
+static void add_line(struct strbuf *out, const struct words *words)
+{
+	for (size_t i = 0; i < words->n; i++)
+		strbuf_printf(out, "%s%s", i ? " " : "", words->v[i]);
+}
+
 /* USER:COMMAND as qrexec-client takes it. */
 static char *command_text(const struct words *words)
 {
@@ -55,32 +62,21 @@ static char *command_text(const struct words *words)
 		encode(&s, words);
 		strbuf_add_str(&s, " dom0");
 	} else {
-		for (size_t i = 0; i < words->n; i++)
-			strbuf_printf(&s, "%s%s", i ? " " : "", words->v[i]);
+		add_line(&s, words);
 	}
 	return strbuf_steal(&s);
 }
 
-static int ensure_running(const char *name)
+static int ensure_running(const struct qvm_vm *vm)
 {
-	_cleanup_list_ struct qvm_list list = {0};
-	const struct qvm_vm *vm;
-	int r = qvm_list_read(&list);
-
-	if (r)
-		return r;
-	vm = qvm_list_find(&list, name);
-	if (!vm) {
-		fprintf(stderr, "qvm-run: no such domain: '%s'\n", name);
-		return QVM_FAILED;
-	}
 	if (!strcmp(vm->state, "Running"))
 		return 0;
-	if (no_auto || !strcmp(vm->state, "Paused")) {
-		fprintf(stderr, "qvm-run: %s: is not running\n", name);
+	if (no_auto) {
+		fprintf(stderr, "qvm-run: %s: is not running\n", vm->name);
 		return QVM_FAILED;
 	}
-	return qvm_call(name, "admin.vm.Start", NULL, NULL, NULL);
+	return qvm_call(vm->name, strcmp(vm->state, "Paused") ? "admin.vm.Start" : "admin.vm.Unpause", NULL, NULL,
+			NULL);
 }
 
 /* What the qube writes is coloured on a terminal, so that it is not taken for dom0's own words. */
@@ -96,10 +92,16 @@ static void end_colour(int fd, bool off)
 		dprintf(fd, "\033[0m");
 }
 
+/* Of a management qube, or of dom0. */
+static const char *client(void)
+{
+	return admin_is_remote(&qvm_admin) ? remote_client : local_client;
+}
+
 static int client_failed(int r)
 {
 	if (r < 0)
-		fprintf(stderr, "qvm-run: %s: %s\n", client, strerror(-r));
+		fprintf(stderr, "qvm-run: %s: %s\n", client(), strerror(-r));
 	return r < 0 ? 126 : r;
 }
 
@@ -116,31 +118,66 @@ static int run_unheard(const struct strv *argv)
 						.stderr_fd = null}));
 }
 
-static int run_client(const char *vm, const char *command)
+/* A service for what dom0 would tell the qube's agent itself. */
+static void remote_words(struct strv *argv, const char *vm, const struct words *words)
+{
+	_cleanup_strbuf_ struct strbuf name = {0}, line = {0};
+	char shell[] = "/bin/sh", option[] = "-c";
+	char *through_shell[] = {shell, option, NULL};
+
+	strv_push(argv, "--");
+	strv_push(argv, vm);
+	if (service) {
+		strv_push(argv, words->v[0]);
+	} else {
+		add_line(&line, words);
+		through_shell[2] = line.p;
+		strbuf_add_str(&name, "qubes.VMExec");
+		encode(&name, no_shell ? words : &(struct words){through_shell, 3});
+		strv_push(argv, name.p);
+	}
+	if (!local_command)
+		return;
+	strv_push(argv, shell);
+	strv_push(argv, option);
+	strv_push(argv, local_command);
+}
+
+static void local_words(struct strv *argv, const struct words *words)
+{
+	if (local_command) {
+		strv_push(argv, "-l");
+		strv_push(argv, local_command);
+	} else if (!pass_io && !dispvm) {
+		strv_push(argv, "-e");
+	}
+	strv_push_take(argv, command_text(words));
+}
+
+static int run_client(const char *vm, const struct words *words)
 {
 	_cleanup_strv_ struct strv argv = {0};
+	bool remote = admin_is_remote(&qvm_admin);
 	int r;
 
-	strv_push(&argv, client);
-	strv_push(&argv, "-d");
-	strv_push(&argv, vm);
+	strv_push(&argv, client());
+	if (!remote) {
+		strv_push(&argv, "-d");
+		strv_push(&argv, vm);
+	}
 	if (filter || (!no_filter && isatty(STDOUT_FILENO)))
 		strv_push(&argv, "-t");
 	if (filter || (!no_filter && isatty(STDERR_FILENO)))
 		strv_push(&argv, "-T");
-	if (local_command) {
-		strv_push(&argv, "-l");
-		strv_push(&argv, local_command);
-	} else if (!pass_io && !dispvm) {
-		strv_push(&argv, "-e");
-	}
-	strv_push(&argv, command);
-	if (dispvm && !pass_io && !local_command)
+	if (remote)
+		remote_words(&argv, vm, words);
+	else
+		local_words(&argv, words);
+	if ((dispvm || remote) && !pass_io && !local_command)
 		return run_unheard(&argv);
-	if (!dispvm && (!pass_io || (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO)))) {
-		execvp(client, argv.v);
-		fprintf(stderr, "qvm-run: %s: %s\n", client, strerror(errno));
-		return 126;
+	if (!dispvm && !all && (!pass_io || (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO)))) {
+		execvp(argv.v[0], argv.v);
+		return client_failed(-errno);
 	}
 	set_colour(STDOUT_FILENO, no_colour, colour);
 	set_colour(STDERR_FILENO, no_colour_stderr, colour_stderr);
@@ -165,7 +202,7 @@ static void outlive(void)
 		sigaction(signals[i], &a, NULL);
 }
 
-static int run_disposable(const char *command)
+static int run_disposable(const struct words *words)
 {
 	_cleanup_admin_error_ struct admin_error ignored_error = {0};
 	_cleanup_strbuf_ struct strbuf name = {0};
@@ -180,9 +217,28 @@ static int run_disposable(const char *command)
 			   &ignored_error);
 		return r;
 	}
-	r = run_client(name.p, command);
+	r = run_client(name.p, words);
 	qvm_call(name.p, "admin.vm.Kill", NULL, NULL, NULL);
 	return r;
+}
+
+/* The command in each qube; the worst exit code. */
+static int run_in(const struct strv *names, bool every, const struct words *words)
+{
+	_cleanup_list_ struct qvm_list list = {0};
+	_cleanup_strv_ struct strv chosen = {0};
+	int result = qvm_list_read(&list);
+
+	if (!result && qvm_select(&list, names, every, &excluded, &chosen))
+		result = QVM_FAILED;
+	for (size_t i = 0; i < chosen.n; i++) {
+		int r = ensure_running(qvm_list_find(&list, chosen.v[i]));
+
+		if (!r)
+			r = run_client(chosen.v[i], words);
+		result = r > result ? r : result;
+	}
+	return result;
 }
 
 int qvm_run(int argc, char **argv)
@@ -205,6 +261,8 @@ int qvm_run(int argc, char **argv)
 		 "connect it to this command in dom0"},
 		{"gui", 0, OPTION_FLAG, &gui, NULL, NULL},
 		{"no-gui", 0, OPTION_FLAG, &no_gui, NULL, "do not wait for a graphical session"},
+		{"all", 0, OPTION_FLAG, &all, NULL, "in every qube but dom0, one after the other"},
+		{"exclude", 0, OPTION_LIST, &excluded, "VM", "with --all: not this one"},
 		{"dispvm", 0, OPTION_MAYBE, &dispvm, "TEMPLATE",
 		 "in a new disposable (of dom0's default_dispvm)"},
 		{"filter-escape-chars", 0, OPTION_FLAG, &filter, NULL,
@@ -224,32 +282,27 @@ int qvm_run(int argc, char **argv)
 		{0},
 	};
 	static const struct command_line cmd = {"qvm-run",
-						"VM COMMAND... | --dispvm COMMAND...",
+						"VM COMMAND... | --all COMMAND... | --dispvm COMMAND...",
 						"Run a command in a qube.",
 						"Exit codes with --pass-io: the command's; 1 the "
 						"qube did not start, 126 no connection.",
 						options,
 						true};
 	_cleanup_strv_ struct strv operands = {0};
-	_cleanup_free_ char *command = NULL;
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
-	size_t first = dispvm ? 0 : 1;
+	size_t first = dispvm || all ? 0 : 1;
 	struct words words;
-	int r;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
+	if (dispvm && all)
+		return options_wrong(&cmd, "--all and --dispvm exclude each other");
 	if (operands.n < first + 1)
-		return options_wrong(&cmd, "%s", dispvm ? "a command is needed"
-							: "a qube and a command are needed");
+		return options_wrong(&cmd, "%s", first ? "a qube and a command are needed" : "a command is needed");
 	words = (struct words){operands.v + first, operands.n - first};
 	if (service && words.n > 1)
 		return options_wrong(&cmd, "a service takes no further words");
-	command = command_text(&words);
-	if (dispvm)
-		return run_disposable(command);
-	r = ensure_running(operands.v[0]);
-	if (r)
-		return r;
-	return run_client(operands.v[0], command);
+	if (admin_is_remote(&qvm_admin) && strcmp(user, "DEFAULT") != 0)
+		return options_wrong(&cmd, "--user is for dom0: a qube cannot choose the user in another one");
+	return dispvm ? run_disposable(&words) : run_in(&(struct strv){operands.v, first}, all, &words);
 }
