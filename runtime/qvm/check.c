@@ -74,7 +74,7 @@ int qvm_check(int argc, char **argv)
 	return !bad.n ? 0 : good.n ? 3 : 1;
 }
 
-static bool enable, disable, unset;
+static bool enable, disable, unset, as_json;
 
 /* 0, or 1 for a service that is off or not set. */
 static int service_print(const char *vm, const char *feature)
@@ -94,23 +94,26 @@ static int service_print(const char *vm, const char *feature)
 
 static int services_print(const char *vm)
 {
+	static const char *const head[] = {"service", "state", NULL};
+	_cleanup_table_ struct qvm_table t = {.head = head};
 	_cleanup_strbuf_ struct strbuf out = {0};
 	_cleanup_strv_ struct strv names = {0};
-	int r = qvm_call(vm, "admin.vm.feature.List", NULL, NULL, &out), width = 0;
+	int r = qvm_call(vm, "admin.vm.feature.List", NULL, NULL, &out);
 	struct blob rest = strbuf_blob(&out), name;
 
 	while (!r && blob_token(&rest, '\n', &name))
-		if (blob_has_prefix(name, "service.")) {
+		if (blob_has_prefix(name, "service."))
 			strv_push_take(&names, blob_dup(name));
-			width = (int)name.n - 8 > width ? (int)name.n - 8 : width;
-		}
 	strv_sort(&names);
 	for (size_t i = 0; !r && i < names.n; i++) {
 		_cleanup_strbuf_ struct strbuf value = {0};
 
 		r = qvm_call(vm, "admin.vm.feature.Get", names.v[i], NULL, &value);
-		printf("%-*s  %s\n", width, names.v[i] + 8, value.n ? "on" : "off");
+		qvm_table_add(&t, names.v[i] + strlen("service."));
+		qvm_table_add(&t, value.n ? "on" : "off");
 	}
+	if (!r)
+		qvm_table_print(&t, as_json, false);
 	return r;
 }
 
@@ -122,6 +125,7 @@ int qvm_service(int argc, char **argv)
 		{"disable", 'd', OPTION_FLAG, &disable, NULL, "switch it off"},
 		{"default", 'D', OPTION_FLAG, &unset, NULL, "leave it to the qube"},
 		{"unset", 0, OPTION_FLAG, &unset, NULL, NULL},
+		{"json", 0, OPTION_FLAG, &as_json, NULL, "list as JSON"},
 		{0},
 	};
 	static const struct command_line cmd = {"qvm-service",

@@ -9,7 +9,9 @@ _qvm() {
 	case $previous in
 	-l | --label) words=$(qubesd-query -e dom0 admin.label.List dom0 2>/dev/null | tail -c +3) ;;
 	-C | --class) words='AppVM TemplateVM StandaloneVM DispVM' ;;
-	-o | --format) [ "$tool" = qvm-ls ] && words='simple network kernel full prefs' ;;
+	-o | --format) [ "$tool" = qvm-ls ] && words='simple network kernel full prefs disk' ;;
+	-O | --fields | --sort) words='name state class uuid disk priv-curr priv-max priv-used root-curr root-max root-used label template netvm memory' ;;
+	--internal | --servicevm) words='y n' ;;
 	esac
 	if [ -z "$words" ] && [[ $word = -* ]]; then
 		words=$(_qvm_words "$tool")

@@ -9,8 +9,8 @@
 #include "runtime/qvm/qvm.h"
 
 static const char *class_name = "AppVM", *template, *label, *pool, *root_copy, *root_move;
-static bool standalone, disp, force;
-static struct strv properties, volume_pools;
+static bool standalone, disp, force, all;
+static struct strv properties, volume_pools, excluded;
 
 static int set_properties(const char *vm)
 {
@@ -125,6 +125,8 @@ int qvm_remove(int argc, char **argv)
 {
 	static const struct option_def options[] = {
 		QVM_COMMON,
+		{"all", 0, OPTION_FLAG, &all, NULL, "every qube but dom0"},
+		{"exclude", 0, OPTION_LIST, &excluded, "VM", "with --all: not this one"},
 		{"force", 'f', OPTION_FLAG, &force, NULL, "do not ask"},
 		{0},
 	};
@@ -140,7 +142,7 @@ int qvm_remove(int argc, char **argv)
 		return parsed == OPTIONS_HELP ? 0 : 2;
 	result = qvm_list_read(&list);
 	if (result == 0)
-		result = qvm_select(&list, &operands, false, &(struct strv){0}, &names);
+		result = qvm_select(&list, &operands, all, &excluded, &names);
 	if (result)
 		return result;
 	if (!force && !confirmed(&names)) {

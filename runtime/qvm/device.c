@@ -120,7 +120,6 @@ static char *users_text(const struct users *u, const char *place)
 	return strbuf_steal(&s);
 }
 
-/* The SBDF of a port on the first bus; further ones keep their chain. */
 static void add_rows(struct qvm_table *t, const struct users *u, const char *backend,
 		     struct blob text)
 {
@@ -129,13 +128,14 @@ static void add_rows(struct qvm_table *t, const struct users *u, const char *bac
 	while (blob_token(&text, '\n', &line)) {
 		_cleanup_arena_ struct arena *a = arena_new();
 		const char *port = value_of(a, line, "port_id"), *name = value_of(a, line, "name"),
-			   *vendor = value_of(a, line, "vendor"), *product = value_of(a, line, "product");
+			   *vendor = value_of(a, line, "vendor"), *product = value_of(a, line, "product"),
+			   *sbdf = with_sbdf ? value_of(a, line, "_sbdf") : NULL;
 		const char *place = arena_printf(a, "%s:%s", backend, port ? port : "");
 		const char *ids = arena_printf(a, "%s%s%s", vendor ? vendor : "", vendor ? " " : "",
 					       product ? product : "");
 		_cleanup_free_ char *users = users_text(u, place);
 
-		qvm_table_add(t, place);
+		qvm_table_add(t, sbdf ? arena_printf(a, "%s (%s)", place, sbdf) : place);
 		qvm_table_add(t, name ? name : ids);
 		qvm_table_add(t, users);
 	}
@@ -292,7 +292,7 @@ int qvm_device(int argc, char **argv)
 		{"persistent", 'p', OPTION_FLAG, &persistent, NULL, "attach: assign with --required"},
 		{"assignments", 's', OPTION_FLAG, &assignments, NULL,
 		 "list: what is assigned, not what is attached"},
-		{"with-sbdf", 0, OPTION_FLAG, &with_sbdf, NULL, NULL},
+		{"with-sbdf", 0, OPTION_FLAG, &with_sbdf, NULL, "list: also the addresses of PCI devices"},
 		{"json", 0, OPTION_FLAG, &as_json, NULL, "list as JSON"},
 		{0},
 	};

@@ -88,39 +88,68 @@ int qvm_features(int argc, char **argv)
 	return qvm_call(operands.v[0], "admin.vm.feature.Set", operands.v[1], operands.v[2], NULL);
 }
 
+/* All tags; or one of them, with exit code 1 if the qube does not have it. */
+static int tags_print(const char *vm, const char *wanted)
+{
+	_cleanup_strbuf_ struct strbuf out = {0};
+	json_t *json = as_json ? json_array() : NULL;
+	int r = qvm_call(vm, "admin.vm.tag.List", NULL, NULL, &out);
+	struct blob rest = strbuf_blob(&out), tag;
+	bool found = !wanted;
+
+	while (!r && blob_token(&rest, '\n', &tag)) {
+		if (wanted && !blob_eq_str(tag, wanted))
+			continue;
+		found = true;
+		if (json)
+			json_array_append_new(json, json_stringn(tag.p, tag.n));
+		else
+			printf("%.*s\n", BLOB_ARG(tag));
+	}
+	if (json) {
+		json_dumpf(json, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(json);
+	}
+	return r ? r : !found;
+}
+
+static const char *tag_method(const char *word)
+{
+	return qvm_word(word, "add", "a", "set") ? "admin.vm.tag.Set"
+	       : qvm_word(word, "del", "d", "unset") || !strcmp(word, "u") ? "admin.vm.tag.Remove"
+									   : NULL;
+}
+
 int qvm_tags(int argc, char **argv)
 {
-	static const struct option_def options[] = {QVM_COMMON, {0}};
+	static const struct option_def options[] = {
+		QVM_COMMON,
+		{"json", 0, OPTION_FLAG, &as_json, NULL, "list as a JSON array"},
+		{0},
+	};
 	static const struct command_line cmd = {"qvm-tags",
-						"VM [list | add TAG... | del TAG...]",
+						"VM [list [TAG] | add TAG... | del TAG...]",
 						"List and change the tags of a qube.",
-						NULL,
+						"Exit code 1 of list TAG: the qube does not have it.",
 						options,
 						false};
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
-	_cleanup_strbuf_ struct strbuf out = {0};
 	const char *method;
-	int r;
+	int r = 0;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
 	if (!operands.n)
 		return options_wrong(&cmd, "a qube has to be named");
-	if (operands.n == 1 || qvm_word(operands.v[1], "list", "ls", "l")) {
-		r = qvm_call(operands.v[0], "admin.vm.tag.List", NULL, NULL, &out);
-		fwrite(out.p, 1, out.n, stdout);
-		return r;
-	}
-	if (qvm_word(operands.v[1], "add", "a", "set"))
-		method = "admin.vm.tag.Set";
-	else if (qvm_word(operands.v[1], "del", "d", "unset") || !strcmp(operands.v[1], "u"))
-		method = "admin.vm.tag.Remove";
-	else
+	if (operands.n == 1 || qvm_word(operands.v[1], "list", "ls", "l"))
+		return tags_print(operands.v[0], operands.n > 2 ? operands.v[2] : NULL);
+	method = tag_method(operands.v[1]);
+	if (!method)
 		return options_wrong(&cmd, "'%s' is none of list, add, del", operands.v[1]);
 	if (operands.n < 3)
 		return options_wrong(&cmd, "a tag is needed");
-	r = 0;
 	for (size_t i = 2; i < operands.n && r == 0; i++)
 		r = qvm_call(operands.v[0], method, operands.v[i], NULL, NULL);
 	return r;

@@ -75,10 +75,25 @@ static int do_set(const char *name)
 
 static int do_drivers(void)
 {
+	static const char *const head[] = {"driver", "options", NULL};
+	_cleanup_table_ struct qvm_table t = {.head = head};
 	_cleanup_strbuf_ struct strbuf out = {0};
 	int r = qvm_call("dom0", "admin.pool.ListDrivers", NULL, NULL, &out);
+	struct blob rest = strbuf_blob(&out), line, word;
 
-	fwrite(out.p ? out.p : "", 1, out.n, stdout);
+	while (as_json && blob_token(&rest, '\n', &line)) {
+		_cleanup_free_ char *name = NULL, *options = NULL;
+
+		blob_word(&line, &word);
+		name = blob_dup(word);
+		options = blob_dup(line);
+		qvm_table_add(&t, name);
+		qvm_table_add(&t, options);
+	}
+	if (as_json && !r)
+		qvm_table_print(&t, true, false);
+	else
+		fwrite(out.p ? out.p : "", 1, out.n, stdout);
 	return r;
 }
 
@@ -107,7 +122,7 @@ int qvm_pool(int argc, char **argv)
 	static const struct option_def options[] = {
 		QVM_COMMON,
 		{"option", 'o', OPTION_LIST, &settings, "KEY=VALUE", "add, set: a setting"},
-		{"json", 0, OPTION_FLAG, &as_json, NULL, "list, info as JSON"},
+		{"json", 0, OPTION_FLAG, &as_json, NULL, "list, info, drivers as JSON"},
 		{0},
 	};
 	static const struct command_line cmd = {

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/sys/clock.h"
 #include "runtime/qvm/qvm.h"
 
-static bool all, wait_down, force, dry_run, skip_if_running, timing, suspend;
+static bool all, wait_down, force, dry_run, skip_if_running, timing, suspend, windows_tools;
+static const char *drive, *hard_disk, *cdrom;
 static long timeout = -1;
 static struct strv excluded;
 
@@ -124,11 +126,62 @@ static void print_timing(const char *vm, struct blob text)
 static int start(const char *vm)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
-	int r = qvm_call(vm, "admin.vm.Start", timing ? "timing" : NULL, NULL, &out);
+	int r = qvm_call(vm, "admin.vm.Start", timing ? "timing" : "warning", NULL, &out);
 
 	if (!r && timing)
 		print_timing(vm, strbuf_blob(&out));
+	else if (!r && out.n && !qvm_quiet)
+		fprintf(stderr, "qvm-start: warning: %s\n", out.p);
 	return r;
+}
+
+/* The one drive of the options, as qvm_drive_assign() takes it; NULL without one. Allocated. */
+static char *drive_wanted(void)
+{
+	if (windows_tools)
+		return xstrdup("cdrom:dom0:/usr/lib/qubes/qubes-windows-tools.iso");
+	if (hard_disk)
+		return xasprintf("hd:%s", hard_disk);
+	if (cdrom)
+		return xasprintf("cdrom:%s", cdrom);
+	return drive ? xstrdup(drive) : NULL;
+}
+
+/* The drive stays until the qube is down, the assignment only for this start. */
+static int start_with_drive(const char *vm)
+{
+	_cleanup_free_ char *wanted = drive_wanted(), *device = NULL;
+	int r, gone;
+
+	if (!wanted)
+		return start(vm);
+	device = qvm_drive_assign(vm, wanted);
+	if (!device)
+		return QVM_FAILED;
+	r = start(vm);
+	gone = qvm_drive_unassign(vm, device);
+	return r ? r : gone;
+}
+
+/* Those that are up are passed over or are an error. */
+static int start_all(const struct qvm_list *list, const struct strv *names)
+{
+	int result = 0, r;
+
+	for (size_t i = 0; i < names->n; i++) {
+		const struct qvm_vm *vm = qvm_list_find(list, names->v[i]);
+
+		if (!strcmp(vm->state, "Running") || !strcmp(vm->state, "Paused")) {
+			if (skip_if_running)
+				continue;
+			fprintf(stderr, "qvm-start: domain %s is already running\n", vm->name);
+			result = QVM_FAILED;
+			continue;
+		}
+		r = start_with_drive(vm->name);
+		result = r > result ? r : result;
+	}
+	return result;
 }
 
 int qvm_start(int argc, char **argv)
@@ -139,6 +192,12 @@ int qvm_start(int argc, char **argv)
 		{"skip-if-running", 0, OPTION_FLAG, &skip_if_running, NULL,
 		 "a qube that runs is fine"},
 		{"timing", 0, OPTION_FLAG, &timing, NULL, "print how long each step took"},
+		{"drive", 0, OPTION_STRING, &drive, "DRIVE",
+		 "with this drive until it is shut down: [hd:|cdrom:]VM:DEVICE or VM:/FILE (default cdrom:)"},
+		{"hddisk", 0, OPTION_STRING, &hard_disk, "DRIVE", "the same as --drive hd:DRIVE"},
+		{"cdrom", 0, OPTION_STRING, &cdrom, "DRIVE", "the same as --drive cdrom:DRIVE"},
+		{"install-windows-tools", 0, OPTION_FLAG, &windows_tools, NULL,
+		 "with dom0's medium of the tools for Windows"},
 		{0},
 	};
 	static const struct command_line cmd = {
@@ -152,24 +211,13 @@ int qvm_start(int argc, char **argv)
 	};
 	_cleanup_list_ struct qvm_list list = {0};
 	_cleanup_strv_ struct strv names = {0};
-	int result, r;
+	int result;
 
 	if (!prepare(&cmd, argc, argv, &list, &names, &result))
 		return result;
-	for (size_t i = 0; i < names.n; i++) {
-		const struct qvm_vm *vm = qvm_list_find(&list, names.v[i]);
-
-		if (!strcmp(vm->state, "Running") || !strcmp(vm->state, "Paused")) {
-			if (skip_if_running)
-				continue;
-			fprintf(stderr, "qvm-start: domain %s is already running\n", vm->name);
-			result = QVM_FAILED;
-			continue;
-		}
-		r = start(vm->name);
-		result = r > result ? r : result;
-	}
-	return result;
+	if ((drive != NULL) + (hard_disk != NULL) + (cdrom != NULL) + windows_tools > 1)
+		return options_wrong(&cmd, "one drive is all that it takes");
+	return start_all(&list, &names);
 }
 
 /* How many of the names have a domain; they are moved to *left. Negative: exit code. */

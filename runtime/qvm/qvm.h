@@ -70,6 +70,13 @@ int qvm_copy_volume(const char *from, const char *from_volume, const char *to, c
 /* Fills a volume with what the descriptor yields; size 0: as it is. Exit code. */
 int qvm_import(const char *vm, const char *volume, int fd, uint64_t size);
 
+/*
+ * Assigns a drive for one start: [hd:|cdrom:]BACKEND:DEVICE or BACKEND:/FILE, as cdrom without a word for it. The device
+ * as qvm_drive_unassign() takes it, allocated; NULL after a message.
+ */
+char *qvm_drive_assign(const char *vm, const char *drive);
+int qvm_drive_unassign(const char *vm, const char *device);
+
 /* Cells row by row, as many columns as there are names in head (up to NULL). */
 struct qvm_table {
 	const char *const *head;
