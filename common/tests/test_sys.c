@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
+#include "common/sys/notice.h"
 #include "common/sys/process.h"
 #include "common/tests/test.h"
 
@@ -41,6 +43,42 @@ TEST(file_trees)
 	CHECK(faccessat(dir, "keep", F_OK, 0) == 0);
 	CHECK(faccessat(dir, "a", F_OK, 0) < 0);
 	CHECK_INT(remove_tree(dir, "a"), 0);
+}
+
+TEST(notice_of_a_file)
+{
+	const char *folder = test_dir();
+	_cleanup_free_ char *path = xasprintf("%s/comes", folder), *nowhere = xasprintf("%s/no/folder", folder);
+	_cleanup_free_ char *command = xasprintf("sleep 0.2; : >%s/other; sleep 0.2; : >%s", folder, path);
+	pid_t pid;
+
+	CHECK_INT(notice_wait(path, 0), -ETIMEDOUT);
+	CHECK_INT(notice_wait(path, 20), -ETIMEDOUT);
+	CHECK_INT(notice_wait(nowhere, -1), -ENOENT);
+	pid = process_spawn(&(struct process){.argv = (const char *const[]){"sh", "-c", command, NULL}});
+	CHECK(pid > 0);
+	CHECK_INT(notice_wait(path, -1), 0);
+	CHECK_INT(process_wait(pid), 0);
+	CHECK_INT(notice_wait(path, 0), 0);
+}
+
+TEST(notices_in_order)
+{
+	const char *folder = test_dir();
+	_cleanup_close_ int dir = open(folder, O_RDONLY | O_DIRECTORY), fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	const struct inotify_event *e;
+	struct notices events = {0};
+
+	CHECK(inotify_add_watch(fd, folder, IN_CREATE) >= 0);
+	CHECK(notice_next(&events, fd) == NULL);
+	CHECK_INT(mkdir_p(dir, "one", 0755), 0);
+	CHECK_INT(mkdir_p(dir, "a-longer-name", 0755), 0);
+	e = notice_next(&events, fd);
+	CHECK(e && e->len);
+	CHECK_STR(e ? e->name : "", "one");
+	e = notice_next(&events, fd);
+	CHECK_STR(e ? e->name : "", "a-longer-name");
+	CHECK(notice_next(&events, fd) == NULL);
 }
 
 TEST(process_results)

@@ -4,13 +4,13 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/notice.h"
 
-enum { EVENTS = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_ONLYDIR, BUFFER = 4096 };
+enum { EVENTS = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_ONLYDIR };
 
 /* Each folder on the way to the file that is there now; one that comes later is an event of its parent. */
 static void watch_path(struct follow *f, const char *path)
@@ -57,17 +57,12 @@ static bool concerns(const struct follow *f, const struct inotify_event *e)
 /* True when there was one that matters. */
 static bool read_events(const struct follow *f)
 {
-	_Alignas(struct inotify_event) char buffer[BUFFER];
+	const struct inotify_event *e;
+	struct notices events = {0};
 	bool found = false;
-	ssize_t n;
 
-	while ((n = read(f->fd, buffer, sizeof(buffer))) > 0)
-		for (ssize_t at = 0; at < n;) {
-			const struct inotify_event *e = (const struct inotify_event *)(buffer + at);
-
-			found |= concerns(f, e);
-			at += (ssize_t)(sizeof(*e) + e->len);
-		}
+	while ((e = notice_next(&events, f->fd)))
+		found |= concerns(f, e);
 	return found;
 }
 

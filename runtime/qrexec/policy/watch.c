@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
+#include "common/sys/notice.h"
 #include "runtime/qrexec/policy/decide.h"
 
 #define CHANGES (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
@@ -63,20 +63,14 @@ static void load(struct decider *d)
 
 static bool changed(struct decider *d)
 {
-	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const struct inotify_event *e;
+	struct notices events = {0};
 	bool any = false;
-	ssize_t n;
 
-	while ((n = read(d->inotify_fd, buf, sizeof(buf))) > 0) {
-		for (char *p = buf; p < buf + n;) {
-			const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
-
-			/* Beside where a folder may appear, sockets and pid files come and go. */
-			any |= e->wd < 0 || e->wd >= DECIDER_WATCHES || d->is_policy_folder[e->wd] || (e->mask & IN_ISDIR) ||
-			       (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF));
-			p += sizeof(*e) + e->len;
-		}
-	}
+	/* Beside where a folder may appear, sockets and pid files come and go. */
+	while ((e = notice_next(&events, d->inotify_fd)))
+		any |= e->wd < 0 || e->wd >= DECIDER_WATCHES || d->is_policy_folder[e->wd] || (e->mask & IN_ISDIR) ||
+		       (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF));
 	return any;
 }
 

@@ -2,16 +2,14 @@
  * qubes.WaitForSession: ends when the graphical session of the user named on stdin is there, which is when its fork server listens.
  * In a qube without graphical programs there is nothing to wait for.
  */
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/notice.h"
 #include "runtime/qrexec/protocol.h"
 
 enum { USER_MAX = 256 };
@@ -33,37 +31,6 @@ static bool read_user(char user[USER_MAX])
 	return *user && !strchr(user, '/');
 }
 
-/* An event of any file is enough to look again. */
-static int next_event(int fd)
-{
-	char events[sizeof(struct inotify_event) + NAME_MAX + 1] __attribute__((aligned(8)));
-
-	for (;;) {
-		ssize_t n = read(fd, events, sizeof(events));
-
-		if (n > 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-	}
-}
-
-static int wait_for(const char *folder, const char *path)
-{
-	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC);
-
-	/* Watched first and looked at then, so that nothing happens in between. */
-	if (fd < 0 || inotify_add_watch(fd, folder, IN_CREATE | IN_MOVED_TO) < 0)
-		return -errno;
-	while (access(path, F_OK) < 0) {
-		int r = errno == ENOENT ? next_event(fd) : -errno;
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 int main(void)
 {
 	const char *folder = from_environment("QUBES_RUN_DIR", "/var/run/qubes");
@@ -78,7 +45,7 @@ int main(void)
 	if (access(agent, X_OK) < 0)
 		return 0;
 	_cleanup_free_ char *path = xasprintf("%s/qrexec-server.%s.sock", folder, user);
-	r = wait_for(folder, path);
+	r = notice_wait(path, -1);
 	if (r < 0)
 		fprintf(stderr, "qubes.WaitForSession: %s: %s\n", path, strerror(-r));
 	return r < 0 ? QREXEC_EXIT_PROBLEM : 0;
