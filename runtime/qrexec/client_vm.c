@@ -14,6 +14,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/protocol.h"
@@ -50,8 +51,8 @@ static int connect_agent(const char *path)
 	return take_fd(&fd);
 }
 
-/* False when a name does not fit into the message. */
-static bool send_request(int fd, const struct options *o, const char *target, const char *service)
+/* -ENAMETOOLONG when a name does not fit into the message, or what sending it gave. */
+static int send_request(int fd, const struct options *o, const char *target, const char *service)
 {
 	struct {
 		struct msg_header h;
@@ -61,7 +62,7 @@ static bool send_request(int fd, const struct options *o, const char *target, co
 
 	if (strlen(target) >= sizeof(m.p.target_domain) || n > QREXEC_MAX_SERVICE ||
 	    (o->source && strlen(o->source) >= sizeof(m.p.source_domain)))
-		return false;
+		return -ENAMETOOLONG;
 	m.h.len = (uint32_t)(sizeof(m.p) + n);
 	strcpy(m.p.target_domain, target);
 	/* Written '$default' before '@' took its place. */
@@ -71,25 +72,40 @@ static bool send_request(int fd, const struct options *o, const char *target, co
 	if (o->source)
 		strcpy(m.p.source_domain, o->source);
 	strcpy(m.p.request_id.ident, "SOCKET");
-	return write_all(fd, &m, sizeof(m)) == 0 && write_all(fd, service, n) == 0;
+	int r = write_all(fd, &m, sizeof(m));
+	return r < 0 ? r : write_all(fd, service, n);
 }
 
-static enum transfer_state run(struct transfer *t)
+/* How long the other side may still take to open the channel, once the agent that would tell of its end has gone. */
+#define ORPHAN_MS 10000
+
+/* `agent` is the connection that stands for the call as long as nobody is on the data channel. */
+static enum transfer_state run(struct transfer *t, int agent)
 {
+	int64_t deadline = 0;
 	enum transfer_state state;
 
 	do {
-		struct pollfd p[TRANSFER_FDS];
+		struct pollfd p[TRANSFER_FDS + 1];
 		unsigned n = transfer_poll(t, p);
+		int timeout = transfer_busy(t) ? 0 : -1;
 
-		if (poll(p, n, transfer_busy(t) ? 0 : -1) < 0)
+		p[n] = (struct pollfd){.fd = transfer_ready(t) || deadline ? -1 : agent, .events = POLLIN};
+		if (deadline && !transfer_ready(t) && timeout < 0) {
+			timeout = (int)(deadline - now_ms());
+			if (timeout <= 0)
+				return TRANSFER_LOST;
+		}
+		if (poll(p, n + 1, timeout) < 0)
 			n = 0;
+		else if (p[n].fd >= 0 && p[n].revents)
+			deadline = now_ms() + ORPHAN_MS;
 		state = transfer_step(t, p, n);
 	} while (state == TRANSFER_RUNNING);
 	return state;
 }
 
-static int call(const struct options *o, const struct exec_params *where, const char *const *program)
+static int call(const struct options *o, int agent, const struct exec_params *where, const char *const *program)
 {
 	struct local_program local = {.argv = program};
 	enum transfer_state state;
@@ -110,7 +126,7 @@ static int call(const struct options *o, const struct exec_params *where, const 
 		transfer_free(&t);
 		return fail("cannot start the local program");
 	}
-	state = run(&t);
+	state = run(&t, agent);
 	transfer_free(&t);
 	streams_restore();
 	if (local.pid > 0 && waitpid(local.pid, &status, 0) < 0)
@@ -129,15 +145,16 @@ static int request(const struct options *o, const char *target, const char *serv
 
 	if (fd < 0)
 		return QREXEC_EXIT_PROBLEM;
-	if (!send_request(fd, o, target, service))
+	int r = send_request(fd, o, target, service);
+	if (r == -ENAMETOOLONG)
 		return fail("target or service name too long");
-	/* The decision may take as long as a person needs. */
-	if (read_full(fd, &where, sizeof(where)) < 0) {
+	/* An agent that hangs up refuses. The decision may take as long as a person needs. */
+	if (r < 0 || read_full(fd, &where, sizeof(where)) < 0) {
 		fprintf(stderr, "Request refused\n");
 		return QREXEC_EXIT_REFUSED;
 	}
 	/* The agent keeps the connection as the sign that the call lives. */
-	return call(o, &where, program);
+	return call(o, fd, &where, program);
 }
 
 int main(int argc, char **argv)

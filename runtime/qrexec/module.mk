@@ -51,7 +51,7 @@ bench-runtime: socket
 	@BUILD=$(BUILD) runtime/filecopy/tests/bench
 
 TESTS += test-qrexec-wire
-test-qrexec-wire_SRCS := runtime/qrexec/tests/test_wire.c
+test-qrexec-wire_SRCS := $(addprefix runtime/qrexec/tests/,test_wire.c test_peers.c peer.c)
 test-qrexec-wire_LIBS := vchan common-min
 
 FUZZ += fuzz-qrexec

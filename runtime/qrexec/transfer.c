@@ -136,6 +136,15 @@ unsigned transfer_poll(const struct transfer *t, struct pollfd *p)
 
 /* --- towards the vchan --- */
 
+/* Noticed by writing: what it said before is still to be read, which is told once. */
+static void peer_left(struct transfer *t)
+{
+	if (!t->peer_gone)
+		t->peer_gone = t->in_maybe = true;
+	strbuf_free(&t->out);
+	t->out_sent = 0;
+}
+
 /* Sends, and keeps what did not fit. The order is kept because nothing is sent while something is kept. */
 static void put(struct transfer *t, const char *p, size_t n)
 {
@@ -147,7 +156,7 @@ static void put(struct transfer *t, const char *p, size_t n)
 	if (!out_pending(t)) {
 		sent = libvchan_write(t->vchan, p, n);
 		if (sent < 0) {
-			t->peer_gone = t->in_maybe = true;
+			peer_left(t);
 			return;
 		}
 		strbuf_reset(&t->out);
@@ -190,7 +199,7 @@ static void flush(struct transfer *t)
 		return;
 	n = libvchan_write(t->vchan, t->out.p + t->out_sent, t->out.n - t->out_sent);
 	if (n < 0)
-		t->peer_gone = t->in_maybe = true;
+		peer_left(t);
 	else
 		t->out_sent += (size_t)n;
 	if (!out_pending(t)) {
