@@ -91,7 +91,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
+.PHONY: all socket xen tests bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -132,6 +132,10 @@ fuzz:
 	+@$(MAKE) --no-print-directory CC=clang FUZZING=1 BUILD=$(BUILD)/fuzz fuzz-programs
 	@qa/fuzz/run $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzz/fuzz/,$(FUZZ))
 fuzz-programs: $(addprefix $(BUILD)/fuzz/,$(FUZZ))
+
+# What a build costs beside mmdebstrap's, and what it writes when nothing has changed.
+bench-builder: all
+	@BUILD=$(BUILD) builder/tests/bench
 
 # Its figures beside Ansible's (if that is installed) and a plain hash's.
 bench-salt: all socket
