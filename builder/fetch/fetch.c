@@ -26,21 +26,12 @@ static void fetcher_end(struct fetcher *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		if (f->transfers[i].curl)
-			curl_multi_remove_handle(f->multi, f->transfers[i].curl);
+			libcurl.multi_remove_handle(f->multi, f->transfers[i].curl);
 		transfer_free(&f->transfers[i]);
 	}
 	free(f->transfers);
 	if (f->multi)
-		curl_multi_cleanup(f->multi);
-}
-
-static void curl_init_once(void)
-{
-	static bool done;
-
-	if (!done && curl_global_init(CURL_GLOBAL_DEFAULT))
-		abort();
-	done = true;
+		libcurl.multi_cleanup(f->multi);
 }
 
 static size_t *first_of(struct fetcher *f, const struct transfer *t)
@@ -57,7 +48,7 @@ static int start(struct fetcher *f, struct transfer *t, struct error *err)
 				 "there is no mirror for its archive");
 	if (r < 0)
 		return r;
-	if (curl_multi_add_handle(f->multi, t->curl) != CURLM_OK)
+	if (libcurl.multi_add_handle(f->multi, t->curl) != CURLM_OK)
 		return error_set(err, -EIO, t->item->label, NULL, "curl refuses the transfer");
 	f->running++;
 	return 0;
@@ -76,7 +67,7 @@ static int finish(struct fetcher *f, struct transfer *t, CURLcode result, struct
 {
 	int r;
 
-	curl_multi_remove_handle(f->multi, t->curl);
+	libcurl.multi_remove_handle(f->multi, t->curl);
 	f->running--;
 	r = transfer_finish(t, result);
 	if (r == 1)
@@ -98,13 +89,13 @@ static int finish_all(struct fetcher *f, struct error *err)
 	CURLMsg *m;
 	int left;
 
-	while ((m = curl_multi_info_read(f->multi, &left))) {
+	while ((m = libcurl.multi_info_read(f->multi, &left))) {
 		char *private = NULL;
 		int r;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+		libcurl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
 		r = finish(f, (struct transfer *)(void *)private, m->data.result, err);
 		if (r < 0)
 			return r;
@@ -137,14 +128,14 @@ static int run(struct fetcher *f, struct error *err)
 		}
 		if (r < 0)
 			return r;
-		if (curl_multi_perform(f->multi, &handles) != CURLM_OK)
+		if (libcurl.multi_perform(f->multi, &handles) != CURLM_OK)
 			return error_set(err, -EIO, "curl", NULL, "transfers cannot go on");
 		r = finish_all(f, err);
 		if (r < 0)
 			return r;
 		fetch_progress_show(&f->progress, f->done, bytes_of(f));
 		if (f->running)
-			curl_multi_poll(f->multi, NULL, 0, 200, NULL);
+			libcurl.multi_poll(f->multi, NULL, 0, 200, NULL);
 	}
 	return 0;
 }
@@ -201,8 +192,10 @@ int fetch_items(const struct fetch_options *o, const struct fetch_item *items, s
 	r = mkdir_parents(AT_FDCWD, place, 0755);
 	if (r < 0)
 		return error_errno(err, r, place, "cannot make the cache");
-	curl_init_once();
-	f.multi = curl_multi_init();
+	r = curl_load(err);
+	if (r < 0)
+		return r;
+	f.multi = libcurl.multi_init();
 	if (!f.multi)
 		abort();
 	r = run(&f, err);
@@ -302,20 +295,21 @@ int fetch_text(const struct fetch_options *o, const char *base, const char *path
 	struct text t = {.out = out, .max = max};
 	CURLcode result;
 	CURL *c;
-	int r = 0;
+	int r = curl_load(err);
 
-	curl_init_once();
+	if (r < 0)
+		return r;
 	c = transfer_handle(o);
 	strbuf_reset(out);
-	curl_easy_setopt(c, CURLOPT_URL, uri);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, receive_text);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
-	result = curl_easy_perform(c);
+	libcurl.easy_setopt(c, CURLOPT_URL, uri);
+	libcurl.easy_setopt(c, CURLOPT_WRITEFUNCTION, receive_text);
+	libcurl.easy_setopt(c, CURLOPT_WRITEDATA, &t);
+	result = libcurl.easy_perform(c);
 	if (t.too_large)
 		r = error_set(err, -EFBIG, path, "use another mirror",
 			      "mirror %s sends more than %zu bytes", host, max);
 	else if (result != CURLE_OK)
 		r = transfer_error(c, result, o, path, host, err);
-	curl_easy_cleanup(c);
+	libcurl.easy_cleanup(c);
 	return r;
 }

@@ -14,22 +14,22 @@ static const char other_mirror[] = "use another mirror";
 
 CURL *transfer_handle(const struct fetch_options *o)
 {
-	CURL *c = curl_easy_init();
+	CURL *c = libcurl.easy_init();
 	long timeout = o->timeout ? (long)o->timeout : DEFAULT_TIMEOUT;
 
 	if (!c)
 		abort();
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
-	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS);
-	curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "bulkhead/" BULKHEAD_VERSION);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
+	libcurl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
+	libcurl.easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	libcurl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+	libcurl.easy_setopt(c, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS);
+	libcurl.easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+	libcurl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	libcurl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout);
+	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout);
+	libcurl.easy_setopt(c, CURLOPT_USERAGENT, "bulkhead/" BULKHEAD_VERSION);
+	libcurl.easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
 	return c;
 }
 
@@ -38,7 +38,7 @@ int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, c
 {
 	long status = 0;
 
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	libcurl.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	switch ((int)result) {
 	case CURLE_HTTP_RETURNED_ERROR:
 		if (status == 404 || status == 410)
@@ -61,7 +61,7 @@ int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, c
 				 "mirror %s ended before the last byte", host);
 	default:
 		return error_set(err, -EIO, label, other_mirror, "mirror %s: %s", host,
-				 curl_easy_strerror(result));
+				 libcurl.easy_strerror(result));
 	}
 	if (status)
 		return error_set(err, -ENOENT, label, other_mirror, "mirror %s answers %ld", host,
@@ -105,7 +105,7 @@ void transfer_free(struct transfer *t)
 	forget_attempt(t);
 	error_free(&t->why);
 	if (t->curl)
-		curl_easy_cleanup(t->curl);
+		libcurl.easy_cleanup(t->curl);
 	t->curl = NULL;
 }
 
@@ -161,12 +161,12 @@ int transfer_prepare(struct transfer *t, struct error *err)
 	}
 	t->digest = sha256_new();
 	if (t->curl)
-		curl_easy_cleanup(t->curl);
+		libcurl.easy_cleanup(t->curl);
 	t->curl = transfer_handle(t->options);
-	curl_easy_setopt(t->curl, CURLOPT_URL, uri);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, receive);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	libcurl.easy_setopt(t->curl, CURLOPT_URL, uri);
+	libcurl.easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, receive);
+	libcurl.easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	libcurl.easy_setopt(t->curl, CURLOPT_PRIVATE, t);
 	return 0;
 }
 

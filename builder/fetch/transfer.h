@@ -1,8 +1,7 @@
 /* One item on its way from the mirrors into the cache; inside builder/fetch/. */
 #pragma once
 
-#include <curl/curl.h>
-
+#include "builder/fetch/curl.h"
 #include "builder/fetch/fetch.h"
 #include "common/sys/hash.h"
 
