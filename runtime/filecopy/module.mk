@@ -5,7 +5,7 @@ filecopy_LIBS := common-min
 filecopy_PKGS := zlib
 
 filecopy_programs := qfile-agent qfile-unpacker qvm-copy qvm-copy-dom0 qubes-fs-tree-check qvm-open-in-vm vm-file-editor \
-	qvm-run-vm
+	qvm-run-vm open-url
 SOCKET_BINS += $(filecopy_programs)
 XEN_BINS += $(filecopy_programs)
 
@@ -20,6 +20,8 @@ qvm-open-in-vm_SRCS := $(addprefix runtime/filecopy/,qvm_open_in_vm.c call.c cal
 qvm-open-in-vm_LIBS := common-min
 vm-file-editor_SRCS := runtime/filecopy/vm_file_editor.c common/ui/options.c
 vm-file-editor_LIBS := filecopy common-min
+open-url_SRCS := runtime/filecopy/open_url.c common/ui/options.c
+open-url_LIBS := common-min
 qvm-run-vm_SRCS := runtime/filecopy/qvm_run_vm.c common/ui/options.c
 qvm-run-vm_LIBS := common-min
 qubes-fs-tree-check_SRCS := runtime/filecopy/fs_tree_check.c common/ui/options.c

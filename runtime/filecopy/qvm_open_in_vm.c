@@ -34,16 +34,6 @@ static struct command_line usage = {
 	.options = options,
 };
 
-static bool is_url(const char *text)
-{
-	static const char *const schemes[] = {"http://", "https://", "ftp://"};
-
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		if (!strncasecmp(text, schemes[i], strlen(schemes[i])))
-			return true;
-	return false;
-}
-
 static int end_call(pid_t pid, const char *target, struct error *err)
 {
 	int code = process_wait(pid);
@@ -150,7 +140,7 @@ int main(int argc, char **argv)
 	target = disposable ? "@dispvm" : operands.v[0];
 	what = operands.v[operands.n - 1];
 	signal(SIGPIPE, SIG_IGN);
-	if ((is_url(what) ? open_url(target, what, &err) : open_file(target, what, &err)) == 0)
+	if ((open_is_url(what) ? open_url(target, what, &err) : open_file(target, what, &err)) == 0)
 		return 0;
 	error_print(usage.program, &err);
 	return 1;

@@ -85,6 +85,25 @@ check "editor: no folder" "$(printf 'a\0' | dd bs=256 count=1 conv=sync status=n
 	--folder="$dir/none" 2>/dev/null; echo $?)" 1
 check "editor: less than a name" "$(printf short | QREXEC_REMOTE_DOMAIN=work "$bin/vm-file-editor" 2>/dev/null; echo $?)" 1
 
+# qubes.OpenURL
+printf '#!/bin/sh\necho "to the other side"; printf "%%s|" "$@" >%s/address; exit 4\n' "$dir" >"$dir/browser"; chmod +x "$dir/browser"
+address() { # TEXT [OPENER]: exit code and stdout, what the opener got
+	rm -f "$dir/address"
+	printf "$1" | "$bin/open-url" --opener="${2:-$dir/browser}" 2>/dev/null
+	echo "$?|$(cat "$dir/address" 2>/dev/null)"
+}
+check "address" "$(address 'https://example.org/?a=b#c\n')" "4|https://example.org/?a=b#c|"
+check "address without a line's end" "$(address 'FTP://x/')" "4|FTP://x/|"
+check "address: another scheme" "$(address 'file:///etc/passwd\n')" "1|"
+check "address: an option" "$(address '--help\n')" "1|"
+check "address: two lines" "$(address 'http://a/\nhttp://b/\n')" "1|"
+check "address: a blank" "$(address 'http://a/ b\n')" "1|"
+check "address: a NUL" "$(address 'http://a/\0b\n')" "1|"
+check "address: not ASCII" "$(address 'http://\303\244/\n')" "1|"
+check "address: none" "$(address '')" "1|"
+check "address: endless" "$(address "http://$(head -c 9000 /dev/zero | tr '\0' x)")" "1|"
+check "address: no opener" "$(address 'http://a/\n' "$dir/none")" "127|"
+
 # qvm-run-vm
 cat >"$dir/shell-call" <<X
 #!/bin/bash
