@@ -89,7 +89,7 @@ check "editor: less than a name" "$(printf short | QREXEC_REMOTE_DOMAIN=work "$b
 printf '#!/bin/sh\necho "to the other side"; printf "%%s|" "$@" >%s/address; exit 4\n' "$dir" >"$dir/browser"; chmod +x "$dir/browser"
 address() { # TEXT [OPENER]: exit code and stdout, what the opener got
 	rm -f "$dir/address"
-	printf "$1" | "$bin/open-url" --opener="${2:-$dir/browser}" 2>/dev/null
+	printf -- "$1" | "$bin/open-url" --opener="${2:-$dir/browser}" 2>/dev/null
 	echo "$?|$(cat "$dir/address" 2>/dev/null)"
 }
 check "address" "$(address 'https://example.org/?a=b#c\n')" "4|https://example.org/?a=b#c|"
