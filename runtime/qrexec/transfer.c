@@ -150,9 +150,6 @@ static void put(struct transfer *t, const char *p, size_t n)
 {
 	int sent = 0;
 
-	/* Noticed once; to notice it again with each attempt would have no end. */
-	if (t->peer_gone)
-		return;
 	if (!out_pending(t)) {
 		sent = libvchan_write(t->vchan, p, n);
 		if (sent < 0) {
@@ -195,7 +192,7 @@ static void flush(struct transfer *t)
 {
 	int n;
 
-	if (t->peer_gone || !out_pending(t))
+	if (!out_pending(t))
 		return;
 	n = libvchan_write(t->vchan, t->out.p + t->out_sent, t->out.n - t->out_sent);
 	if (n < 0)
