@@ -15,6 +15,8 @@
 #include "runtime/qrexec/transfer.h"
 
 #define AGENT_MAX_CALLS 256
+/* Each that connects has two watches in xenstore, which allows a qube 100 (oxenstored) or 128; who goes beyond is hung. */
+#define AGENT_MAX_CONNECTING 16
 #define FORK_SERVER_SOCKET "/var/run/qubes/qrexec-server.%s.sock"
 /* How long a caller may take to open its data channel. */
 #define AGENT_CONNECT_SECONDS 120
@@ -35,6 +37,7 @@ struct call {
 	int code; /* why it cannot be started: QREXEC_EXIT_* and a text; 0 */
 	const char *why;
 	bool waits_for_session;
+	bool waits_for_turn; /* to connect: AGENT_MAX_CONNECTING others do */
 	int handed_fd; /* connection to the fork server that runs it; in the fork server: to the agent; or -1 */
 	libvchan_t *connecting; /* until there is a transfer */
 	int watch_fd;

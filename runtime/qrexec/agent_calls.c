@@ -75,8 +75,20 @@ struct call *agent_call_new(struct agent *a, bool just_exec, const struct exec_p
 	return c;
 }
 
+static unsigned connecting(const struct agent *a)
+{
+	unsigned n = 0;
+
+	for (const struct call *c = a->calls; c; c = c->next)
+		n += c->connecting != NULL;
+	return n;
+}
+
 void agent_call_connect(struct agent *a, struct call *c)
 {
+	c->waits_for_turn = connecting(a) >= AGENT_MAX_CONNECTING;
+	if (c->waits_for_turn)
+		return;
 	c->deadline = now_ms() + AGENT_CONNECT_SECONDS * 1000;
 	if (c->code == 0 && agent_hand_over(a, c))
 		return;
@@ -126,7 +138,9 @@ static bool step_connecting(struct agent *a, struct call *c)
 {
 	int r = 1;
 
-	if (c->waits_for_session)
+	if (c->waits_for_turn)
+		agent_call_connect(a, c);
+	if (c->waits_for_session || c->waits_for_turn)
 		return false;
 	/* Not to be opened; or handed over, and whoever runs it closes the connection at its end. */
 	if (!c->connecting)
@@ -195,6 +209,8 @@ void agent_calls_poll(struct agent *a, int *timeout)
 				*timeout = 0;
 		} else {
 			agent_add_poll(a, c->connecting ? c->watch_fd : c->handed_fd, POLLIN);
+			if (c->waits_for_turn && connecting(a) < AGENT_MAX_CONNECTING)
+				*timeout = 0;
 			if (c->connecting || c->deadline == 0)
 				shorten(timeout, c->deadline - now);
 		}
