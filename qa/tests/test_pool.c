@@ -23,7 +23,6 @@ static int count_and_wait(unsigned i)
 
 	if (sizes[i].waits && !shared->done[sizes[i].after])
 		shared->too_early = true;
-
 	if (running > 3)
 		shared->too_many = true;
 	if (memory > room && running > 1)

@@ -59,6 +59,7 @@ static int send_request(int fd, const struct options *o, const char *target, con
 		struct trigger_service_params4 p;
 	} m = {.h.type = MSG_TRIGGER_SERVICE4};
 	size_t n = strlen(service) + 1;
+	int r;
 
 	if (strlen(target) >= sizeof(m.p.target_domain) || n > QREXEC_MAX_SERVICE ||
 	    (o->source && strlen(o->source) >= sizeof(m.p.source_domain)))
@@ -72,7 +73,7 @@ static int send_request(int fd, const struct options *o, const char *target, con
 	if (o->source)
 		strcpy(m.p.source_domain, o->source);
 	strcpy(m.p.request_id.ident, "SOCKET");
-	int r = write_all(fd, &m, sizeof(m));
+	r = write_all(fd, &m, sizeof(m));
 	return r < 0 ? r : write_all(fd, service, n);
 }
 
@@ -142,10 +143,11 @@ static int request(const struct options *o, const char *target, const char *serv
 {
 	struct exec_params where;
 	_cleanup_close_ int fd = connect_agent(o->socket_path);
+	int r;
 
 	if (fd < 0)
 		return QREXEC_EXIT_PROBLEM;
-	int r = send_request(fd, o, target, service);
+	r = send_request(fd, o, target, service);
 	if (r == -ENAMETOOLONG)
 		return fail("target or service name too long");
 	/* An agent that hangs up refuses. The decision may take as long as a person needs. */

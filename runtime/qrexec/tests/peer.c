@@ -123,4 +123,3 @@ bool peer_closes(int fd)
 		n = recv(fd, buf, sizeof(buf), 0);
 	return n <= 0;
 }
-
