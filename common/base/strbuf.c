@@ -43,6 +43,17 @@ void strbuf_add_char(struct strbuf *s, char c)
 	strbuf_add(s, &c, 1);
 }
 
+void strbuf_add_quoted(struct strbuf *s, const char *word)
+{
+	strbuf_add_char(s, '\'');
+	for (; *word; word++)
+		if (*word == '\'')
+			strbuf_add_str(s, "'\\''");
+		else
+			strbuf_add_char(s, *word);
+	strbuf_add_char(s, '\'');
+}
+
 void strbuf_printf(struct strbuf *s, const char *fmt, ...)
 {
 	va_list args;

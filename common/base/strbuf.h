@@ -14,6 +14,8 @@ struct strbuf {
 void strbuf_add(struct strbuf *s, const void *data, size_t n);
 void strbuf_add_str(struct strbuf *s, const char *text);
 void strbuf_add_char(struct strbuf *s, char c);
+/* As one word of a shell, in quotes. */
+void strbuf_add_quoted(struct strbuf *s, const char *word);
 void strbuf_printf(struct strbuf *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Room for `n` more bytes; returns where they go. The caller adds to s->n what it filled. */
 char *strbuf_reserve(struct strbuf *s, size_t n);

@@ -63,6 +63,18 @@ TEST(arena_keeps_apart)
 	CHECK_STR(arena_strndup(a, "abcdef", 3), "abc");
 }
 
+TEST(strbuf_quotes_for_a_shell)
+{
+	static const char *const cases[][2] = {{"", "''"}, {"plain", "'plain'"}, {"a b$c", "'a b$c'"}, {"it's", "'it'\\''s'"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_strbuf_ struct strbuf s = {0};
+
+		strbuf_add_quoted(&s, cases[i][0]);
+		CHECK_STR(s.p, cases[i][1]);
+	}
+}
+
 TEST(strbuf_grows)
 {
 	_cleanup_strbuf_ struct strbuf s = {0};

@@ -30,16 +30,13 @@ static const struct command_line usage = {
 /* bash is replaced, so that it does not read on in what is meant for the command. */
 static char *first_line(char *const *words, size_t n)
 {
-	_cleanup_strbuf_ struct strbuf s = {0};
+	_cleanup_strbuf_ struct strbuf command = {0}, s = {0};
 
-	strbuf_add_str(&s, "exec bash -c '");
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			strbuf_add_char(&s, ' ');
-		for (const char *p = words[i]; *p; p++)
-			*p == '\'' ? strbuf_add_str(&s, "'\\''") : strbuf_add_char(&s, *p);
-	}
-	strbuf_add_str(&s, "' || exit 127\n");
+	for (size_t i = 0; i < n; i++)
+		strbuf_printf(&command, "%s%s", i ? " " : "", words[i]);
+	strbuf_add_str(&s, "exec bash -c ");
+	strbuf_add_quoted(&s, command.p);
+	strbuf_add_str(&s, " || exit 127\n");
 	return strbuf_steal(&s);
 }
 

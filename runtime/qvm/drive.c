@@ -23,31 +23,19 @@ static char *first_line(const char *const *argv)
 	return NULL;
 }
 
-/* 'TEXT' as a shell takes it. */
-static char *quoted(const char *text)
-{
-	struct strbuf s = {0};
-
-	strbuf_add_char(&s, '\'');
-	for (; *text; text++)
-		if (*text == '\'')
-			strbuf_add_str(&s, "'\\''");
-		else
-			strbuf_add_char(&s, *text);
-	strbuf_add_char(&s, '\'');
-	return strbuf_steal(&s);
-}
-
 /* A file of the backend as a block device of it: the name below /dev, or NULL after a message. */
 static char *loop_device(const char *backend, const char *path, bool read_only)
 {
 	const char *option = read_only ? "--read-only" : NULL;
-	_cleanup_free_ char *file = quoted(path), *node = NULL;
-	_cleanup_free_ char *command = xasprintf("root:losetup --find --show %s %s", option ? option : "", file);
+	_cleanup_strbuf_ struct strbuf command = {0};
+	_cleanup_free_ char *node = NULL;
 	/* Without the option its place is where the operands begin. */
 	const char *const here[] = {"losetup", "--find", "--show", option ? option : path, option ? path : NULL, NULL};
-	const char *const there[] = {"qrexec-client", "-d", backend, command, NULL};
+	const char *there[] = {"qrexec-client", "-d", backend, NULL, NULL};
 
+	strbuf_printf(&command, "root:losetup --find --show %s ", option ? option : "");
+	strbuf_add_quoted(&command, path);
+	there[3] = command.p;
 	node = first_line(strcmp(backend, "dom0") ? there : here);
 	if (node && !strncmp(node, "/dev/", 5))
 		return xstrdup(node + 5);

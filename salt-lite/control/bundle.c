@@ -85,18 +85,6 @@ int bundle_make(const struct control *c, struct blob pillar, struct error *err)
 	return r;
 }
 
-/* As one word of a shell. */
-static void add_quoted(struct strbuf *s, const char *word)
-{
-	strbuf_add_str(s, " '");
-	for (; *word; word++)
-		if (*word == '\'')
-			strbuf_add_str(s, "'\\''");
-		else
-			strbuf_add_char(s, *word);
-	strbuf_add_char(s, '\'');
-}
-
 /* One line: the shell in the target reads it, and leaves the bundle behind it to tar. */
 static char *target_line(const struct control *c, const char *target)
 {
@@ -109,12 +97,15 @@ static char *target_line(const struct control *c, const char *target)
 		      "d=$(mktemp -d /run/salt-lite.XXXXXXXX) && trap 'rm -rf \"$d\"' EXIT && cd \"$d\" && "
 		      "tar --extract --no-same-owner --file=- && ./%s --quiet --id",
 		      engine_name);
-	add_quoted(&line, target);
+	strbuf_add_char(&line, ' ');
+	strbuf_add_quoted(&line, target);
 	for (size_t i = 0; i < roots.n; i++)
 		strbuf_printf(&line, " --file-roots %s/%zu", roots_folder, i);
 	strbuf_printf(&line, " --pillar-file %s apply", pillar_name);
-	for (size_t i = 0; i < words.n; i++)
-		add_quoted(&line, words.v[i]);
+	for (size_t i = 0; i < words.n; i++) {
+		strbuf_add_char(&line, ' ');
+		strbuf_add_quoted(&line, words.v[i]);
+	}
 	strbuf_add_str(&line, " </dev/null; exit");
 	return strbuf_steal(&line);
 }
@@ -129,7 +120,8 @@ char *bundle_command(const struct control *c, const char *target)
 		      "s=qubes.VMRootShell; exec 3<&0; qrexec-client-vm -- %s $s </dev/null >/dev/null 2>&1; "
 		      "[ $? != 127 ] || s=qubes.VMShell; { printf '%%s\\n'",
 		      target);
-	add_quoted(&command, line);
+	strbuf_add_char(&command, ' ');
+	strbuf_add_quoted(&command, line);
 	strbuf_printf(&command, "; cat <&3; } | qrexec-client-vm -- %s $s", target);
 	return strbuf_steal(&command);
 }
