@@ -52,3 +52,18 @@ int socket_listen(const char *path, mode_t mode, int flags, int backlog)
 		return r < 0 ? r : -errno;
 	return take_fd(&fd);
 }
+
+int socket_send_all(int fd, const void *data, size_t n)
+{
+	for (const char *at = data; n;) {
+		ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno != EINTR)
+			return -errno;
+		if (sent > 0) {
+			at += sent;
+			n -= (size_t)sent;
+		}
+	}
+	return 0;
+}

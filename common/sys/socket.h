@@ -15,3 +15,6 @@ int socket_connect(const char *path, int flags);
  * umask. The descriptor, or -errno.
  */
 int socket_listen(const char *path, mode_t mode, int flags, int backlog);
+
+/* All of it, without SIGPIPE. 0 or -errno. */
+int socket_send_all(int fd, const void *data, size_t n);

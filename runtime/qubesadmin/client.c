@@ -32,16 +32,9 @@ bool admin_is_remote(const struct admin *a)
 /* A daemon that refuses closes at once; its answer, if any, is still there to read. */
 static int send_all(int fd, struct blob data)
 {
-	while (data.n) {
-		ssize_t n = send(fd, data.p, data.n, MSG_NOSIGNAL);
+	int r = socket_send_all(fd, data.p, data.n);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EPIPE ? 0 : -errno;
-		data = (struct blob){data.p + n, data.n - (size_t)n};
-	}
-	return 0;
+	return r == -EPIPE ? 0 : r;
 }
 
 static int send_request(const struct admin *a, struct blob request)

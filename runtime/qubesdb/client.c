@@ -93,14 +93,7 @@ static int send_request(int fd, enum qdb_type type, const char *path, struct blo
 	header = qdb_header_make(type, path, data.n);
 	strbuf_add(&message, &header, sizeof(header));
 	strbuf_add(&message, data.p, data.n);
-	for (size_t at = 0; at < message.n;) {
-		ssize_t n = send(fd, message.p + at, message.n - at, MSG_NOSIGNAL);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	return socket_send_all(fd, message.p, message.n);
 }
 
 /* Reads one message; *data (may be NULL) gets the value with a NUL behind it. */
