@@ -84,14 +84,13 @@ static unsigned connecting(const struct agent *a)
 	return n;
 }
 
-void agent_call_connect(struct agent *a, struct call *c)
+/* Or waits for its turn, and comes again. */
+static void open_channel(struct agent *a, struct call *c)
 {
 	c->waits_for_turn = connecting(a) >= AGENT_MAX_CONNECTING;
 	if (c->waits_for_turn)
 		return;
 	c->deadline = now_ms() + AGENT_CONNECT_SECONDS * 1000;
-	if (c->code == 0 && agent_hand_over(a, c))
-		return;
 	c->connecting = libvchan_client_init_async((int)c->where.connect_domain, (int)c->where.connect_port, &c->watch_fd);
 	if (!c->connecting) {
 		agent_log("cannot open the data channel %u of domain %u: %s", c->where.connect_port, c->where.connect_domain,
@@ -100,6 +99,13 @@ void agent_call_connect(struct agent *a, struct call *c)
 		c->watch_fd = -1;
 		c->deadline = 0;
 	}
+}
+
+void agent_call_connect(struct agent *a, struct call *c)
+{
+	/* Whoever it is handed to opens the channel. */
+	if (c->code != 0 || !agent_hand_over(a, c))
+		open_channel(a, c);
 }
 
 void agent_call_start(struct agent *a, bool just_exec, const struct exec_params *where, const char *command)
@@ -139,7 +145,7 @@ static bool step_connecting(struct agent *a, struct call *c)
 	int r = 1;
 
 	if (c->waits_for_turn)
-		agent_call_connect(a, c);
+		open_channel(a, c);
 	if (c->waits_for_session || c->waits_for_turn)
 		return false;
 	/* Not to be opened; or handed over, and whoever runs it closes the connection at its end. */
@@ -196,6 +202,7 @@ static void shorten(int *timeout, int64_t left)
 void agent_calls_poll(struct agent *a, int *timeout)
 {
 	int64_t now = a->calls ? now_ms() : 0;
+	bool room = connecting(a) < AGENT_MAX_CONNECTING;
 
 	for (struct call *c = a->calls; c; c = c->next) {
 		c->polled = a->n_polls;
@@ -209,7 +216,7 @@ void agent_calls_poll(struct agent *a, int *timeout)
 				*timeout = 0;
 		} else {
 			agent_add_poll(a, c->connecting ? c->watch_fd : c->handed_fd, POLLIN);
-			if (c->waits_for_turn && connecting(a) < AGENT_MAX_CONNECTING)
+			if (c->waits_for_turn && room)
 				*timeout = 0;
 			if (c->connecting || c->deadline == 0)
 				shorten(timeout, c->deadline - now);
