@@ -2,14 +2,8 @@
 # shell, in whatever mode the terminal is.
 dir=$1
 PATH=$dir/bin:$PATH
-passed=0 failed=0
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
-until_true() { # COMMAND...: within 10 s
-	for _ in {1..200}; do "$@" 2>/dev/null && return 0; sleep 0.05; done
-	return 1
-}
+. "$dir/checks.sh"
+patience=10
 socket=$dir/agent.sock screen=$dir/screen
 agent="exec qrexec-policy-agent --tty --socket-path=$socket"
 mkfifo "$dir/typed"

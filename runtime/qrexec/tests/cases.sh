@@ -4,15 +4,7 @@ bin=$dir/bin
 export VCHAN_SOCKET_DIR=$dir/vchan QREXEC_SERVICE_PATH=$dir/svc:$dir/svc2 QUBES_RPC_CONFIG_PATH=$dir/cfg
 mkdir "$dir"/{vchan,svc,svc2,cfg}
 user=$(id -un)
-passed=0 failed=0
-
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
-until_true() { # COMMAND...: within 5 s
-	for _ in {1..100}; do "$@" 2>/dev/null && return 0; sleep 0.05; done
-	return 1
-}
+. "$dir/checks.sh"
 start_agent() { VCHAN_DOMAIN=7 "$bin/qrexec-agent" --agent-socket="$dir/agent" --fork-server-socket="$dir/fork-%s" 2>>"$dir/agent.log" & agent=$!; }
 call() { timeout 20 "$bin/qrexec-client" --socket-dir="$dir" -d vm "$@"; }
 fds() { ls "/proc/$1/fd" | wc -l; }

@@ -5,15 +5,7 @@ bin=$dir/bin
 export VCHAN_SOCKET_DIR=$dir/vchan QUBES_RPC_CONFIG_PATH=$dir/cfg PATH=$bin:$PATH
 mkdir "$dir"/{vchan,cfg,etc,legacy,svc0,svc7,svc8,svc9}
 user=$(id -un)
-passed=0 failed=0
-
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
-until_true() { # COMMAND...: within 5 s
-	for _ in {1..100}; do "$@" 2>/dev/null && return 0; sleep 0.05; done
-	return 1
-}
+. "$dir/checks.sh"
 pids=()
 fds() { ls "/proc/$1/fd" | wc -l; }
 qube() { # DOMID NAME
