@@ -97,7 +97,14 @@ static void run_examine(struct run *r)
 	write_file(AT_FDCWD, arena_printf(r->arena, "%s/xl-dmesg.txt", r->dir), said.p ? said.p : "", said.n, 0644);
 }
 
-static const struct strv *scenarios; /* of this run, in the order of results */
+/* A scenario of this run. One that cannot be loaded takes nothing and follows none; it says why when it runs. */
+struct chosen {
+	const char *name, *after; /* after: as in struct scenario */
+	uint64_t memory_mib, cpus;
+};
+
+static struct chosen *chosen; /* in the order in which they start */
+static size_t n_chosen;
 
 static int load_scenario(struct arena *a, const char *name, struct scenario *s, struct machine **m, struct error *err)
 {
@@ -106,16 +113,27 @@ static int load_scenario(struct arena *a, const char *name, struct scenario *s, 
 	return e < 0 ? e : machine_load(a, arena_printf(a, "%s/machines", qa_dir), s->machine, m, err);
 }
 
-/* Does another scenario of this run start on the disks of this one? */
-static bool is_awaited(struct arena *a, const char *name)
+/* Its index, or n_chosen. */
+static size_t find_chosen(const char *name)
 {
-	for (size_t i = 0; i < scenarios->n; i++) {
-		struct machine *m;
-		struct scenario s;
+	size_t i = 0;
 
-		if (load_scenario(a, scenarios->v[i], &s, &m, NULL) == 0 && s.after && !strcmp(s.after, name))
+	while (i < n_chosen && strcmp(chosen[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static bool is_chosen(const char *name)
+{
+	return find_chosen(name) < n_chosen;
+}
+
+/* Does another scenario of this run start on the disks of this one? */
+static bool is_awaited(const char *name)
+{
+	for (size_t i = 0; i < n_chosen; i++)
+		if (chosen[i].after && !strcmp(chosen[i].after, name))
 			return true;
-	}
 	return false;
 }
 
@@ -134,7 +152,7 @@ static int find_disks(struct run *r, const struct scenario *s, const char **dir,
 	free(kept);
 	if (!s->after || *dir)
 		return 0;
-	if (strv_contains(scenarios, s->after))
+	if (is_chosen(s->after))
 		return error_set(err, -ENOENT, s->after, NULL, "it failed, and left no disks to start on");
 	return error_set(err, -ENOENT, s->after, "name both scenarios, or the folder of its disks with --from",
 			 "it was not run before: this one starts on its disks");
@@ -171,7 +189,7 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	channel_close(&r->serial);
 	channel_close(&r->events);
 	channel_close(&r->qmp);
-	if (e == 0 && is_awaited(r->arena, s->name)) {
+	if (e == 0 && is_awaited(s->name)) {
 		if (symlink(r->scratch, disks_link(r->arena, s->name)))
 			e = error_errno(err, -errno, disks_link(r->arena, s->name), "cannot be made");
 	} else if (r->scratch && (e < 0 || keep))
@@ -249,12 +267,12 @@ static struct arena *results_arena;
 
 static int job_run(unsigned i)
 {
-	return run_scenario(scenarios->v[i]);
+	return run_scenario(chosen[i].name);
 }
 
 static void job_ended(unsigned i)
 {
-	result_read(results_arena, arena_printf(results_arena, "%s/%s/result.json", out, scenarios->v[i]), &results[i]);
+	result_read(results_arena, arena_printf(results_arena, "%s/%s/result.json", out, chosen[i].name), &results[i]);
 	printf("%s: %s in %lld s\n", results[i].scenario, results[i].failure ? "FAILED" : "passed",
 	       (long long)results[i].ms / 1000);
 	fflush(stdout);
@@ -272,95 +290,91 @@ static int write_reports(unsigned n)
 	return r;
 }
 
-/* What the machine takes; a scenario that cannot be loaded takes nothing, and says so when it runs. */
-static struct pool_job job_size(struct arena *a, const char *name)
+static struct chosen load_chosen(struct arena *a, const char *name)
 {
-	struct pool_job job = {0};
+	struct chosen c = {.name = name};
 	struct machine *m;
 	struct scenario s;
 
-	if (load_scenario(a, name, &s, &m, NULL) < 0)
-		return job;
-	job = (struct pool_job){.memory_mib = m->memory_mib, .cpus = m->cpus};
-	for (unsigned i = 0; s.after && i < scenarios->n; i++)
-		if (!strcmp(scenarios->v[i], s.after)) {
-			job.waits = true;
-			job.after = i;
-		}
-	return job;
+	if (load_scenario(a, name, &s, &m, NULL) == 0) {
+		c.after = s.after;
+		c.memory_mib = m->memory_mib;
+		c.cpus = m->cpus;
+	}
+	return c;
 }
 
 /* Each behind the one whose disks it starts on. What waits for itself comes last, and fails. */
-static void put_in_order(struct strv *names)
+static void choose(struct arena *a, const struct strv *names)
 {
-	_cleanup_arena_ struct arena *a = arena_new();
-	_cleanup_strv_ struct strv ordered = {0};
+	struct chosen *all = arena_alloc(a, names->n * sizeof(*all));
 	size_t before;
 
-	do {
-		before = ordered.n;
-		for (size_t i = 0; i < names->n; i++) {
-			struct scenario s = {0};
-			struct machine *m;
-
-			if (strv_contains(&ordered, names->v[i]))
-				continue;
-			load_scenario(a, names->v[i], &s, &m, NULL);
-			if (!s.after || !strv_contains(names, s.after) || strv_contains(&ordered, s.after))
-				strv_push(&ordered, names->v[i]);
-		}
-	} while (ordered.n > before);
 	for (size_t i = 0; i < names->n; i++)
-		if (!strv_contains(&ordered, names->v[i]))
-			strv_push(&ordered, names->v[i]);
-	strv_free(names);
-	*names = ordered;
-	ordered = (struct strv){0};
+		all[i] = load_chosen(a, names->v[i]);
+	chosen = arena_alloc(a, names->n * sizeof(*chosen));
+	do {
+		before = n_chosen;
+		for (size_t i = 0; i < names->n; i++)
+			if (!is_chosen(all[i].name) &&
+			    (!all[i].after || !strv_contains(names, all[i].after) || is_chosen(all[i].after)))
+				chosen[n_chosen++] = all[i];
+	} while (n_chosen > before);
+	for (size_t i = 0; i < names->n; i++)
+		if (!is_chosen(all[i].name))
+			chosen[n_chosen++] = all[i];
+}
+
+static struct pool_job job_of(const struct chosen *c)
+{
+	size_t after = c->after ? find_chosen(c->after) : n_chosen;
+
+	return (struct pool_job){c->memory_mib, c->cpus, after < n_chosen, (unsigned)after};
 }
 
 /* The disks that scenarios of this run left for others. */
 static void remove_kept_disks(struct arena *a)
 {
-	for (size_t i = 0; i < scenarios->n; i++) {
-		const char *link = disks_link(a, scenarios->v[i]);
+	for (size_t i = 0; i < n_chosen; i++) {
+		const char *link = disks_link(a, chosen[i].name);
 		char *dir = realpath(link, NULL);
 
 		if (dir && keep)
-			fprintf(stderr, "qa/run: %s: disks kept in %s\n", scenarios->v[i], dir);
+			fprintf(stderr, "qa/run: %s: disks kept in %s\n", chosen[i].name, dir);
 		else if (dir && remove_tree(AT_FDCWD, dir) == 0)
 			unlink(link);
 		free(dir);
 	}
 }
 
-static int run_scenarios(struct strv *names)
+static int run_scenarios(const struct strv *names)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct pool pool = {.jobs = (unsigned)jobs, .run = job_run, .ended = job_ended};
-	struct pool_job *sizes = arena_alloc(a, names->n * sizeof(*sizes));
+	struct pool_job *sizes;
 	unsigned failed = 0;
 	int r;
 
 	results_arena = a;
-	results = arena_alloc(a, names->n * sizeof(*results));
-	put_in_order(names);
-	scenarios = names;
+	choose(a, names);
+	sizes = arena_alloc(a, n_chosen * sizeof(*sizes));
+	results = arena_alloc(a, n_chosen * sizeof(*results));
 	mkdir_p(AT_FDCWD, out, 0755);
-	for (size_t i = 0; i < names->n; i++) {
-		result_begin(&results[i], a, names->v[i]);
-		sizes[i] = job_size(a, names->v[i]);
+	for (size_t i = 0; i < n_chosen; i++) {
+		result_begin(&results[i], a, chosen[i].name);
+		sizes[i] = job_of(&chosen[i]);
 		/* Never the result of an earlier run. */
-		unlink(arena_printf(a, "%s/%s/result.json", out, names->v[i]));
+		unlink(arena_printf(a, "%s/%s/result.json", out, chosen[i].name));
 	}
 	pool_measure(&pool);
-	r = pool_run(&pool, sizes, (unsigned)names->n);
+	r = pool_run(&pool, sizes, (unsigned)n_chosen);
 	if (r < 0)
 		fprintf(stderr, "qa/run: %s\n", strerror(-r));
-	r = r < 0 ? r : write_reports((unsigned)names->n);
+	r = r < 0 ? r : write_reports((unsigned)n_chosen);
 	remove_kept_disks(a);
-	for (size_t i = 0; i < names->n; i++)
+	for (size_t i = 0; i < n_chosen; i++)
 		failed += results[i].failure != NULL;
-	printf("%zu passed, %u failed, 0 skipped\n", names->n - failed, failed);
+	printf("%zu passed, %u failed, 0 skipped\n", n_chosen - failed, failed);
 	return failed || r < 0 ? 1 : 0;
 }
 
