@@ -20,7 +20,8 @@ static const struct value *read_at(struct salt *s, const char *path)
 	return value_blob(&s->h, strbuf_blob(&buf));
 }
 
-bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path)
+/* From the first root that has it; `memo` (may be NULL) keeps the texts by path. */
+static bool read_from_roots(struct salt *s, const char *name, struct value *memo, struct blob *text, const char **path)
 {
 	const struct value *found = NULL;
 
@@ -28,27 +29,24 @@ bool salt_read(struct salt *s, const char *name, struct blob *text, const char *
 		name += 7;
 	for (size_t i = 0; i < s->roots->n && !found; i++) {
 		*path = arena_printf(s->h.arena, "%s/%s", s->roots->v[i], name);
-		found = read_at(s, *path);
+		found = memo ? map_get_str(memo, *path) : NULL;
+		if (!found && (found = read_at(s, *path)) && memo)
+			map_set_str(&s->h, memo, *path, found);
 	}
 	if (found)
 		*text = found->s;
 	return found;
 }
 
+bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path)
+{
+	return read_from_roots(s, name, NULL, text, path);
+}
+
 /* As salt_read(), for what many files import: it is read once. */
 static bool import(struct salt *s, const char *name, struct blob *text, const char **path)
 {
-	const struct value *found = NULL;
-
-	for (size_t i = 0; i < s->roots->n && !found; i++) {
-		*path = arena_printf(s->h.arena, "%s/%s", s->roots->v[i], name);
-		found = map_get_str(s->imported, *path);
-		if (!found && (found = read_at(s, *path)))
-			map_set_str(&s->h, s->imported, *path, found);
-	}
-	if (found)
-		*text = found->s;
-	return found;
+	return read_from_roots(s, name, s->imported, text, path);
 }
 
 static bool load(struct jinja *j, const char *name, const char *from, struct blob *text, const char **path)
@@ -69,7 +67,7 @@ static bool load(struct jinja *j, const char *name, const char *from, struct blo
 	}
 	if (strstr(name, ".."))
 		heap_fail(&s->h, "'%s' leaves the file roots", name);
-	return import(s, strncmp(name, "salt://", 7) ? name : name + 7, text, path);
+	return import(s, name, text, path);
 }
 
 void salt_prepare(struct salt *s)

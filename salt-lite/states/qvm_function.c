@@ -171,7 +171,6 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 	const struct value *name = call_arg(call, 0, "name");
 	struct chunk c = {.sls = "", .id = f->name, .module = "qvm", .function = f->step};
 	const struct value *now;
-	const char *what;
 
 	(void)self;
 	if (!name)
@@ -184,10 +183,10 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 		state(s, &c, call, now);
 		return status(s, &c, now);
 	}
-	if (!strcmp(f->step, "check") || !strcmp(f->step, "template_info")) {
-		what = call->n > 1 && f->step[0] == 'c' ? value_cstr(&s->h, call->args[1]) : "exists";
-		return status(s, &c, check(s, &c, what));
-	}
+	if (!strcmp(f->step, "check"))
+		return status(s, &c, check(s, &c, call->n > 1 ? value_cstr(h, call->args[1]) : "exists"));
+	if (!strcmp(f->step, "template_info"))
+		return status(s, &c, check(s, &c, "exists"));
 	qvm_step(s, &c);
 	return status(s, &c, data_of(s, f->step, c.name));
 }

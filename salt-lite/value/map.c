@@ -24,17 +24,11 @@ static uint64_t hash_key(const struct value *key)
 	return (uint64_t)key->kind;
 }
 
-/* Nearly all keys are texts. */
-static bool same_key(const struct value *a, const struct value *b)
-{
-	return a->kind == V_STRING && b->kind == V_STRING ? blob_eq(a->s, b->s) : value_equal(a, b);
-}
-
 static size_t find(const struct value *map, const struct value *key)
 {
 	if (!map->map.index) {
 		for (size_t i = 0; i < map->map.n; i++)
-			if (same_key(map->map.pairs[i].key, key))
+			if (value_equal(map->map.pairs[i].key, key))
 				return i;
 		return SIZE_MAX;
 	}
@@ -43,7 +37,7 @@ static size_t find(const struct value *map, const struct value *key)
 
 		if (!at)
 			return SIZE_MAX;
-		if (same_key(map->map.pairs[at - 1].key, key))
+		if (value_equal(map->map.pairs[at - 1].key, key))
 			return at - 1;
 	}
 }

@@ -194,6 +194,9 @@ static bool equal(const struct value *a, const struct value *b, int depth)
 		return true;
 	if (depth > VALUE_DEPTH_MAX)
 		return false;
+	/* Nearly all that is compared are the keys of maps. */
+	if (a->kind == V_STRING && b->kind == V_STRING)
+		return blob_eq(a->s, b->s);
 	if (value_is_number(a) && value_is_number(b))
 		return a->kind == V_INT && b->kind == V_INT ? a->i == b->i : value_number(a) == value_number(b);
 	if (value_is_list(a) && value_is_list(b))
@@ -202,8 +205,6 @@ static bool equal(const struct value *a, const struct value *b, int depth)
 		return false;
 	if (a->kind == V_MAP)
 		return maps_equal(a, b, depth);
-	if (a->kind == V_STRING)
-		return blob_eq(a->s, b->s);
 	return a->kind == V_NONE || a->kind == V_UNDEFINED;
 }
 
