@@ -146,14 +146,17 @@ static int add_firmware(const struct machine *m, const char *dir, struct strv *a
 	return 0;
 }
 
-/* Without -smap a PV dom0 dies at its first instructions under TCG; with RDTSCP nested guests hang. */
+/*
+ * Without -smap a PV dom0 dies at its first instructions under TCG; with RDTSCP nested guests hang; with x2APIC, which
+ * TCG has since QEMU 9, dom0 sees no disk or stick behind the emulated VT-d.
+ */
 static void add_processor(const struct machine *m, struct strv *argv)
 {
 	bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
 	struct blob rest = blob_of(m->cpu_without ? m->cpu_without : ""), feature;
 	_cleanup_strbuf_ struct strbuf model = {0};
 
-	strbuf_add_str(&model, "max,-smap,-rdtscp");
+	strbuf_add_str(&model, "max,-smap,-rdtscp,-x2apic");
 	while (blob_word(&rest, &feature))
 		strbuf_printf(&model, ",-%.*s", BLOB_ARG(feature));
 	add(argv, "-machine", "q35,kernel-irqchip=split");

@@ -3,6 +3,11 @@ QA_MACHINE := $(addprefix qa/,channel.c machine.c machine-argv.c machine-disks.c
 qa-run_SRCS := $(QA_MACHINE) $(addprefix qa/,main.c direct.c medium.c pool.c report.c report-html.c result.c scenario.c verbs-boot.c verbs-console.c verbs-qmp.c)
 qa-run_LIBS := common
 
+# Nested machines run on this one, whatever the host has.
+out/tools-qemu/build-info: builder/tools-qemu.yaml builder/tools-qemu.lock | $(BUILD)/bin/bulkhead
+	$(BUILD)/bin/bulkhead build tools-qemu --relock --format=dir -o out
+	@touch $@
+
 CHECK_FAST += qa/tests/harness
 
 TESTS += test-shell
