@@ -1,6 +1,9 @@
+#include <fcntl.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/cleanup.h"
+#include "common/sys/file.h"
 #include "qa/verbs.h"
 
 int verb_event(struct run *r, const struct yaml_node *args, struct error *err)
@@ -67,6 +70,37 @@ static struct blob clean(struct strbuf *s)
 	return blob_trim(strbuf_blob(s));
 }
 
+/* The lines of a file of the project; as a table it is without its comments. */
+static int load_lines(const struct yaml_node *args, const char *path, bool table, struct strbuf *out, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line;
+	int e = read_file(AT_FDCWD, path, 64 * 1024, &text);
+
+	if (e < 0)
+		return yaml_error(args, err, "cannot read %s: %s", path, strerror(-e));
+	rest = strbuf_blob(&text);
+	while (blob_token(&rest, '\n', &line))
+		if (!table || !line.n || line.p[0] != '#')
+			strbuf_printf(out, "%.*s\n", BLOB_ARG(line));
+	return 0;
+}
+
+/* A script keeps its settings to itself. */
+static int load_script(struct run *r, const struct yaml_node *args, const char *path, const char **command,
+		       struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	int e;
+
+	if (*command)
+		return yaml_error(args, err, "run takes a command or a script");
+	e = load_lines(args, path, false, &text, err);
+	if (e == 0)
+		*command = arena_printf(r->arena, "(\n%s)", text.p);
+	return e;
+}
+
 static int judge_output(const char *command, struct blob got, const char *has, const char *is,
 			struct error *err)
 {
@@ -77,38 +111,52 @@ static int judge_output(const char *command, struct blob got, const char *has, c
 	return 0;
 }
 
-int verb_run(struct run *r, const struct yaml_node *args, struct error *err)
+struct command {
+	const char *command, *has, *is, *timeout;
+	uint64_t exit;
+};
+
+static int command_parse(struct run *r, const struct yaml_node *args, struct command *c, struct error *err)
 {
-	static const char *const keys[] = {"command", "has", "is", "exit", "timeout", NULL};
-	const char *command = NULL, *has = NULL, *is = NULL, *timeout = "command";
-	_cleanup_strbuf_ struct strbuf out = {0};
-	struct blob got;
-	uint64_t want = 0;
+	static const char *const keys[] = {"command", "script", "has", "is", "is-table", "exit", "timeout", NULL};
+	const char *script = NULL, *table = NULL;
+	const struct {
+		const char *key, **value;
+	} texts[] = {{"command", &c->command}, {"script", &script},  {"has", &c->has},
+		     {"is", &c->is},	       {"is-table", &table}, {"timeout", &c->timeout}};
+	_cleanup_strbuf_ struct strbuf text = {0};
 	int e = yaml_check_keys(args, keys, err);
 
+	for (size_t i = 0; e == 0 && i < sizeof(texts) / sizeof(*texts); i++)
+		e = verb_argument(r, args, texts[i].key, texts[i].value, err);
 	if (e == 0)
-		e = verb_argument(r, args, "command", &command, err);
+		e = yaml_u64(args, "exit", 255, &c->exit, err);
+	if (e == 0 && script)
+		e = load_script(r, args, script, &c->command, err);
+	if (e == 0 && table)
+		e = load_lines(args, table, true, &text, err);
+	if (e == 0 && table)
+		c->is = arena_strdup(r->arena, text.p);
+	return e == 0 && !c->command ? yaml_error(args, err, "run needs a command") : e;
+}
+
+int verb_run(struct run *r, const struct yaml_node *args, struct error *err)
+{
+	struct command c = {.timeout = "command"};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob got;
+	int e = command_parse(r, args, &c, err);
+
 	if (e == 0)
-		e = verb_argument(r, args, "has", &has, err);
-	if (e == 0)
-		e = verb_argument(r, args, "is", &is, err);
-	if (e == 0)
-		e = yaml_u64(args, "exit", 255, &want, err);
-	if (e == 0)
-		e = verb_argument(r, args, "timeout", &timeout, err);
-	if (e < 0)
-		return e;
-	if (!command)
-		return yaml_error(args, err, "run needs a command");
-	e = run_command(r, command, timeout, &out, err);
+		e = run_command(r, c.command, c.timeout, &out, err);
 	if (e < 0)
 		return e;
 	got = clean(&out);
-	if ((uint64_t)e != want)
-		return error_set(err, -EIO, command, NULL, "exit code %d instead of %llu; it printed:\n%.*s", e,
-				 (unsigned long long)want, BLOB_ARG(got));
+	if ((uint64_t)e != c.exit)
+		return error_set(err, -EIO, c.command, NULL, "exit code %d instead of %llu; it printed:\n%.*s", e,
+				 (unsigned long long)c.exit, BLOB_ARG(got));
 	printf("%.*s%s", BLOB_ARG(got), got.n ? "\n" : "");
-	return judge_output(command, got, has, is, err);
+	return judge_output(c.command, got, c.has, c.is, err);
 }
 
 int verb_send(struct run *r, const struct yaml_node *args, struct error *err)
