@@ -44,6 +44,7 @@ struct answers {
 	bool insecure_test;	 /* small argon2 parameters, for nested tests only */
 	uint64_t dom0_memory;	 /* MiB; 0: chosen from the facts */
 	uint64_t qrexec_timeout; /* seconds; 0: qubesd's default */
+	const char *const *templates; /* of the medium, the first one the default; NULL-terminated, NULL: all */
 	const char *const *qubes; /* which default qubes; NULL-terminated, NULL: those that suit the machine */
 	bool autostart;		  /* of sys-net and the like; true when nothing was said */
 	const char *const *disposable;	/* which of them are made anew at every start; NULL-terminated or NULL */

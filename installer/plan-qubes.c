@@ -94,7 +94,7 @@ static bool would_start(const struct plan *p, const struct formula *f, bool netw
 static void add_templates(struct maker *m)
 {
 	const struct plan *p = m->plan;
-	const char *const *kernels = p->facts->guest_kernels, *const *templates = p->facts->templates;
+	const char *const *kernels = p->facts->guest_kernels, *const *templates = p->templates;
 	size_t last = 0;
 
 	while (kernels && kernels[last] && kernels[last + 1])
@@ -159,6 +159,6 @@ void plan_add_qubes(struct maker *m)
 	if (!p->answers->qubes && usb_stays(p))
 		maker_call(m, "without sys-usb: %s is on USB", disk_is_usb(p) ? "the disk" : "the only keyboard");
 	add_templates(m);
-	if (p->facts->templates && *p->facts->templates)
+	if (p->templates && *p->templates)
 		add_default_qubes(m);
 }

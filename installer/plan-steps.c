@@ -136,7 +136,7 @@ static void add_qubes_steps(struct maker *m)
 	for (const char *const *k = p->facts->guest_kernels; k && *k; k++)
 		maker_call(m, "copy %s/guest-kernel/%s to var/lib/qubes/vm-kernels/%s", p->places.medium, *k, *k);
 	maker_step(m, "templates", step_templates, "Unpack the templates");
-	for (const char *const *t = p->facts->templates; t && *t; t++)
+	for (const char *const *t = p->templates; t && *t; t++)
 		maker_call(m, "unpack %s/templates/%s/root.img.zst to var/lib/qubes/vm-templates/%s/root.img, sparse, "
 			    "and compare its digest", p->places.medium, *t, *t);
 	plan_add_qubes(m);

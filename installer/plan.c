@@ -154,6 +154,36 @@ static void choose_memory(struct plan *plan)
 		plan->argon2_kib = 32 << 10;
 }
 
+static bool is_listed(const char *const *list, const char *name)
+{
+	for (; list && *list; list++)
+		if (!strcmp(*list, name))
+			return true;
+	return false;
+}
+
+static int choose_templates(struct plan *plan, struct error *err)
+{
+	const char *const *wanted = plan->answers->templates, *const *there = plan->facts->templates;
+	_cleanup_strbuf_ struct strbuf list = {0};
+
+	plan->templates = wanted ? wanted : there;
+	for (; there && *there; there++)
+		strbuf_printf(&list, "%s%s", list.n ? ", " : "", *there);
+	if (wanted && !*wanted)
+		return error_set(err, -EINVAL, plan->answers->file, "name one of 'templates' or leave the answer out",
+				 "qubes are made from a template, and no template is wanted");
+	for (; wanted && *wanted; wanted++) {
+		if (!is_listed(plan->facts->templates, *wanted))
+			return error_set(err, -ENOENT, plan->answers->file, "nothing was written",
+					 "the medium has no template '%s'; it has: %s", *wanted, list.n ? list.p : "none");
+		if (is_listed(wanted + 1, *wanted))
+			return error_set(err, -EINVAL, plan->answers->file, "nothing was written",
+					 "names the template '%s' twice", *wanted);
+	}
+	return 0;
+}
+
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err)
 {
@@ -171,6 +201,7 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	if ((r = answers_complete(answers, err)) < 0 ||
 	    (r = verdict_accepted(&out->verdict, answers->accept_missing, err)) < 0 || (r = choose_disk(out, err)) < 0 ||
 	    (r = plan_check_disk(out->arena, out->disk, err)) < 0 || (r = check_erase(out, err)) < 0 ||
+	    (r = choose_templates(out, err)) < 0 ||
 	    (r = layout_make(out->arena, out->disk, answers->layout, !answers->plain, &out->layout, err)) < 0 ||
 	    (r = layout_check(out->arena, out->disk, &out->layout, err)) < 0)
 		return r;
@@ -205,7 +236,7 @@ void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX])
 		strbuf_printf(&text, "%u %" PRIu64 " %" PRIu64 " %s %s\n", part->number, part->start, part->size,
 			      part->type, part->name);
 	}
-	for (const char *const *t = plan->facts->templates; t && *t; t++)
+	for (const char *const *t = plan->templates; t && *t; t++)
 		strbuf_printf(&text, "template %s\n", *t);
 	for (const char *const *k = plan->facts->guest_kernels; k && *k; k++)
 		strbuf_printf(&text, "kernel %s\n", *k);

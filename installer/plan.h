@@ -45,6 +45,7 @@ struct plan {
 	const struct answers *answers;
 	struct plan_places places;
 	struct verdict verdict;
+	const char *const *templates; /* of the medium, those to unpack, the first one the default; NULL-terminated or NULL */
 	const struct disk *disk;
 	struct layout layout;
 	const char *root_device; /* what holds Btrfs: the mapping, or the partition itself */

@@ -24,7 +24,7 @@ static void add_head(const struct plan *plan, struct strbuf *out)
 		      BULKHEAD_VERSION, when, kernel.release, f->hardware.xen_version ? f->hardware.xen_version : "none",
 		      f->hardware.vendor ? f->hardware.vendor : "", f->hardware.model ? f->hardware.model : "",
 		      f->hardware.bios ? f->hardware.bios : "unknown", plan->answers->user ? plan->answers->user : "");
-	for (const char *const *t = f->templates; t && *t; t++)
+	for (const char *const *t = plan->templates; t && *t; t++)
 		strbuf_printf(out, "template: %s\n", *t);
 	for (const char *const *k = f->guest_kernels; k && *k; k++)
 		strbuf_printf(out, "kernel of the qubes: %s\n", *k);

@@ -26,10 +26,24 @@ bool question_is_given(const struct answers *a, const struct question *q)
 	return a->given & question_bit(q);
 }
 
+/* Names of disks and people; whatever else is in there could match nothing. */
+static int check_printable(const char *text, char **why)
+{
+	for (const char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~') {
+			*why = xstrdup("has characters other than printable ASCII");
+			return EINVAL;
+		}
+	return 0;
+}
+
 static int check_words(const struct question *q, const char *text, char **why)
 {
 	_cleanup_strbuf_ struct strbuf list = {0};
 
+	/* Without a list of its own: what only the medium knows. */
+	if (!q->words)
+		return check_printable(text, why);
 	for (const char *const *w = q->words; *w; w++) {
 		if (!strcmp(*w, text))
 			return 0;
@@ -58,13 +72,7 @@ static int check_kind(const struct question *q, const char *text, char **why)
 		*why = xasprintf("must be a number from %" PRIu64 " to %" PRIu64, q->minimum, q->maximum);
 		return EINVAL;
 	case QUESTION_TEXT:
-		/* Names of disks and people; whatever else is in there could match nothing. */
-		for (const char *c = text; *c; c++)
-			if (*c < ' ' || *c > '~') {
-				*why = xstrdup("has characters other than printable ASCII");
-				return EINVAL;
-			}
-		break;
+		return check_printable(text, why);
 	case QUESTION_SECRET:
 		break;
 	}

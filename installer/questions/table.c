@@ -297,6 +297,17 @@ static bool get_accept(const struct answers *a, struct strbuf *out)
 	return put_words(out, a->accept_missing);
 }
 
+static int set_templates(struct answers *a, const char *text, char **why)
+{
+	(void)why;
+	return add_word(a->arena, &a->templates, text);
+}
+
+static bool get_templates(const struct answers *a, struct strbuf *out)
+{
+	return put_words(out, a->templates);
+}
+
 static int set_qubes(struct answers *a, const char *text, char **why)
 {
 	(void)why;
@@ -538,6 +549,9 @@ static const struct question table[] = {
 		    "quarter of it."},
 	{.key = "default-qrexec-timeout", .kind = QUESTION_NUMBER, .set = set_timeout, .get = get_timeout, .minimum = 1,
 	 .maximum = 86400, .value = "seconds", .explain = "How long a qube may take to start; for slow machines."},
+	{.key = "templates", .kind = QUESTION_WORDS, .set = set_templates, .get = get_templates,
+	 .value = "a list of templates on the medium; default all",
+	 .explain = "The templates to unpack. The first one is the default template, from which the qubes are made."},
 	{.key = "qubes", .kind = QUESTION_WORDS, .words = qubes, .set = set_qubes, .get = get_qubes,
 	 .value = "a list of `sys-net`, `sys-firewall`, `sys-usb`, `personal`, `work`, `untrusted`, `vault`; default all",
 	 .explain = "The qubes to begin with; what one of them needs is made with it, and templates are always there. `[]` "

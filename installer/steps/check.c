@@ -70,9 +70,9 @@ static int check_images(const struct plan *plan, const char *rewrite, struct err
 	char digest[SHA256_HEX];
 	int r = 0;
 
-	if ((plan->facts->templates && *plan->facts->templates) || plan->facts->guest_kernels)
+	if ((plan->templates && *plan->templates) || plan->facts->guest_kernels)
 		r = manifest_load_medium(plan->places.source, &digests, err);
-	for (const char *const *t = plan->facts->templates; r == 0 && t && *t; t++) {
+	for (const char *const *t = plan->templates; r == 0 && t && *t; t++) {
 		_cleanup_free_ char *image = xasprintf("templates/%s/root.img.zst", *t);
 		_cleanup_free_ char *manifest = xasprintf("templates/%s/manifest", *t);
 

@@ -40,9 +40,9 @@ int step_templates(struct install *in, struct error *err)
 {
 	static const char *const files[] = {"root.img.zst", NULL};
 	const struct copy_watch watch = {.add = count, .data = in};
-	int r = total_size(in, "templates", in->plan->facts->templates, files, err);
+	int r = total_size(in, "templates", in->plan->templates, files, err);
 
-	for (const char *const *t = in->plan->facts->templates; r == 0 && t && *t; t++) {
+	for (const char *const *t = in->plan->templates; r == 0 && t && *t; t++) {
 		_cleanup_free_ char *list = medium_path(in, "templates", *t, "manifest");
 		_cleanup_manifest_ struct manifest manifest = {0};
 		_cleanup_free_ char *from = medium_path(in, "templates", *t, files[0]);

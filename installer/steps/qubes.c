@@ -79,7 +79,7 @@ static int start_over(const struct install *in, struct error *err)
 
 		r = remove_tree(AT_FDCWD, path);
 	}
-	for (const char *const *t = in->plan->facts->templates; r == 0 && t && *t; t++) {
+	for (const char *const *t = in->plan->templates; r == 0 && t && *t; t++) {
 		_cleanup_free_ char *folder = xasprintf("%s/var/lib/qubes/vm-templates/%s", in->plan->places.target, *t);
 
 		r = remove_all_but(folder, "root.img");
