@@ -8,7 +8,7 @@ out/tools-qemu/build-info: builder/tools-qemu.yaml builder/tools-qemu.lock | $(B
 	$(BUILD)/bin/bulkhead build tools-qemu --relock --format=dir -o out
 	@touch $@
 
-CHECK_FAST += qa/tests/harness
+CHECK_FAST += qa/tests/harness qa/tests/failure-modes
 
 TESTS += test-shell
 test-shell_SRCS := qa/tests/test_shell.c $(QA_MACHINE)
