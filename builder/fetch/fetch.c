@@ -108,7 +108,7 @@ static uint64_t bytes_of(const struct fetcher *f)
 	uint64_t bytes = f->bytes_done;
 
 	for (size_t i = 0; i < f->next; i++)
-		bytes += f->transfers[i].got;
+		bytes += f->transfers[i].part.size;
 	return bytes;
 }
 
@@ -169,7 +169,7 @@ static int want_missing(struct fetcher *f, const struct fetch_item *items, size_
 			return error_errno(err, -errno, path,
 					   "cannot delete from the cache what is wrong there");
 		error_free(err);
-		f->transfers[f->n++] = (struct transfer){.options = o, .item = &items[i], .fd = -1};
+		f->transfers[f->n++] = (struct transfer){.options = o, .item = &items[i], .part = PART_CLOSED};
 		bytes += items[i].size;
 	}
 	fetch_progress_start(&f->progress, o, f->n, bytes);

@@ -1,12 +1,9 @@
 #include "builder/fetch/transfer.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 
 #include "common/base/alloc.h"
-#include "common/sys/file.h"
 
 enum { MAX_REDIRECTS = 5, MAX_RETRIES = 2, DEFAULT_TIMEOUT = 30 };
 
@@ -75,34 +72,14 @@ static size_t receive(char *data, size_t size, size_t count, void *arg)
 	struct transfer *t = arg;
 	size_t n = size * count;
 
-	if (n > t->item->size - t->got) {
-		t->write_error = -EFBIG;
-		return 0;
-	}
-	t->write_error = write_all(t->fd, data, n);
-	if (t->write_error < 0)
-		return 0;
-	sha256_add(t->digest, data, n);
-	t->got += n;
-	return n;
-}
-
-static void forget_attempt(struct transfer *t)
-{
-	if (t->tmp)
-		unlink(t->tmp);
-	cleanup_close(&t->fd);
-	t->fd = -1;
-	free(take_ptr(t->tmp));
-	free(take_ptr(t->host));
-	sha256_free(take_ptr(t->digest));
-	t->got = 0;
-	t->write_error = 0;
+	t->write_error = n > t->item->size - t->part.size ? -EFBIG : part_add(&t->part, data, n);
+	return t->write_error < 0 ? 0 : n;
 }
 
 void transfer_free(struct transfer *t)
 {
-	forget_attempt(t);
+	part_close(&t->part);
+	free(take_ptr(t->host));
 	error_free(&t->why);
 	if (t->curl)
 		libcurl.easy_cleanup(t->curl);
@@ -140,26 +117,22 @@ int transfer_prepare(struct transfer *t, struct error *err)
 {
 	const struct strv *m = mirrors_of(t);
 	const char *base, *path = t->item->path;
-	_cleanup_free_ char *uri = NULL, *file = NULL;
+	_cleanup_free_ char *uri = NULL;
+	int r;
 
-	forget_attempt(t);
 	if (t->place >= m->n * paths_of(t))
 		return -ENOENT;
 	base = m->v[transfer_mirror(t)];
 	if (t->item->by_hash && t->place % 2 == 0)
 		path = t->item->by_hash;
 	uri = xasprintf("%s/%s", base, path);
+	free(t->host);
 	t->host = fetch_uri_host(base);
-	file = fetch_cache_path(t->options->cache, t->item->sha256);
-	t->tmp = xasprintf("%s.part.XXXXXX", file);
-	t->fd = mkostemp(t->tmp, O_CLOEXEC);
-	if (t->fd < 0) {
-		int r = -errno;
-
-		free(take_ptr(t->tmp));
-		return error_errno(err, r, file, "cannot write to the cache");
-	}
-	t->digest = sha256_new();
+	r = t->part.path ? 0 : part_open(&t->part, t->options->cache, t->item, err);
+	if (r < 0)
+		return r;
+	t->kept = t->part.size;
+	t->write_error = 0;
 	if (t->curl)
 		libcurl.easy_cleanup(t->curl);
 	t->curl = transfer_handle(t->options);
@@ -167,29 +140,26 @@ int transfer_prepare(struct transfer *t, struct error *err)
 	libcurl.easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, receive);
 	libcurl.easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
 	libcurl.easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	libcurl.easy_setopt(t->curl, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)t->kept);
 	return 0;
 }
 
 /* What is wrong with what arrived, or 0 once it is in the cache under its name. */
 static int keep(struct transfer *t, struct error *err)
 {
-	_cleanup_free_ char *file = fetch_cache_path(t->options->cache, t->item->sha256);
 	const char *label = t->item->label;
-	char found[SHA256_HEX];
+	int r;
 
-	if (t->got < t->item->size)
+	if (t->part.size < t->item->size)
 		return error_set(err, -EBADMSG, label, other_mirror,
 				 "mirror %s sent %" PRIu64 " bytes instead of %" PRIu64, t->host,
-				 t->got, t->item->size);
-	sha256_end_hex(take_ptr(t->digest), found);
-	if (strcmp(found, t->item->sha256) != 0)
+				 t->part.size, t->item->size);
+	if (!part_is(&t->part, t->item->sha256))
 		return error_set(err, -EBADMSG, label, other_mirror,
 				 "what mirror %s sent has another sha256 than it must have",
 				 t->host);
-	if (fchmod(t->fd, 0644) < 0 || rename(t->tmp, file) < 0)
-		return error_errno(err, -errno, file, "cannot write to the cache");
-	free(take_ptr(t->tmp));
-	return 0;
+	r = part_keep(&t->part, t->options->cache, t->item);
+	return r < 0 ? error_errno(err, r, label, "cannot write to the cache") : 0;
 }
 
 static int judge(struct transfer *t, CURLcode result, struct error *err)
@@ -199,29 +169,50 @@ static int judge(struct transfer *t, CURLcode result, struct error *err)
 				 "mirror %s sends more than the %" PRIu64 " bytes it must have",
 				 t->host, t->item->size);
 	if (t->write_error < 0)
-		return error_errno(err, t->write_error, t->tmp, "cannot write to the cache");
+		return error_errno(err, t->write_error, t->part.path, "cannot write to the cache");
 	if (result != CURLE_OK)
 		return transfer_error(t->curl, result, t->options, t->item->label, t->host, err);
 	return keep(t, err);
 }
 
+/* Whether the bytes are of no use: they are wrong, or the mirror cannot go on behind them. */
+static bool spoilt(const struct transfer *t, CURLcode result)
+{
+	return t->write_error == -EFBIG || result == CURLE_OK || result == CURLE_RANGE_ERROR ||
+	       result == CURLE_BAD_DOWNLOAD_RESUME;
+}
+
+/* A broken connection is worth another try; an answer is not. */
+static bool worth_a_retry(CURLcode result, int code)
+{
+	return code == -EIO || result == CURLE_PARTIAL_FILE;
+}
+
 int transfer_finish(struct transfer *t, CURLcode result)
 {
 	_cleanup_error_ struct error err = {0};
-	int write_error, r = judge(t, result, &err);
+	int r = judge(t, result, &err);
 
-	write_error = t->write_error;
-	forget_attempt(t);
 	if (r == 0)
 		return 0;
-	if (write_error < 0 && write_error != -EFBIG) { /* the disk's fault: no mirror will help */
+	if (t->write_error < 0 && t->write_error != -EFBIG) { /* the disk's fault: no mirror will help */
 		keep_cause(t, r, &err);
 		return r;
 	}
+	if (spoilt(t, result)) {
+		int reset = part_reset(&t->part);
+
+		if (reset < 0) {
+			keep_cause(t, reset, &err);
+			return reset;
+		}
+		/* Whose the wrong bytes are is not known: this mirror is asked for all of them. */
+		if (t->kept)
+			return 1;
+	}
 	if (!t->code || (t->code == -ENOENT && r != -ENOENT))
 		keep_cause(t, r, &err);
-	/* A broken connection is worth another try; an answer is not. */
-	if (r == -EIO && t->retries < MAX_RETRIES) {
+	if (worth_a_retry(result, r) && t->retries < MAX_RETRIES) {
 		t->retries++;
 		return 1;
 	}

@@ -3,7 +3,7 @@
 
 #include "builder/fetch/curl.h"
 #include "builder/fetch/fetch.h"
-#include "common/sys/hash.h"
+#include "builder/fetch/part.h"
 
 struct transfer {
 	const struct fetch_options *options;
@@ -14,12 +14,10 @@ struct transfer {
 	size_t place;
 	size_t first;	  /* mirror to begin with */
 	unsigned retries; /* at this place */
+	struct part part; /* what has arrived, from whichever mirror */
 	/* This attempt */
 	char *host;
-	char *tmp; /* beside the file it will be */
-	int fd;
-	struct sha256 *digest;
-	uint64_t got;
+	uint64_t kept;	 /* bytes that it began behind */
 	int write_error; /* -errno; -EFBIG: more bytes than expected */
 	/* Why it failed so far: a mirror that has it but wrong says more than one that lacks it. */
 	struct error why;

@@ -1,21 +1,27 @@
 /*
- * Promise: whatever a mirror does, only the right bytes get into the cache, the next mirror is
- * asked, and the message names the file, the mirror and a remedy. The mirror is a thread here that
+ * Promise: whatever a mirror does, only the right bytes get into the cache, what has arrived is not asked
+ * for again, the next mirror is asked, and the message names the file, the mirror and a remedy. The mirror is a thread here that
  * misbehaves by the path it is asked for.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "builder/fetch/fetch.h"
+#include "builder/fetch/part.h"
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
 #include "common/tests/test.h"
 
 static const char good[] = "these are the right bytes\n";
+/* Where the last answer of serve_cut() began. */
+static _Atomic size_t served_from;
 
 static void reply(int fd, const char *status, const char *headers, const char *body)
 {
@@ -25,11 +31,26 @@ static void reply(int fd, const char *status, const char *headers, const char *b
 	write_all(fd, text, strlen(text));
 }
 
+/* The first bytes, then nothing; to whom asks for what is behind them the rest. */
+static void serve_cut(int fd, const char *bytes, const char *behind, int first)
+{
+	size_t from = behind ? strtoul(behind + strlen("Range: bytes="), NULL, 10) : 0;
+	char headers[100], body[sizeof(good)] = "";
+
+	served_from = from;
+	snprintf(headers, sizeof(headers), "Content-Length: %zu\r\nContent-Range: bytes %zu-%zu/%zu\r\n",
+		 strlen(bytes) - from, from, strlen(bytes) - 1, strlen(bytes));
+	memcpy(body, bytes + from, behind ? strlen(bytes) - from : (size_t)first);
+	reply(fd, behind ? "206 Partial Content" : "200 OK", headers, body);
+}
+
 static void serve_one(int fd)
 {
 	char request[2048] = "";
 	ssize_t n = read(fd, request, sizeof(request) - 1);
 	char *path = n > 0 ? strchr(request, ' ') : NULL;
+
+	const char *behind = strstr(request, "Range: bytes=");
 
 	if (!path)
 		return;
@@ -57,6 +78,12 @@ static void serve_one(int fd)
 		write_all(fd, "\x7f\x45\x4c\x46 what\r\n\r\n", 12);
 	else if (strstr(path, "/hang"))
 		sleep(3);
+	else if (strstr(path, "/cut"))
+		serve_cut(fd, good, behind, 10);
+	else if (strstr(path, "/spoilt"))
+		serve_cut(fd, "THESE are the right bytes\n", behind, 10);
+	else if (strstr(path, "/rest"))
+		serve_cut(fd, good, behind, 0);
 	else
 		reply(fd, "404 Not Found", "Content-Length: 0\r\n", "");
 }
@@ -201,6 +228,62 @@ TEST(fetch_asks_the_next_mirror)
 	strv_pushf(&l.mirrors.main, "%s/absent", server());
 	strv_pushf(&l.mirrors.main, "%s/good", server());
 	CHECK_INT(fetch_items(&l.options, &l.item, 1, &l.err), 0);
+	CHECK(cached(&l));
+}
+
+/* What mirrors may do with half a file, the first of them or an earlier process having sent it. */
+TEST(fetch_goes_on_where_it_was)
+{
+	static const struct {
+		const char *promise, *mirrors[3], *there;
+		size_t from;
+	} cases[] = {
+		{"the same mirror sends the rest", {"cut"}, NULL, 10},
+		{"a mirror without ranges sends all", {"truncated", "good"}, NULL, 0},
+		{"wrong bytes of the first are forgotten", {"spoilt", "good"}, NULL, 0},
+		{"an earlier process began it", {"rest"}, "these", 5},
+		{"and had wrong bytes", {"good"}, "These", 0},
+		{"and had too many", {"good"}, "these are the right bytes\nand more", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(lab_close) struct lab l;
+		_cleanup_free_ char *part = NULL;
+
+		lab_open(&l, "file");
+		strv_free(&l.mirrors.main);
+		for (size_t k = 0; k < 3 && cases[i].mirrors[k]; k++)
+			strv_pushf(&l.mirrors.main, "%s/%s", server(), cases[i].mirrors[k]);
+		part = xasprintf("%s/sha256/%s.part", l.options.cache, l.hash);
+		if (cases[i].there) {
+			mkdir_parents(AT_FDCWD, part, 0755);
+			write_file(AT_FDCWD, part, cases[i].there, strlen(cases[i].there), 0600);
+		}
+		served_from = 0;
+		CHECK_INT(fetch_items(&l.options, &l.item, 1, &l.err), 0);
+		if (!CHECK(cached(&l)) || !CHECK_INT(served_from, cases[i].from) ||
+		    !CHECK(access(part, F_OK) < 0))
+			error_print(cases[i].promise, &l.err);
+	}
+}
+
+/* Two at once: each has its own. */
+TEST(fetch_leaves_the_part_of_another_alone)
+{
+	_cleanup_(part_close) struct part theirs = PART_CLOSED;
+	_cleanup_(lab_close) struct lab l;
+	_cleanup_free_ char *place = NULL;
+
+	lab_open(&l, "good");
+	place = fetch_cache_path(l.options.cache, l.hash);
+	mkdir_parents(AT_FDCWD, place, 0755);
+	CHECK_INT(part_open(&theirs, l.options.cache, &l.item, &l.err), 0);
+	CHECK_INT(part_add(&theirs, "these", 5), 0);
+	CHECK_INT(fetch_items(&l.options, &l.item, 1, &l.err), 0);
+	CHECK(cached(&l));
+	CHECK_INT(part_add(&theirs, good + 5, strlen(good) - 5), 0);
+	CHECK(part_is(&theirs, l.hash));
+	CHECK_INT(part_keep(&theirs, l.options.cache, &l.item), 0);
 	CHECK(cached(&l));
 }
 
