@@ -5,6 +5,8 @@ test-definition_SRCS := builder/tests/test_definition.c
 test-definition_LIBS := builder
 test-archive_SRCS := builder/tests/test_archive.c
 test-archive_LIBS := builder
+# Writers, which only this test needs.
+test-archive_PKGS := libarchive
 test-root_SRCS := builder/tests/test_root.c
 test-root_LIBS := builder
 test-store_SRCS := builder/tests/test_store.c
