@@ -172,6 +172,9 @@ static enum front_result ask_disk(struct talk *t, const struct question *q)
 	enum front_result r;
 
 	list_disks(t->d->facts, a->arena, &texts, &names);
+	for (size_t i = 0; a->disk_value && i < names.n; i++)
+		if (!strcmp(names.v[i], a->disk_value))
+			p.chosen = i;
 	if (!texts.n) {
 		strv_push(&texts, "leave");
 		p.text = "There is no disk to install on. Is a controller in RAID mode, or the disk not plugged in?";

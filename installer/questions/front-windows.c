@@ -18,6 +18,7 @@ struct window {
 	newtComponent form, text, place, list, entry, ok, back, help, shell;
 	struct blob words;
 	size_t lines, rows, top; /* of the text: all, those seen at once, the first of them */
+	bool proposed; /* the entry holds what was proposed, and no key has touched it yet */
 };
 
 static void keys_line(const struct prompt *p, bool pages)
@@ -112,6 +113,19 @@ static int longest(const struct prompt *p)
 	return most < INT_MAX ? (int)most : INT_MAX;
 }
 
+/* What is typed takes the place of what was proposed; after any other key that is corrected instead. */
+static int first_key(newtComponent entry, void *data, int key, int cursor)
+{
+	struct window *w = data;
+	bool typed = key >= ' ' && key < NEWT_KEY_EXTRA_BASE && key != 0x7f;
+
+	(void)cursor;
+	if (w->proposed && typed)
+		newtEntrySet(entry, "", 0);
+	w->proposed = false;
+	return key;
+}
+
 static int add_input(struct window *w, const struct prompt *p, int row)
 {
 	int n = 0;
@@ -119,6 +133,8 @@ static int add_input(struct window *w, const struct prompt *p, int row)
 	if (!p->choices) {
 		w->entry = newtEntry(4, row, p->secret || !p->standard ? "" : p->standard, ENTRY, NULL,
 				     NEWT_FLAG_SCROLL | NEWT_FLAG_RETURNEXIT | (p->secret ? NEWT_FLAG_PASSWORD : 0));
+		w->proposed = !p->secret && p->standard;
+		newtEntrySetFilter(w->entry, first_key, w);
 		newtFormAddComponent(w->form, w->entry);
 		return row + 2;
 	}
