@@ -165,6 +165,7 @@ static int setup(struct agent *a)
 	int r;
 
 	launch_setup(session_start);
+	launch_many_files();
 	a->signal_fd = agent_signals();
 	/* Whoever may enter the directory may ask; dom0 decides. */
 	a->listen_fd = socket_listen(a->socket_path, 0666, SOCK_NONBLOCK, 128);

@@ -15,8 +15,13 @@
 #include "runtime/qrexec/transfer.h"
 
 #define AGENT_MAX_CALLS 256
-/* Each that connects has two watches in xenstore, which allows a qube 100 (oxenstored) or 128; who goes beyond is hung. */
+/*
+ * Each that connects may have two watches in xenstore, which allows a qube 100 (oxenstored) or 128; who goes beyond is hung. The
+ * others wait for their turn, first come, first served. Who does not connect within its turn goes behind those that wait:
+ * callers that died before they opened their channel hold up nobody.
+ */
 #define AGENT_MAX_CONNECTING 16
+#define AGENT_TURN_MS 1000
 #define FORK_SERVER_SOCKET "/var/run/qubes/qrexec-server.%s.sock"
 /* How long a caller may take to open its data channel. */
 #define AGENT_CONNECT_SECONDS 120
@@ -37,7 +42,8 @@ struct call {
 	int code; /* why it cannot be started: QREXEC_EXIT_* and a text; 0 */
 	const char *why;
 	bool waits_for_session;
-	bool waits_for_turn; /* to connect: AGENT_MAX_CONNECTING others do */
+	uint64_t ticket;   /* waits for its turn to connect, behind smaller numbers; 0: does not */
+	int64_t turn_end;
 	int handed_fd; /* connection to the fork server that runs it; in the fork server: to the agent; or -1 */
 	libvchan_t *connecting; /* until there is a transfer */
 	int watch_fd;
@@ -77,6 +83,7 @@ struct agent {
 	bool meminfo_woken;
 	struct call *calls;
 	unsigned n_calls;
+	uint64_t tickets;
 	struct session_wait *waits;
 	struct client *clients;
 	unsigned n_clients;

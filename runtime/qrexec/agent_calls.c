@@ -84,13 +84,14 @@ static unsigned connecting(const struct agent *a)
 	return n;
 }
 
-/* Or waits for its turn, and comes again. */
-static void open_channel(struct agent *a, struct call *c)
+static void open_channel(struct call *c)
 {
-	c->waits_for_turn = connecting(a) >= AGENT_MAX_CONNECTING;
-	if (c->waits_for_turn)
-		return;
-	c->deadline = now_ms() + AGENT_CONNECT_SECONDS * 1000;
+	int64_t now = now_ms();
+
+	c->ticket = 0;
+	c->turn_end = now + AGENT_TURN_MS;
+	if (c->deadline == INT64_MAX)
+		c->deadline = now + AGENT_CONNECT_SECONDS * 1000;
 	c->connecting = libvchan_client_init_async((int)c->where.connect_domain, (int)c->where.connect_port, &c->watch_fd);
 	if (!c->connecting) {
 		agent_log("cannot open the data channel %u of domain %u: %s", c->where.connect_port, c->where.connect_domain,
@@ -101,11 +102,36 @@ static void open_channel(struct agent *a, struct call *c)
 	}
 }
 
+static struct call *next_waiting(const struct agent *a)
+{
+	struct call *first = NULL;
+
+	for (struct call *c = a->calls; c; c = c->next)
+		if (c->ticket && (!first || c->ticket < first->ticket))
+			first = c;
+	return first;
+}
+
+static void give_turns(struct agent *a)
+{
+	struct call *c;
+
+	while (connecting(a) < AGENT_MAX_CONNECTING && (c = next_waiting(a)))
+		open_channel(c);
+}
+
+static void queue(struct agent *a, struct call *c)
+{
+	c->ticket = ++a->tickets;
+}
+
 void agent_call_connect(struct agent *a, struct call *c)
 {
 	/* Whoever it is handed to opens the channel. */
-	if (c->code != 0 || !agent_hand_over(a, c))
-		open_channel(a, c);
+	if (c->code == 0 && agent_hand_over(a, c))
+		return;
+	queue(a, c);
+	give_turns(a);
 }
 
 void agent_call_start(struct agent *a, bool just_exec, const struct exec_params *where, const char *command)
@@ -144,9 +170,7 @@ static bool step_connecting(struct agent *a, struct call *c)
 {
 	int r = 1;
 
-	if (c->waits_for_turn)
-		open_channel(a, c);
-	if (c->waits_for_session || c->waits_for_turn)
+	if (c->waits_for_session || c->ticket)
 		return false;
 	/* Not to be opened; or handed over, and whoever runs it closes the connection at its end. */
 	if (!c->connecting)
@@ -163,6 +187,10 @@ static bool step_connecting(struct agent *a, struct call *c)
 		transfer_init(&c->transfer, TRANSFER_SERVICE, c->connecting, true);
 		c->connecting = NULL;
 		c->transferring = true;
+	} else if (now_ms() > c->turn_end && next_waiting(a)) {
+		libvchan_close(c->connecting);
+		c->connecting = NULL;
+		queue(a, c);
 	}
 	return false;
 }
@@ -202,7 +230,7 @@ static void shorten(int *timeout, int64_t left)
 void agent_calls_poll(struct agent *a, int *timeout)
 {
 	int64_t now = a->calls ? now_ms() : 0;
-	bool room = connecting(a) < AGENT_MAX_CONNECTING;
+	bool crowd = next_waiting(a) != NULL;
 
 	for (struct call *c = a->calls; c; c = c->next) {
 		c->polled = a->n_polls;
@@ -216,10 +244,10 @@ void agent_calls_poll(struct agent *a, int *timeout)
 				*timeout = 0;
 		} else {
 			agent_add_poll(a, c->connecting ? c->watch_fd : c->handed_fd, POLLIN);
-			if (c->waits_for_turn && room)
-				*timeout = 0;
 			if (c->connecting || c->deadline == 0)
 				shorten(timeout, c->deadline - now);
+			if (c->connecting && crowd)
+				shorten(timeout, c->turn_end - now);
 		}
 	}
 }
@@ -244,6 +272,7 @@ void agent_calls_step(struct agent *a)
 		else
 			at = &(*at)->next;
 	}
+	give_turns(a);
 }
 
 void agent_reap(struct agent *a)

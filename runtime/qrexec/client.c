@@ -22,6 +22,12 @@
 #include "runtime/qrexec/streams.h"
 #include "runtime/qrexec/transfer.h"
 
+/*
+ * Longer than upstream's 10: calls that many start at once wait for each other. An agent that finds no channel gives up after 120 s
+ * and says so; this is for one that says nothing.
+ */
+#define CONNECT_SECONDS 300
+
 int client_fail(const struct client *c, const char *what)
 {
 	fprintf(stderr, "qrexec-client: %s: %s\n", c->domain, what);
@@ -219,14 +225,14 @@ static int call(struct client *c)
 
 int main(int argc, char **argv)
 {
-	struct client c = {.socket_dir = CLIENT_SOCKET_DIR, .timeout = 10};
+	struct client c = {.socket_dir = CLIENT_SOCKET_DIR, .timeout = CONNECT_SECONDS};
 	const struct option_def options[] = {
 		{"domain", 'd', OPTION_STRING, &c.domain, "NAME", "the qube: name, domain id or uuid:UUID"},
 		{"local", 'l', OPTION_STRING, &c.local, "COMMAND", "connect this command instead of our own streams"},
 		{"just-exec", 'e', OPTION_FLAG, &c.just_exec, NULL, "start it and do not wait for its end"},
 		{"filter-stdout", 't', OPTION_FLAG, &c.filter_out, NULL, "make stdout safe for a terminal"},
 		{"filter-stderr", 'T', OPTION_FLAG, &c.filter_err, NULL, "the same for stderr"},
-		{"timeout", 'w', OPTION_NUMBER, &c.timeout, "SECONDS", "for the qube to open the channel (10; 0: none)"},
+		{"timeout", 'w', OPTION_NUMBER, &c.timeout, "SECONDS", "for the qube to open the channel (300; 0: none)"},
 		{"wait", 'W', OPTION_FLAG, &c.wait_end, NULL, "wait until the qube has closed the call"},
 		{"kill", 'k', OPTION_FLAG, &c.kill_end, NULL, "kill the qube at the end"},
 		{"no-exit-code", 'E', OPTION_FLAG, &c.no_exit_code, NULL, "always end with 0 once the command has run"},

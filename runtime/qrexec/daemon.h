@@ -11,6 +11,7 @@
  *    qrexec.uuid:UUID. They exist exactly while calls are possible: an agent that goes away takes them away, one that
  *    comes back brings them back.
  *  - It ends by itself when the domain does, and on SIGTERM; the sockets are removed then.
+ *  - Of 256 calls at a time each has a data channel; who comes then waits for one to end.
  *  - Log of the background process: /var/log/qubes/qrexec.NAME.log.
  */
 #include <poll.h>
@@ -28,7 +29,11 @@ struct daemon_client {
 	struct daemon_client *next;
 	struct channel channel;
 	bool greeted;
-	bool called; /* has its call; the connection now only tells when that ends */
+	bool called; /* has asked; the connection now only tells when the call ends */
+	/* While it waits for a port, which all are taken: its MSG_EXEC_CMDLINE or MSG_JUST_EXEC, and its place in the queue. */
+	uint64_t ticket;
+	uint32_t type;
+	struct strbuf question;
 	unsigned polled;
 };
 
@@ -54,6 +59,7 @@ struct daemon {
 	int ready_fd; /* to the waiting parent, or -1 */
 	struct daemon_client *clients;
 	unsigned n_clients;
+	uint64_t tickets;
 	struct port ports[QREXEC_DATA_PORTS];
 	struct request *requests; /* of the qube */
 	unsigned n_requests;

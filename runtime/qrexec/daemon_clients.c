@@ -40,6 +40,7 @@ static void drop(struct daemon *d, struct daemon_client **at)
 	d->n_clients--;
 	close(c->channel.fd);
 	channel_free(&c->channel);
+	strbuf_free(&c->question);
 	free(c);
 }
 
@@ -68,6 +69,8 @@ static unsigned take_port(struct daemon *d, struct daemon_client *c, uint32_t do
 	return 0;
 }
 
+static void serve_waiting(struct daemon *d);
+
 void daemon_port_free(struct daemon *d, const struct exec_params *where)
 {
 	unsigned i = where->connect_port - QREXEC_DATA_PORT_FIRST;
@@ -85,9 +88,22 @@ void daemon_port_free(struct daemon *d, const struct exec_params *where)
 		}
 	}
 	*p = (struct port){0};
+	serve_waiting(d);
 }
 
-/* Sends the command to the agent with the default user put in, and the data channel's place to the client. */
+static void queue(struct daemon *d, struct daemon_client *c, const struct message *m)
+{
+	if (c->ticket)
+		return;
+	c->ticket = ++d->tickets;
+	c->type = m->type;
+	strbuf_add(&c->question, m->p, m->n);
+}
+
+/*
+ * Sends the command to the agent with the default user put in, and the data channel's place to the client. When all are taken the
+ * client waits, and this is called again: 1.
+ */
 static int take_exec(struct daemon *d, struct daemon_client *c, const struct message *m)
 {
 	static const char placeholder[] = "DEFAULT:";
@@ -96,12 +112,13 @@ static int take_exec(struct daemon *d, struct daemon_client *c, const struct mes
 	const char *command;
 	unsigned port;
 
+	c->called = true;
 	if (!exec_message_parse(m->p, m->n, &where, &command) || where.connect_port != 0)
 		return -1;
 	port = take_port(d, c, where.connect_domain);
 	if (!port) {
-		daemon_log(d, "all data channels are in use, refusing a call");
-		return -1;
+		queue(d, c, m);
+		return 1;
 	}
 	if (strncmp(command, placeholder, sizeof(placeholder) - 1) == 0) {
 		strbuf_printf(&text, "%s:", d->default_user);
@@ -113,8 +130,38 @@ static int take_exec(struct daemon *d, struct daemon_client *c, const struct mes
 	where.connect_port = port;
 	daemon_send(d, m->type, &where, sizeof(where), text.p, text.n);
 	where.connect_domain = (uint32_t)d->domid;
-	c->called = true;
 	return channel_send(&c->channel, m->type, &where, sizeof(where), NULL, 0);
+}
+
+static struct daemon_client *next_waiting(const struct daemon *d, uint64_t after)
+{
+	struct daemon_client *first = NULL;
+
+	for (struct daemon_client *c = d->clients; c; c = c->next)
+		if (c->ticket > after && (!first || c->ticket < first->ticket))
+			first = c;
+	return first;
+}
+
+/* In their order; those of another peer may find no port of theirs where one of a later client is free. */
+static void serve_waiting(struct daemon *d)
+{
+	struct daemon_client *c;
+
+	for (uint64_t at = 0; (c = next_waiting(d, at));) {
+		const struct message m = {c->type, c->question.n, c->question.p};
+
+		int r = take_exec(d, c, &m);
+
+		at = c->ticket;
+		if (r > 0)
+			continue;
+		c->ticket = 0;
+		strbuf_free(&c->question);
+		/* It is dropped when it is polled. */
+		if (r < 0)
+			shutdown(c->channel.fd, SHUT_RDWR);
+	}
 }
 
 /* The answer to a request of our qube: where its data channel is to be offered. */

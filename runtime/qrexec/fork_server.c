@@ -148,6 +148,7 @@ static int run(struct agent *a)
 static int setup(struct agent *a)
 {
 	launch_setup(launch_own_user);
+	launch_many_files();
 	for (unsigned k = 0; k < 16; k++)
 		incoming[k].fd = -1;
 	a->signal_fd = agent_signals();

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ extern char **environ;
 static launch_session_fn open_session;
 static uid_t own_uid;
 static char *own_name;
+static struct rlimit files_of_programs;
 
 void launch_setup(launch_session_fn session)
 {
@@ -37,6 +39,23 @@ void launch_setup(launch_session_fn session)
 	own_uid = geteuid();
 	pw = getpwuid(own_uid);
 	own_name = xstrdup(pw ? pw->pw_name : "");
+}
+
+void launch_many_files(void)
+{
+	struct rlimit many;
+
+	if (getrlimit(RLIMIT_NOFILE, &many) < 0)
+		return;
+	files_of_programs = many;
+	many.rlim_cur = many.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &many);
+}
+
+void launch_usual_files(void)
+{
+	if (files_of_programs.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &files_of_programs);
 }
 
 pid_t launch_own_user(const struct passwd *pw, const int fds[3], const char *path, char *const *argv, char *const *env)
@@ -125,8 +144,10 @@ static pid_t start_plain(const int fds[3], const char *cwd, const char *path, ch
 {
 	pid_t pid = vfork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		launch_usual_files();
 		launch_exec(fds, cwd, path, argv, env);
+	}
 	return pid;
 }
 #pragma GCC diagnostic pop

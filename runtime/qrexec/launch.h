@@ -27,6 +27,13 @@ typedef pid_t (*launch_session_fn)(const struct passwd *pw, const int fds[3], co
 /* Once, before the first launch: who we are. `session` may be NULL. */
 void launch_setup(launch_session_fn session);
 
+/*
+ * A process that runs many calls needs more descriptors than a program may expect: about seven for each. The first raises the
+ * limit, once; the second, in a child, makes it what it was (launch() itself does).
+ */
+void launch_many_files(void);
+void launch_usual_files(void);
+
 /* For launch_setup(): calls for other users than our own cannot be run. */
 pid_t launch_own_user(const struct passwd *pw, const int fds[3], const char *path, char *const *argv, char *const *env);
 

@@ -148,6 +148,7 @@ pid_t session_start(const struct passwd *pw, const int fds[3], const char *path,
 		setsid();
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		launch_usual_files();
 		take_streams(fds);
 		run_session(pw, path, argv, env);
 	}

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libxenvchan.h>
@@ -26,6 +27,9 @@
 #include "runtime/vchan/libvchan.h"
 
 #define DEATH_CHECK_SECONDS 10
+/* What is short (granted pages, a qube's 10 transactions in xenstore) is given back as others connect or end. */
+#define SERVER_TRIES 1200
+#define SERVER_RETRY_MS 50
 /* qrexec data channels (ref: runtime.md 2.4) */
 #define DATA_PORT_FIRST 513
 #define DATA_PORT_LAST 768
@@ -41,6 +45,7 @@ struct libvchan {
 	bool dead;
 	int epoll_fd;
 	int timer_fd;
+	bool watching; /* xenstore, for the server's node */
 	struct xs_handle *xs;
 };
 
@@ -153,14 +158,34 @@ static void arm_death_watch(libvchan_t *v)
 		watch(v, xs_fileno(v->xs));
 }
 
+static bool is_empty(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+	unsigned n;
+	char **names = xs_directory(xs, t, path, &n);
+
+	free(names);
+	return names && n == 0;
+}
+
+/* Nobody may put a node into it between the look and the removal; who cannot have a transaction leaves it to the next one. */
+static void remove_empty(struct xs_handle *xs, const char *path)
+{
+	xs_transaction_t t;
+
+	do {
+		t = xs_transaction_start(xs);
+		if (t == XBT_NULL)
+			return;
+		if (is_empty(xs, t, path))
+			xs_rm(xs, t, path);
+	} while (!xs_transaction_end(xs, t, false) && errno == EAGAIN);
+}
+
 /* Takes our node away, and its parent when that was the last one. */
 static void unpublish(libvchan_t *v)
 {
 	struct xs_handle *xs = v->xs ? v->xs : xs_open(0);
-	xs_transaction_t t;
 	char path[64];
-	unsigned n;
-	char **names;
 
 	v->published = false;
 	/* libxenvchan would remove the node once more when closing: perhaps that of our successor on this port. */
@@ -168,20 +193,38 @@ static void unpublish(libvchan_t *v)
 	v->xen->xs_path = NULL;
 	if (!xs)
 		return;
-	do {
-		t = xs_transaction_start(xs);
-		if (t == XBT_NULL)
-			break;
-		snprintf(path, sizeof(path), "data/vchan/%d/%d", v->peer, v->port);
-		xs_rm(xs, t, path);
-		snprintf(path, sizeof(path), "data/vchan/%d", v->peer);
-		names = xs_directory(xs, t, path, &n);
-		if (names && n == 0)
-			xs_rm(xs, t, path);
-		free(names);
-	} while (!xs_transaction_end(xs, t, false) && errno == EAGAIN);
+	/* Without a transaction: a qube may have ten at a time, and more calls than that. */
+	snprintf(path, sizeof(path), "data/vchan/%d/%d", v->peer, v->port);
+	xs_rm(xs, XBT_NULL, path);
+	snprintf(path, sizeof(path), "data/vchan/%d", v->peer);
+	if (is_empty(xs, XBT_NULL, path))
+		remove_empty(xs, path);
 	if (xs != v->xs)
 		xs_close(xs);
+}
+
+/* libxenvchan loses errno on its way out; these say that trying again is of no use. */
+static bool is_final(int e)
+{
+	return e == ENOENT || e == EACCES || e == EPERM || e == ENODEV || e == ESRCH;
+}
+
+/* Waits its turn while other channels have all there is. */
+static struct libxenvchan *offer(libvchan_t *v, const char *path, size_t read_min, size_t write_min)
+{
+	const struct timespec pause = {.tv_nsec = SERVER_RETRY_MS * 1000000L};
+
+	for (int i = 0;; i++) {
+		struct libxenvchan *xen = libxenvchan_server_init(NULL, v->peer, path, read_min, write_min);
+
+		if (xen || is_final(errno) || i == SERVER_TRIES)
+			return xen;
+		nanosleep(&pause, NULL);
+		if (!libvchan_peer_alive(v)) {
+			errno = ESRCH;
+			return NULL;
+		}
+	}
 }
 
 libvchan_t *libvchan_server_init(int domain, int port, size_t read_min, size_t write_min)
@@ -192,7 +235,7 @@ libvchan_t *libvchan_server_init(int domain, int port, size_t read_min, size_t w
 	if (!v)
 		return NULL;
 	snprintf(path, sizeof(path), "data/vchan/%d/%d", domain, port);
-	v->xen = libxenvchan_server_init(NULL, domain, path, read_min, write_min);
+	v->xen = offer(v, path, read_min, write_min);
 	if (!v->xen || watch(v, libxenvchan_fd_for_select(v->xen)) < 0) {
 		int e = errno ? errno : EIO;
 
@@ -231,31 +274,60 @@ static int try_connect(libvchan_t *v)
 	if (watch(v, libxenvchan_fd_for_select(v->xen)) < 0)
 		return -errno;
 	snprintf(path, sizeof(path), "/local/domain/%d/data/vchan/%d/%d/event-channel", v->peer, v->own, v->port);
-	xs_unwatch(v->xs, path, "n");
-	xs_unwatch(v->xs, "domid", "i");
+	if (v->watching) {
+		xs_unwatch(v->xs, path, "n");
+		xs_unwatch(v->xs, "domid", "i");
+	}
 	arm_death_watch(v);
+	return 0;
+}
+
+/*
+ * In a qube, whose watches are counted and cost a thread each: when the server is there already none is needed. Whoever waits
+ * for the descriptor is woken by the timer.
+ */
+static int connect_at_once(libvchan_t *v)
+{
+	const struct itimerspec now = {.it_interval.tv_sec = v->peer ? DEATH_CHECK_SECONDS : 0, .it_value.tv_nsec = 1};
+	int r = try_connect(v);
+
+	if (r != 0)
+		return r;
+	if (v->timer_fd < 0)
+		set_timer(v, DEATH_CHECK_SECONDS);
+	return v->timer_fd >= 0 && timerfd_settime(v->timer_fd, 0, &now, NULL) == 0 ? 0 : -EIO;
+}
+
+static int watch_server(libvchan_t *v)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/local/domain/%d/data/vchan/%d/%d/event-channel", v->peer, v->own, v->port);
+	v->watching = true;
+	/* Each watch fires once when set: the descriptor is readable from the start and finish() is called. */
+	if (!xs_watch(v->xs, path, "n") || !xs_watch(v->xs, "domid", "i") ||
+	    (v->own == 0 && !xs_watch(v->xs, "@releaseDomain", "d")) || watch(v, xs_fileno(v->xs)) < 0)
+		return errno ? -errno : -EIO;
+	if (v->own != 0 && v->peer != 0)
+		set_timer(v, DEATH_CHECK_SECONDS);
 	return 0;
 }
 
 libvchan_t *libvchan_client_init_async(int domain, int port, EVTCHN *watch_fd)
 {
 	libvchan_t *v = vchan_new(domain, port, false);
-	char path[96];
+	int r;
 
 	if (!v)
 		return NULL;
-	snprintf(path, sizeof(path), "/local/domain/%d/data/vchan/%d/%d/event-channel", domain, v->own, port);
-	/* Each watch fires once when set: the descriptor is readable from the start and finish() is called. */
-	if (!xs_watch(v->xs, path, "n") || !xs_watch(v->xs, "domid", "i") ||
-	    (v->own == 0 && !xs_watch(v->xs, "@releaseDomain", "d")) || watch(v, xs_fileno(v->xs)) < 0) {
-		int e = errno ? errno : EIO;
-
+	r = v->own != 0 ? connect_at_once(v) : 1;
+	if (r > 0)
+		r = watch_server(v);
+	if (r < 0) {
 		libvchan_close(v);
-		errno = e;
+		errno = -r;
 		return NULL;
 	}
-	if (v->own != 0 && domain != 0)
-		set_timer(v, DEATH_CHECK_SECONDS);
 	*watch_fd = v->epoll_fd;
 	return v;
 }
@@ -277,9 +349,9 @@ int libvchan_client_init_async_finish(libvchan_t *v, bool blocking)
 		struct pollfd p = {.fd = v->epoll_fd, .events = POLLIN};
 		int r;
 
+		take_other_events(v);
 		if (v->xen)
 			return 0;
-		take_other_events(v);
 		r = try_connect(v);
 		if (r <= 0 || !blocking)
 			return r;
