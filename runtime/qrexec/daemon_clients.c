@@ -108,18 +108,13 @@ static int take_exec(struct daemon *d, struct daemon_client *c, const struct mes
 {
 	static const char placeholder[] = "DEFAULT:";
 	_cleanup_strbuf_ struct strbuf text = {0};
-	struct exec_params where;
+	struct exec_params where, answer = {(uint32_t)d->domid, 0};
 	const char *command;
 	unsigned port;
 
 	c->called = true;
 	if (!exec_message_parse(m->p, m->n, &where, &command) || where.connect_port != 0)
 		return -1;
-	port = take_port(d, c, where.connect_domain);
-	if (!port) {
-		queue(d, c, m);
-		return 1;
-	}
 	if (strncmp(command, placeholder, sizeof(placeholder) - 1) == 0) {
 		strbuf_printf(&text, "%s:", d->default_user);
 		command += sizeof(placeholder) - 1;
@@ -127,10 +122,20 @@ static int take_exec(struct daemon *d, struct daemon_client *c, const struct mes
 	strbuf_add(&text, command, strlen(command) + 1);
 	if (text.n > QREXEC_MAX_COMMAND + 1)
 		return -1;
+	port = take_port(d, c, where.connect_domain);
+	if (!port) {
+		queue(d, c, m);
+		return 1;
+	}
 	where.connect_port = port;
+	answer.connect_port = port;
+	/* First: for one that is gone the agent would wait in vain. */
+	if (channel_send(&c->channel, m->type, &answer, sizeof(answer), NULL, 0) < 0) {
+		d->ports[port - QREXEC_DATA_PORT_FIRST] = (struct port){0};
+		return -1;
+	}
 	daemon_send(d, m->type, &where, sizeof(where), text.p, text.n);
-	where.connect_domain = (uint32_t)d->domid;
-	return channel_send(&c->channel, m->type, &where, sizeof(where), NULL, 0);
+	return 0;
 }
 
 static struct daemon_client *next_waiting(const struct daemon *d, uint64_t after)

@@ -1,4 +1,7 @@
-/* Promise: the real agent and daemon serve those of older versions, and refuse those that nothing can be agreed on with. */
+/*
+ * Promise: the real agent and daemon serve those of older versions, and refuse those that nothing can be agreed on with. A call
+ * for which there is no channel yet waits for one.
+ */
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
@@ -167,4 +170,127 @@ TEST(daemon_serves_older_agents)
 	CHECK_INT(libvchan_recv(v, &end, 1), -1);
 	libvchan_close(v);
 	CHECK(process_wait(pid) > 0);
+}
+
+struct question {
+	struct msg_header h;
+	struct exec_params where;
+	char command[4];
+} __attribute__((packed));
+
+static const struct question question = {{MSG_EXEC_CMDLINE, sizeof(question) - sizeof(struct msg_header)}, {0, 0}, "u:c"};
+
+/* A program of dom0 that asks the daemon for a call. */
+static int ask(const char *path)
+{
+	const struct {
+		struct msg_header h;
+		struct peer_info info;
+		struct question q;
+	} __attribute__((packed)) all = {{MSG_HELLO, sizeof(all.info)}, {QREXEC_SOCKET_VERSION}, question};
+	int fd = peer_connect(path);
+
+	CHECK_INT(send(fd, &all, sizeof(all), MSG_NOSIGNAL), sizeof(all));
+	return fd;
+}
+
+/* The port that the daemon tells the agent, or 0. */
+static uint32_t told(libvchan_t *control)
+{
+	struct question q = {0};
+
+	return libvchan_recv(control, &q, sizeof(q)) == (int)sizeof(q) && q.h.type == MSG_EXEC_CMDLINE ? q.where.connect_port : 0;
+}
+
+static uint32_t answered(int fd)
+{
+	struct {
+		struct msg_header h;
+		struct peer_info info;
+		struct msg_header exec;
+		struct exec_params where;
+	} __attribute__((packed)) all = {0};
+
+	return read_full(fd, &all, sizeof(all)) == 0 && all.where.connect_domain == 7 ? all.where.connect_port : 0;
+}
+
+static void say_end(libvchan_t *control, uint32_t port)
+{
+	const struct {
+		struct msg_header h;
+		struct exec_params where;
+	} end = {{MSG_CONNECTION_TERMINATED, sizeof(end.where)}, {0, port}};
+
+	CHECK_INT(libvchan_send(control, &end, sizeof(end)), sizeof(end));
+}
+
+TEST(daemon_keeps_callers_waiting)
+{
+	const char *dir = test_dir();
+	_cleanup_free_ char *dir_option = xasprintf("--socket-dir=%s", dir);
+	_cleanup_free_ char *path = xasprintf("%s/qrexec.7", dir);
+	const char *const arguments[] = {"--direct", dir_option, "--", "7", "vm", NULL};
+	int calls[QREXEC_DATA_PORTS], leaves, waits, waits_too;
+	libvchan_t *v;
+	pid_t pid;
+
+	setenv("VCHAN_SOCKET_DIR", dir, 1);
+	peer_domain(0);
+	pid = peer_start("qrexec-daemon", arguments);
+	peer_domain(7);
+	v = libvchan_server_init(0, QREXEC_CONTROL_PORT, 4096, 4096);
+	peer_say_version(v, QREXEC_PROTOCOL_VERSION);
+	CHECK(peer_greets(v));
+	for (uint32_t i = 0; i < QREXEC_DATA_PORTS; i++) {
+		calls[i] = ask(path);
+		CHECK_INT(told(v), DATA_PORT + i);
+		CHECK_INT(answered(calls[i]), DATA_PORT + i);
+	}
+	leaves = ask(path);
+	waits = ask(path);
+	waits_too = ask(path);
+	close(leaves);
+	say_end(v, DATA_PORT + 99);
+	CHECK_INT(told(v), DATA_PORT + 99);
+	CHECK_INT(answered(waits), DATA_PORT + 99);
+	CHECK(peer_closes(calls[99]));
+	say_end(v, DATA_PORT);
+	CHECK_INT(told(v), DATA_PORT);
+	CHECK_INT(answered(waits_too), DATA_PORT);
+	for (uint32_t i = 0; i < QREXEC_DATA_PORTS; i++)
+		close(calls[i]);
+	close(waits);
+	close(waits_too);
+	libvchan_close(v);
+	kill(pid, SIGTERM);
+	CHECK_INT(process_wait(pid), 0);
+}
+
+/* Forty callers died before they opened their channels; the next one is served all the same. */
+TEST(agent_passes_turns_on)
+{
+	const char *dir = test_dir();
+	_cleanup_free_ char *socket_option = xasprintf("--agent-socket=%s/agent", dir);
+	const char *const arguments[] = {socket_option, "--no-fork-server", NULL};
+	struct question q = question;
+	libvchan_t *control, *v;
+	pid_t pid;
+
+	setenv("VCHAN_SOCKET_DIR", dir, 1);
+	peer_domain(7);
+	pid = peer_start("qrexec-agent", arguments);
+	peer_domain(0);
+	control = libvchan_client_init(7, QREXEC_CONTROL_PORT);
+	CHECK(control && peer_greets(control));
+	peer_say_version(control, QREXEC_PROTOCOL_VERSION);
+	for (uint32_t i = 0; i <= 40; i++) {
+		q.where.connect_port = DATA_PORT + i;
+		CHECK_INT(libvchan_send(control, &q, sizeof(q)), sizeof(q));
+	}
+	v = libvchan_server_init(7, DATA_PORT + 40, 65536, 65536);
+	CHECK(peer_greets(v));
+	libvchan_close(v);
+	libvchan_close(control);
+	kill(pid, SIGTERM);
+	CHECK_INT(process_wait(pid), 0);
 }
