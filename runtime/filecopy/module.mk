@@ -5,12 +5,16 @@ filecopy_LIBS := common-min
 filecopy_PKGS := zlib
 
 filecopy_programs := qfile-agent qfile-unpacker qvm-copy qvm-copy-dom0 qubes-fs-tree-check qvm-open-in-vm vm-file-editor \
-	qvm-run-vm open-url
+	qvm-run-vm open-url tar2qfile
 SOCKET_BINS += $(filecopy_programs)
 XEN_BINS += $(filecopy_programs)
 
 qfile-agent_SRCS := runtime/filecopy/qfile_agent.c common/ui/options.c
 qfile-agent_LIBS := filecopy common-min
+
+tar2qfile_SRCS := runtime/filecopy/tar2qfile.c common/ui/options.c
+tar2qfile_LIBS := filecopy common-min
+tar2qfile_PKGS := libarchive
 
 qvm-copy_SRCS := $(addprefix runtime/filecopy/,qvm_copy.c call.c call_qube.c) common/ui/options.c
 qvm-copy_LIBS := filecopy common-min

@@ -226,7 +226,7 @@ int send_path(struct send *s, const char *path)
 	return send_entry(s, dir, name.p, &name);
 }
 
-int send_finish(struct send *s, int result)
+int send_end(struct send *s, int result)
 {
 	static const struct file_header end;
 
@@ -236,8 +236,18 @@ int send_finish(struct send *s, int result)
 		result = flush(s);
 	if (s->progress)
 		progress_end(s->progress);
+	if (result < 0 && !(s->err && s->err->cause))
+		error_errno(s->err, result, "receiver", "cannot send");
+	return result;
+}
+
+int send_finish(struct send *s, int result)
+{
+	result = send_end(s, result);
 	/* Our own trouble: there will be no answer that says more. */
 	if (result < 0 && result != -EPIPE)
-		return s->err && s->err->cause ? result : error_errno(s->err, result, "receiver", "cannot send");
+		return result;
+	if (s->err)
+		error_free(s->err);
 	return result_read(s->in, s->crc, s->err);
 }

@@ -34,4 +34,6 @@ int send_data(struct send *s, const void *data, size_t n);
  * confirmed every byte by its checksum.
  */
 int send_finish(struct send *s, int result);
+/* The same where nobody answers: 0 says only that all was written. */
+int send_end(struct send *s, int result);
 void send_free(struct send *s);

@@ -133,5 +133,6 @@ if unshare -rm true 2>/dev/null; then
 fi
 . ./cases2.sh
 . ./cases3.sh
+. ./cases4.sh
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
