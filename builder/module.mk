@@ -8,7 +8,7 @@ builder_LIBS += builder-lock builder-fetch builder-deb common
 builder_PKGS += jansson
 # Static, and so only what is used of it: the shared one brings libxml2 and ICU, whose loading takes a third of a build
 # that has nothing to do.
-builder_LDLIBS += -l:libarchive.a -lnettle -llzma -lzstd -lz -l:libacl.so.1
+builder_LDLIBS += -l:libarchive.a -lnettle -llzma -lzstd -lz -lacl
 
 BINS += bulkhead
 bulkhead_SRCS := builder/main.c
