@@ -165,7 +165,7 @@ static void add_processor(const struct machine *m, struct strv *argv)
 	addf(argv, "-m", "%llu", (unsigned long long)m->memory_mib);
 	addf(argv, "-smp", "%llu", (unsigned long long)m->cpus);
 	if (m->vtd)
-		add(argv, "-device", "intel-iommu,intremap=on,caching-mode=on");
+		add(argv, "-device", "intel-iommu,intremap=on");
 }
 
 /* Each behind a port of its own, as in real machines: through that it can be reset between qubes. */
