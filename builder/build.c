@@ -212,7 +212,7 @@ static int prepare_and_build(const struct request *q, struct error *err)
 	struct graph_options o = {.source_root = root,
 				  .version = version,
 				  .keyring = q->keyring,
-				  .direct = q->unpack && !strcmp(q->unpack, "direct"),
+				  .dpkg = q->unpack && !strcmp(q->unpack, "dpkg"),
 				  .relock = q->relock,
 				  .jobs = (unsigned)q->jobs,
 				  .timeout_s = (unsigned)q->timeout,
@@ -252,7 +252,7 @@ int cmd_build(int argc, char **argv)
 		{"relock", 0, OPTION_FLAG, &q.relock, NULL,
 		 "resolve anew where locked packages are gone"},
 		{"offline", 0, OPTION_FLAG, &q.offline, NULL, "use the cache only"},
-		{"unpack", 0, OPTION_STRING, &q.unpack, "WAY", "how packages are unpacked: dpkg (default) or direct"},
+		{"unpack", 0, OPTION_STRING, &q.unpack, "WAY", "how packages are unpacked: direct (default) or dpkg"},
 		{"store", 0, OPTION_STRING, &q.store, "DIR",
 		 "results of steps (default: build/store)"},
 		{"cache", 0, OPTION_STRING, &q.cache, "DIR",
@@ -290,7 +290,7 @@ int cmd_build(int argc, char **argv)
 	if (q.operands.n != 1)
 		return options_wrong(&cmd, "expected one IMAGE");
 	if (q.unpack && strcmp(q.unpack, "dpkg") != 0 && strcmp(q.unpack, "direct") != 0)
-		return options_wrong(&cmd, "--unpack is dpkg or direct");
+		return options_wrong(&cmd, "--unpack is direct or dpkg");
 	if (q.json && !q.plan)
 		return options_wrong(&cmd, "--json is for --plan");
 	if (q.timeout > 24 * 60 * 60)

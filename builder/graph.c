@@ -307,7 +307,7 @@ static int direct_inputs(const struct graph *g, struct strbuf *t, struct error *
 	char hex[SHA256_HEX];
 	int r;
 
-	if (!g->options->direct)
+	if (g->options->dpkg)
 		return 0;
 	r = sha256_file(AT_FDCWD, reviewed, hex, NULL);
 	if (r < 0)

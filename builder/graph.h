@@ -67,7 +67,7 @@ struct graph_options {
 	const char *out;		   /* folder of results */
 	struct fetch_options fetch;
 	const char *keyring;
-	bool direct; /* packages are unpacked by us, not by dpkg */
+	bool dpkg;   /* packages are unpacked by the root's dpkg, not by us */
 	bool relock; /* resolve anew what cannot be fetched any more */
 	unsigned jobs;
 	unsigned timeout_s; /* of package scripts; 0: an hour */

@@ -148,7 +148,7 @@ static int make_base(struct graph *g, const struct step *s, const struct root_jo
 	/* With a status the build's display shows how far it is. */
 	o.status = s->fetch_status;
 	o.quiet |= o.status != NULL;
-	if (g->options->direct)
+	if (!g->options->dpkg)
 		return root_base_build_direct(job, &o, reviewed, err);
 	r = fetch_lock(&o, s->image->lock, err);
 	return r < 0 ? r : root_base_build(job, err);

@@ -78,6 +78,7 @@ void world_new(struct world *w)
 {
 	w->folder = xstrdup(test_dir());
 	w->store_folder = xstrdup(test_dir());
+	world_write(w->folder, "builder/root/direct/reviewed", xstrdup("# none\n"));
 	world_image(w->folder, "a", "1.0", "");
 	world_image(w->folder, "b", "1.0", "overlay: b.overlay\n");
 	world_write(w->folder, "templates/b.overlay/etc/x", xstrdup("one"));
