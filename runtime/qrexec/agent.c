@@ -101,7 +101,7 @@ static int step_control(struct agent *a, bool event)
 
 	if (event && libvchan_wait(a->vchan) < 0)
 		return -EPIPE;
-	if (libvchan_is_open(a->vchan) == VCHAN_WAITING)
+	if (!a->greeted && libvchan_is_open(a->vchan) == VCHAN_WAITING)
 		return 0;
 	r = channel_flush(&a->control);
 	while (r == 0 && (r = channel_read(&a->control, &m)) > 0)

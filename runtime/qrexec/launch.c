@@ -45,7 +45,7 @@ void launch_many_files(void)
 {
 	struct rlimit many;
 
-	if (getrlimit(RLIMIT_NOFILE, &many) < 0)
+	if (getrlimit(RLIMIT_NOFILE, &many) < 0 || many.rlim_cur == many.rlim_max)
 		return;
 	files_of_programs = many;
 	many.rlim_cur = many.rlim_max;

@@ -48,6 +48,7 @@ qrexec-bench_LIBS := policy common
 # BENCH_WITH=DIR: programs of another build or of somebody else, measured in turn with ours.
 bench-runtime: socket
 	$(BUILD)/socket/bin/qrexec-bench $(BUILD)/socket/bin $(BENCH_WITH)
+	@runtime/qrexec/bench/syscalls $(BUILD)/socket/bin
 	@BUILD=$(BUILD) runtime/filecopy/tests/bench
 
 TESTS += test-qrexec-wire

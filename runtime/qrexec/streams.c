@@ -22,6 +22,8 @@ static struct {
 } changed[2];
 static unsigned n_changed;
 
+#define SOURCE_PIPE (256 << 10)
+
 /*
  * A descriptor for writing without waiting. Flags belong to the open file, which we share with whoever started us: so pipes
  * and terminals are opened anew; where that fails the flag is set and later restored. Files never wait, sockets are asked
@@ -78,6 +80,13 @@ static int own_stderr(void)
 	return without_waiting(fcntl(2, F_DUPFD_CLOEXEC, 3));
 }
 
+/* So that who writes into it goes on while we pass on. Refused for what is no pipe, and to users who have many. */
+static int with_room(int fd)
+{
+	fcntl(fd, F_SETPIPE_SZ, SOURCE_PIPE);
+	return fd;
+}
+
 static int start_local(struct transfer *t, struct local_program *local)
 {
 	_cleanup_strv_ struct strv env = {0};
@@ -95,7 +104,7 @@ static int start_local(struct transfer *t, struct local_program *local)
 	local->pid = process_spawn(&p);
 	close(to[0]);
 	close(from[1]);
-	transfer_attach(t, to[1], from[0], own_stderr());
+	transfer_attach(t, to[1], with_room(from[0]), own_stderr());
 	return local->pid < 0 ? local->pid : 0;
 }
 
@@ -108,6 +117,6 @@ int streams_attach(struct transfer *t, struct local_program *local, bool socket_
 		return 0;
 	}
 	t->stop_on_pipe = true;
-	transfer_attach(t, without_waiting(1), 0, own_stderr());
+	transfer_attach(t, without_waiting(1), with_room(0), own_stderr());
 	return 0;
 }
