@@ -80,10 +80,11 @@ $(foreach b,$(XEN_BINS),$(eval $(call program,$b,xen/bin,xen)))
 $(foreach b,$(TESTS) $(SLOW_TESTS),$(eval $(call program,$b,test,socket,common-test)))
 $(foreach b,$(FUZZ),$(eval $b_LDFLAGS += -fsanitize=fuzzer) $(eval $(call program,$b,fuzz,socket)))
 
+# Xen's headers lie where all do, and a host that does not make the Xen flavour has no packages of it.
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  CC    $<";) $(CC) $(ALL_CPPFLAGS) $(EXTRA_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP \
-		$(if $(strip $(PKGS)),$$($(PKG_CONFIG) --cflags $(sort $(PKGS)))) -c -o $@ $<
+		$(if $(filter-out xen%,$(PKGS)),$$($(PKG_CONFIG) --cflags $(filter-out xen%,$(sort $(PKGS))))) -c -o $@ $<
 
 $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)
