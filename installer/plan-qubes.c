@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/base/strv.h"
 #include "installer/plan-maker.h"
 
 /* In the order they are made; each brings those it needs, so a choice is never half of one. */
@@ -17,14 +18,6 @@ static const struct formula {
 	{"sys-net", true, false}, {"sys-firewall", true, true}, {"sys-usb", true, false},    {"personal", false, true},
 	{"work", false, true},	  {"untrusted", false, true},	{"vault", false, false},
 };
-
-static bool is_listed(const char *const *list, const char *name)
-{
-	for (; list && *list; list++)
-		if (!strcmp(*list, name))
-			return true;
-	return false;
-}
 
 static bool disk_is_usb(const struct plan *p)
 {
@@ -40,7 +33,7 @@ static bool usb_stays(const struct plan *p)
 static bool is_wanted(const struct plan *p, const struct formula *f)
 {
 	if (p->answers->qubes)
-		return is_listed(p->answers->qubes, f->name);
+		return list_has(p->answers->qubes, f->name);
 	return strcmp(f->name, "sys-usb") || !usb_stays(p);
 }
 

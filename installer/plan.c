@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/strv.h"
 #include "installer/questions/questions.h"
 
 static const char *disk_key(const struct answers *answers)
@@ -154,14 +155,6 @@ static void choose_memory(struct plan *plan)
 		plan->argon2_kib = 32 << 10;
 }
 
-static bool is_listed(const char *const *list, const char *name)
-{
-	for (; list && *list; list++)
-		if (!strcmp(*list, name))
-			return true;
-	return false;
-}
-
 static int choose_templates(struct plan *plan, struct error *err)
 {
 	const char *const *wanted = plan->answers->templates, *const *there = plan->facts->templates;
@@ -174,10 +167,10 @@ static int choose_templates(struct plan *plan, struct error *err)
 		return error_set(err, -EINVAL, plan->answers->file, "name one of 'templates' or leave the answer out",
 				 "qubes are made from a template, and no template is wanted");
 	for (; wanted && *wanted; wanted++) {
-		if (!is_listed(plan->facts->templates, *wanted))
+		if (!list_has(plan->facts->templates, *wanted))
 			return error_set(err, -ENOENT, plan->answers->file, "nothing was written",
 					 "the medium has no template '%s'; it has: %s", *wanted, list.n ? list.p : "none");
-		if (is_listed(wanted + 1, *wanted))
+		if (list_has(wanted + 1, *wanted))
 			return error_set(err, -EINVAL, plan->answers->file, "nothing was written",
 					 "names the template '%s' twice", *wanted);
 	}

@@ -58,3 +58,11 @@ void strv_free(struct strv *s)
 	free(s->v);
 	*s = (struct strv){0};
 }
+
+bool list_has(const char *const *list, const char *text)
+{
+	for (; list && *list; list++)
+		if (!strcmp(*list, text))
+			return true;
+	return false;
+}

@@ -18,6 +18,8 @@ void strv_pushf(struct strv *s, const char *fmt, ...) __attribute__((format(prin
 /* Byte order. */
 void strv_sort(struct strv *s);
 bool strv_contains(const struct strv *s, const char *text);
+/* The same of a NULL-terminated list, which may be NULL. */
+bool list_has(const char *const *list, const char *text);
 void strv_free(struct strv *s);
 
 #define _cleanup_strv_ _cleanup_(strv_free)

@@ -16,14 +16,6 @@ struct judge {
 	const char *table_name;	  /* NULL: none was found */
 };
 
-static bool list_has(const char *const *list, const char *word)
-{
-	for (; list && *list; list++)
-		if (!strcmp(*list, word))
-			return true;
-	return false;
-}
-
 /* A whole word of "pv hvm hvm_directio". */
 static bool caps_have(const char *caps, const char *word)
 {
