@@ -14,6 +14,7 @@
 #include "runtime/filecopy/call.h"
 #include "runtime/filecopy/send.h"
 #include "runtime/filecopy/tree.h"
+#include "runtime/qrexec/protocol.h"
 
 static bool with_progress, without_progress, ignore_symlinks, no_ignore_symlinks;
 
@@ -54,6 +55,11 @@ static int copy(const char *target, const struct strv *files, size_t first, cons
 	close(out);
 	close(in);
 	code = process_wait(pid);
+	/* That nobody took the files says less than why. */
+	if (code == QREXEC_EXIT_REFUSED)
+		return error_set(err, -EACCES, target,
+				 "the policy or the person who was asked said no, or the qube did not start; dom0's journal has the reason",
+				 "the copy was refused");
 	if (!r && code)
 		return error_set(err, -EREMOTEIO, target, NULL, "the call ended with code %d", code);
 	/* What was left out must not be lost by a move. */

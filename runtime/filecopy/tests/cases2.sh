@@ -16,6 +16,8 @@ check "qvm-copy again" "$(timeout 20 "$bin/qvm-copy" tree 2>/dev/null; echo $?)"
 fresh
 check "qvm-copy-to-vm" "$(timeout 20 "$bin/qvm-copy-to-vm" work tree/one; echo $?; cat called in/one)" \
 	"$(printf '0\n--filter-escape-chars-stderr work qubes.Filecopy\none')"
+check "a refused copy" "$(BREAK=126 timeout 20 "$bin/qvm-copy" tree 2>&1; echo $?)" "$(printf \
+	'qvm-copy: @default: the copy was refused; the policy or the person who was asked said no, or the qube did not start; dom0'"'"'s journal has the reason\n1')"
 fresh; cp -a tree moved
 check "a move that breaks" "$(BREAK=1 timeout 20 "$bin/qvm-move" moved 2>/dev/null; echo $?; diff -r --no-dereference tree moved)" 1
 check "a move that breaks and says 0" "$(BREAK=0 timeout 20 "$bin/qvm-move" moved 2>/dev/null; echo $?; diff -r --no-dereference tree moved)" 1

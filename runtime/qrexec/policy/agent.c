@@ -111,27 +111,39 @@ static const char *ask(struct agent *a, int client, const struct question *q)
 		if (!read_answer(a, client, deadline, line, sizeof(line)) || strcmp(line, "y") != 0)
 			target = NULL;
 	}
-	fprintf(a->terminal.out, "%s\n", target ? "allowed" : "denied");
 	return target;
+}
+
+static bool send_answer(int client, const char *target)
+{
+	_cleanup_free_ char *answer = target ? xasprintf("allow:%s\n", target) : xstrdup("deny\n");
+
+	/* The daemon takes an answer at its end. */
+	if (send(client, answer, strlen(answer), MSG_NOSIGNAL) >= 0 && shutdown(client, SHUT_WR) == 0)
+		return true;
+	fprintf(stderr, "qrexec-policy-agent: the answer was not taken: %s\n", strerror(errno));
+	return false;
 }
 
 static void take(struct agent *a, int client, const struct question *q)
 {
-	_cleanup_free_ char *answer = NULL;
-	const char *target = NULL;
+	const char *target;
+	bool sent;
 
-	if (open_terminal(a)) {
-		if (q->notification)
-			fprintf(a->terminal.out, "\r\n--- %s: %s -> %s: %s\r\n", q->service, q->source, q->target, q->resolution);
-		else
-			target = ask(a, client, q);
+	if (!open_terminal(a)) {
+		if (!q->notification)
+			send_answer(client, NULL);
+		return;
+	}
+	if (q->notification) {
+		fprintf(a->terminal.out, "\r\n--- %s: %s -> %s: %s\r\n", q->service, q->source, q->target, q->resolution);
+	} else {
+		target = ask(a, client, q);
+		/* Before it is shown: a user who reads "allowed" may end us. */
+		sent = send_answer(client, target);
+		fprintf(a->terminal.out, "%s\n", target && sent ? "allowed" : "denied");
 	}
 	terminal_close(&a->terminal);
-	if (q->notification)
-		return;
-	answer = target ? xasprintf("allow:%s\n", target) : xstrdup("deny\n");
-	if (send(client, answer, strlen(answer), MSG_NOSIGNAL) < 0)
-		fprintf(stderr, "qrexec-policy-agent: the answer was not taken: %s\n", strerror(errno));
 }
 
 static void serve_one(struct agent *a, int client)

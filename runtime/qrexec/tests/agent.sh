@@ -44,6 +44,9 @@ question '"vault"'; waits_for 'y/n'; types 'no\177\177y\n'; answered "a letter t
 : >"$screen"; types 'y\ny\nlast\n'; waits_for last
 question '"vault"'; waits_for 'y/n'; types 'n\n'; answered "typed before the question" deny
 question '"vault"'; waits_for 'y/n'; kill $asked; waits_for 'who called has gone: denied'
+# Ctrl-S stops what the agent shows, and not its answer
+question '"vault"'; waits_for 'y/n'; types '\023y\n'; answered "the screen is stopped" allow:vault
+types '\021'; waits_for allowed
 close_terminal
 
 # No time left
