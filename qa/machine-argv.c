@@ -1,4 +1,5 @@
 /* QEMU's command line for a machine. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/base/strbuf.h"
+#include "common/sys/file.h"
 #include "qa/machine.h"
 
 static const char *const ovmf_code[] = {"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd", NULL};
@@ -18,6 +20,20 @@ int machine_find_firmware(const char *const *paths, const char **found, struct e
 			return 0;
 		}
 	return error_set(err, -ENOENT, "UEFI firmware for QEMU", "install the package ovmf", "not found");
+}
+
+bool machine_has_kvm(void)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, line;
+
+	if (access("/dev/kvm", R_OK | W_OK) != 0 || read_file(AT_FDCWD, "/proc/cpuinfo", 1 << 24, &text) < 0)
+		return false;
+	rest = strbuf_blob(&text);
+	while (blob_token(&rest, '\n', &line))
+		if (blob_has_prefix(line, "flags"))
+			return blob_has_word(line, "vmx") || blob_has_word(line, "svm");
+	return false;
 }
 
 static void add(struct strv *argv, const char *option, const char *value)
@@ -152,7 +168,7 @@ static int add_firmware(const struct machine *m, const char *dir, struct strv *a
  */
 static void add_processor(const struct machine *m, struct strv *argv)
 {
-	bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+	bool kvm = machine_has_kvm();
 	struct blob rest = blob_of(m->cpu_without ? m->cpu_without : ""), feature;
 	_cleanup_strbuf_ struct strbuf model = {0};
 

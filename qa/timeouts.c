@@ -1,7 +1,7 @@
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "common/base/yaml.h"
+#include "qa/machine.h"
 #include "qa/run.h"
 
 struct timeouts {
@@ -18,7 +18,7 @@ struct timeouts *timeouts_load(struct arena *a, const char *path, struct error *
 	t->scale_percent = 100;
 	if (yaml_load_file(a, AT_FDCWD, path, &root, err) < 0 || yaml_check_keys(root, keys, err) < 0)
 		return NULL;
-	if (access("/dev/kvm", R_OK | W_OK) != 0 &&
+	if (!machine_has_kvm() &&
 	    yaml_u64(root, "without-kvm-percent", 10000, &t->scale_percent, err) < 0)
 		return NULL;
 	t->table = yaml_get(root, "seconds");
