@@ -16,6 +16,7 @@
 enum {
 	OPERATION_TIMEOUT = 300, /* seconds; building a domain takes some in emulation */
 	WATCH_RETRY = 2,
+	WATCH_LIST_TIMEOUT = 60, /* seconds for the first list of domains, which starts wait for */
 	LINE_MAX_LEN = 4096,
 };
 
@@ -24,7 +25,7 @@ struct watch {
 	pid_t pid;
 	int fd;
 	struct strbuf in;
-	sd_event_source *io, *exit, *retry;
+	sd_event_source *io, *exit, *retry, *limit;
 };
 
 int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob input,
@@ -84,6 +85,7 @@ static void watch_line(struct watch *w, struct blob line)
 	if (!blob_word(&line, &word))
 		return;
 	if (blob_eq_str(word, XL_READY)) {
+		w->limit = sd_event_source_disable_unref(w->limit);
 		lifecycle_domains_listed(w->d);
 		return;
 	}
@@ -143,8 +145,8 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	(void)s;
 	fprintf(stderr, "qubesd: the watcher of domains ended with %d, starting it again\n",
 		si->si_status);
-	sd_event_source_disable_unref(w->io);
-	w->io = NULL;
+	w->limit = sd_event_source_disable_unref(w->limit);
+	w->io = sd_event_source_disable_unref(w->io);
 	close(take_fd(&w->fd));
 	strbuf_reset(&w->in);
 	/* What waits for it is tried: the helper that makes domains can say what is wrong. */
@@ -154,6 +156,18 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	w->retry = sd_event_source_disable_unref(w->retry);
 	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC,
 				   WATCH_RETRY * UINT64_C(1000000), 0, on_watch_retry, w);
+	return 0;
+}
+
+/* It hangs: its end is seen by on_watch_exit(). */
+static int on_watch_silent(sd_event_source *s, uint64_t usec, void *user)
+{
+	struct watch *w = user;
+
+	(void)s;
+	(void)usec;
+	fprintf(stderr, "qubesd: the watcher of domains has told nothing for %d s\n", WATCH_LIST_TIMEOUT);
+	kill(w->pid, SIGKILL);
 	return 0;
 }
 
@@ -178,6 +192,10 @@ static int watch_start(struct watch *w)
 	r = sd_event_add_io(w->d->event, &w->io, w->fd, EPOLLIN, on_watch_line, w);
 	if (r >= 0)
 		r = sd_event_add_child(w->d->event, &w->exit, w->pid, WEXITED, on_watch_exit, w);
+	w->limit = sd_event_source_disable_unref(w->limit);
+	if (r >= 0)
+		r = sd_event_add_time_relative(w->d->event, &w->limit, CLOCK_MONOTONIC,
+					       WATCH_LIST_TIMEOUT * UINT64_C(1000000), 0, on_watch_silent, w);
 	return r < 0 ? r : 0;
 }
 
