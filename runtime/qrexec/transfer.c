@@ -103,6 +103,13 @@ void transfer_exited(struct transfer *t, int code)
 	t->busy = true;
 }
 
+/* A socket service, which has no program, counts as exited from its start: this is something else. */
+static void cut_short(struct transfer *t)
+{
+	t->cut_short = true;
+	transfer_exited(t, 0);
+}
+
 bool transfer_busy(const struct transfer *t)
 {
 	return t->busy;
@@ -226,14 +233,12 @@ static bool pump_source(struct transfer *t, int *fd, uint32_t type, bool *eof_se
 		close(*fd);
 	*fd = -1;
 	if (type == MSG_DATA_STDOUT && t->end_on_out_eof)
-		transfer_exited(t, 0);
+		cut_short(t);
 	return true;
 }
 
 static void send_eofs(struct transfer *t)
 {
-	bool forced = t->exited && (t->end_on_in_eof || t->end_on_out_eof);
-
 	if (t->role == TRANSFER_INITIATOR) {
 		if (t->out_fd < 0 && !t->out_eof_sent && !t->no_streams) {
 			put_message(t, MSG_DATA_STDIN, NULL, 0);
@@ -241,13 +246,13 @@ static void send_eofs(struct transfer *t)
 		}
 		return;
 	}
-	if ((t->out_fd < 0 || forced) && !t->out_eof_sent && !t->no_streams)
+	if ((t->out_fd < 0 || t->cut_short) && !t->out_eof_sent && !t->no_streams)
 		put_message(t, MSG_DATA_STDOUT, NULL, 0);
-	if (t->out_fd < 0 || forced)
+	if (t->out_fd < 0 || t->cut_short)
 		t->out_eof_sent = true;
-	if ((t->err_fd < 0 || forced) && !t->err_eof_sent && !t->no_streams)
+	if ((t->err_fd < 0 || t->cut_short) && !t->err_eof_sent && !t->no_streams)
 		put_message(t, MSG_DATA_STDERR, NULL, 0);
-	if (t->err_fd < 0 || forced)
+	if (t->err_fd < 0 || t->cut_short)
 		t->err_eof_sent = true;
 	if (t->exited && t->out_eof_sent && t->err_eof_sent && !t->exit_sent) {
 		int32_t code = t->exit_code;
@@ -333,7 +338,7 @@ static void take_eof(struct transfer *t)
 		close_sink(t, fd);
 	}
 	if (fd && t->role == TRANSFER_SERVICE && t->end_on_in_eof)
-		transfer_exited(t, 0);
+		cut_short(t);
 }
 
 static bool take_header(struct transfer *t, const struct msg_header *h)

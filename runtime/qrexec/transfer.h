@@ -58,6 +58,7 @@ struct transfer {
 	int ended_in_fd; /* service: the socket that was in_fd until its end of file */
 	bool out_eof_sent, err_eof_sent;
 	bool exited, exit_sent;
+	bool cut_short; /* an end of input or output ended the call, though its program goes on */
 	int exit_code;
 
 	/* parser of what comes in */

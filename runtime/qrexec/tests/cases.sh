@@ -157,6 +157,9 @@ until_true test -S "$dir/svc/test.Socket"
 check "socket service" "$(svc test.Socket+arg dom0 name web | tr '\0' '.')" "0.test.Socket+arg web"
 echo 'skip-service-descriptor = true' >"$dir/cfg/test.Socket"
 check "without descriptor" "$(printf 'own.Line x name y\0' | svc_in test.Socket dom0 | tr '\0' '.')" "0.own.Line y"
+# It is the answer that ends such a call, not the question
+printf '%s\n' 'skip-service-descriptor = true' 'exit-on-service-eof = true' >"$dir/cfg/test.Socket"
+check "exit-on-service-eof of a socket" "$( (printf 'own.Line x name y\0'; sleep 2) | svc_in test.Socket dom0 | tr '\0' '.')" "0.own.Line y"
 kill $fake; wait $fake 2>/dev/null
 svc test.Socket dom0; check "socket nobody listens on" $? 125
 
