@@ -113,7 +113,7 @@ static char **make_env(const struct sandbox *sb)
 		strv_push(&env, *e);
 	for (size_t i = 0; varied_env && i < varied_env->n; i++)
 		set_variable(&env, varied_env->v[i]);
-	if (varied_libraries && varied_libraries->n) {
+	if (varied_libraries && varied_libraries->n && !sb->not_preloaded) {
 		_cleanup_strbuf_ struct strbuf all = {0};
 
 		for (size_t i = 0; i < varied_libraries->n; i++)

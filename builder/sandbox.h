@@ -57,6 +57,7 @@ struct sandbox {
 	int stdin_fd, stdout_fd, stderr_fd;
 	unsigned timeout_s; /* 0: one hour */
 	uint64_t file_max;  /* bytes that a file may get; 0: any number */
+	bool not_preloaded; /* sandbox_vary()'s libraries are not for it: it packs whatever is loaded */
 };
 
 /*

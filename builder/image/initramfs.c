@@ -49,7 +49,9 @@ int output_dracut_write(const struct output_job *job, struct error *err)
 		strv_push(&argv, *a);
 	strv_push(&argv, TOOL_WORK "/initramfs.cpio");
 	r = tool_run(job,
-		     &(struct tool){.argv = (const char *const *)argv.v, .root = job->root_dir},
+		     &(struct tool){.argv = (const char *const *)argv.v,
+				    .root = job->root_dir,
+				    .not_preloaded = true},
 		     err);
 	if (!r)
 		r = tool_zstd(job, TOOL_WORK "/initramfs.cpio", to, INITRAMFS_ZSTD, err);

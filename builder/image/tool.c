@@ -25,6 +25,7 @@ int tool_run(const struct output_job *job, const struct tool *tool, struct error
 		.epoch = job->epoch,
 		.cwd = TOOL_WORK,
 		.stdout_fd = tool->stdout_fd,
+		.not_preloaded = tool->not_preloaded,
 	};
 
 	binds[sb.n_binds++] = (struct sandbox_bind){.source = job->out_dir, .target = TOOL_OUT, .writable = true};

@@ -18,6 +18,7 @@ struct tool {
 	size_t n_binds;
 	int stdout_fd;	  /* 0: kept for the message */
 	const char *root; /* NULL: job->tools_root, read-only; else this root, throw-away */
+	bool not_preloaded; /* as in struct sandbox */
 };
 
 /* Runs it to its end. -EPROTO when its exit code is not 0; err then holds its last line. */
