@@ -153,15 +153,26 @@ static bool is_current(const struct set *s, const char *stamp, const struct strb
 	return current;
 }
 
+/* What went in, all the way: results may be the same bytes though inputs have changed. */
+static void stamp_of(const struct set *s, struct strbuf *stamp)
+{
+	const struct build_info inputs = {.image = s->image->definition->name,
+					  .version = s->records->graph->options->version};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	char hex[SHA256_HEX];
+
+	build_info_format(s->records->graph, &inputs, s->goals, s->n_goals, &text);
+	sha256_hex(text.p, text.n, hex);
+	strbuf_printf(stamp, "%d\n%s\n", RECORDS_REVISION, hex);
+}
+
 static int write_set(const struct set *s, struct error *err)
 {
 	_cleanup_free_ char *stamp = xasprintf("%s/.records.key", s->folder);
 	_cleanup_strbuf_ struct strbuf want = {0};
 	int r = mkdir_p(AT_FDCWD, s->folder, 0755);
 
-	strbuf_printf(&want, "%d\n", RECORDS_REVISION);
-	for (size_t i = 0; i < s->n_goals; i++)
-		strbuf_printf(&want, "%s %s\n", s->goals[i]->id, s->goals[i]->key);
+	stamp_of(s, &want);
 	if (r < 0)
 		return error_errno(err, r, s->folder, "cannot make it");
 	if (is_current(s, stamp, &want))
