@@ -103,6 +103,24 @@ TEST(build_info_can_be_checked)
 	world_end(&w);
 }
 
+/* The base came out as before, so that nothing after it was built again. */
+TEST(build_info_tells_of_inputs_that_changed_nothing)
+{
+	struct world w;
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	world_new(&w);
+	if (open_built(&w, "b")) {
+		CHECK_INT(write_records(&w), 0);
+		strbuf_add_str(&w.image->base->inputs, "further input\n");
+		CHECK_INT(write_records(&w), 0);
+		read_record(&w, "build-info", &text);
+		CHECK(strstr(text.p, "\tfurther input\n"));
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
 TEST(manifest_is_of_the_root)
 {
 	struct world w;
