@@ -11,8 +11,10 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 
-/* dom0 must hold the live root in memory, and leave the rest to qubes. */
-/* The ring is large enough for what debug keys print of a machine with qubes. */
+/*
+ * dom0 must hold the live root in memory, and leave the rest to qubes. The ring is large enough for what debug keys print
+ * of a machine with qubes.
+ */
 #define XEN_OPTIONS "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning conring_size=1M dom0_mem=3G,max:3G"
 /* QEMU ends a module at a comma; a doubled one is a comma. */
 #define LINUX_OPTIONS "console=hvc0 quiet bulkhead.live=LABEL=BULKHEAD bulkhead.rescue lsm=landlock,,lockdown,,yama systemd.gpt_auto=0"

@@ -57,9 +57,9 @@ int machine_prepare(const struct machine *m, const char *dir, const char *from, 
 int machine_checkpoint(const struct machine *m, const char *dir, const char *name, struct error *err);
 /* Back to a checkpoint, as often as one likes. */
 int machine_restore(const struct machine *m, const char *dir, const char *name, struct error *err);
-/* Whether the machine needs the run's network. */
-/* Whether QEMU can use the host's processor. A /dev/kvm without VT-x or AMD-V (a host that interprets its guests) is of no use to Xen. */
+/* Whether QEMU can use the host's processor: a /dev/kvm without VT-x or AMD-V is of a host that interprets its guests. */
 bool machine_has_kvm(void);
+/* Whether the machine needs the run's network. */
 bool machine_in_lab(const struct machine *m);
 /* QEMU's command line, appended: sockets `serial`, `events` and `qmp` in the run folder. */
 int machine_argv(const struct machine *m, const struct machine_boot *boot, struct strv *argv, struct error *err);
