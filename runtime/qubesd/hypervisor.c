@@ -192,7 +192,6 @@ static int watch_start(struct watch *w)
 	r = sd_event_add_io(w->d->event, &w->io, w->fd, EPOLLIN, on_watch_line, w);
 	if (r >= 0)
 		r = sd_event_add_child(w->d->event, &w->exit, w->pid, WEXITED, on_watch_exit, w);
-	w->limit = sd_event_source_disable_unref(w->limit);
 	if (r >= 0)
 		r = sd_event_add_time_relative(w->d->event, &w->limit, CLOCK_MONOTONIC,
 					       WATCH_LIST_TIMEOUT * UINT64_C(1000000), 0, on_watch_silent, w);
