@@ -92,7 +92,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
+.PHONY: all socket xen tests bench bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -133,6 +133,10 @@ fuzz:
 	+@$(MAKE) --no-print-directory CC=clang FUZZING=1 BUILD=$(BUILD)/fuzz fuzz-programs
 	@qa/fuzz/run $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzz/fuzz/,$(FUZZ))
 fuzz-programs: $(addprefix $(BUILD)/fuzz/,$(FUZZ))
+
+# Every figure, one part after the other, because they would disturb each other.
+bench:
+	+@for part in builder salt runtime installer; do $(MAKE) --no-print-directory bench-$$part || exit; done
 
 # What a build costs beside mmdebstrap's, and what it writes when nothing has changed.
 bench-builder: all
