@@ -1,6 +1,6 @@
 # What runs in a qube between Xen and its distribution: /init of the initramfs, and the set-up at boot.
 LIBS += guest-parts
-guest-parts_SRCS := runtime/guest/init/gpt.c runtime/guest/device.c \
+guest-parts_SRCS := runtime/guest/init/cmdline.c runtime/guest/init/gpt.c runtime/guest/device.c \
 	$(addprefix runtime/guest/setup/,sysinit.c early.c volume.c folders.c hooks.c network.c lease.c binds.c binds_parse.c)
 guest-parts_LIBS := network-ip common-min
 

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/sys/file.h"
+#include "runtime/guest/init/cmdline.h"
 #include "runtime/guest/init/gpt.h"
 #include "runtime/guest/device.h"
 
@@ -24,7 +26,7 @@
 
 /* More than libxl's own limit for connecting a disk, so that a slow dom0 is not mistaken for a
  * missing disk. */
-enum { DEVICE_SECONDS = 60 };
+enum { DEVICE_SECONDS = 60, COMMAND_LINE_MAX = 1 << 16 };
 
 static void mount_api(void)
 {
@@ -110,8 +112,6 @@ static void mount_root(const char *name)
 	mkdir(NEW_ROOT, 0755);
 	if (mount(device, NEW_ROOT, "ext4", MS_NOATIME, "discard") < 0)
 		stop(device, "cannot mount the root file system (ext4): %s", strerror(errno));
-	if (access(NEW_ROOT "/sbin/init", X_OK) < 0)
-		stop(device, "the root file system has no /sbin/init");
 }
 
 /* The modules of dom0's kernel, unless the root brings its own. */
@@ -140,6 +140,17 @@ static void mount_modules(void)
 			 strerror(errno));
 }
 
+/* The root's own, unless dom0 or the qube's kernelopts name another. */
+static const char *program(void)
+{
+	_cleanup_strbuf_ struct strbuf line = {0};
+	struct blob named = {0};
+
+	if (read_file(AT_FDCWD, "/proc/cmdline", COMMAND_LINE_MAX, &line) == 0)
+		named = cmdline_init(strbuf_blob(&line));
+	return named.n ? blob_dup(named) : "/sbin/init";
+}
+
 static void enable_swap(void)
 {
 	if (device_offered(VOLATILE_DISK) && device_wait(VOLATILE_DISK, DEVICE_SECONDS) == 0)
@@ -163,6 +174,7 @@ int main(void)
 	enable_swap();
 	say("root is /dev/%s", root);
 
-	int r = switch_root(NEW_ROOT, "/sbin/init");
-	stop("/sbin/init", "cannot be started: %s", strerror(-r));
+	const char *init = program();
+	int r = switch_root(NEW_ROOT, init);
+	stop(init, "cannot be started: %s", strerror(-r));
 }

@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
 
@@ -38,7 +39,8 @@ static void empty_initramfs(void)
 int switch_root(const char *root, const char *init)
 {
 	static const char *const moved[] = {"/dev", "/proc", "/sys"};
-	char *argv[] = {(char[]){"/sbin/init"}, NULL};
+	_cleanup_free_ char *name = xstrdup(init);
+	char *argv[] = {name, NULL};
 	char *envp[] = {(char[]){"HOME=/"}, (char[]){"TERM=linux"}, NULL};
 	char to[64];
 
