@@ -1,5 +1,5 @@
 LIBS += builder-deb
-builder-deb_SRCS := $(addprefix builder/deb/,armour.c deb822.c packages.c release.c signature.c xz.c)
+builder-deb_SRCS := $(addprefix builder/deb/,armour.c packages.c release.c signature.c xz.c)
 builder-deb_LIBS := builder-lock common
 builder-deb_PKGS := liblzma
 

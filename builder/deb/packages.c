@@ -1,9 +1,9 @@
 #include "builder/deb/packages.h"
 
-#include "builder/deb/deb822.h"
 #include "builder/lock/lock.h"
 #include "builder/lock/words.h"
 #include "common/base/alloc.h"
+#include "common/base/deb822.h"
 
 static const char *fill(struct deb_package *p, const struct deb822_stanza *s)
 {

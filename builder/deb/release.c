@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <time.h>
 
-#include "builder/deb/deb822.h"
 #include "builder/lock/words.h"
+#include "common/base/deb822.h"
 
 #define RELEASE_MAX_INDEX (UINT64_C(1) << 30)
 

@@ -4,9 +4,9 @@
 #include <glob.h>
 #include <string.h>
 
-#include "builder/deb/deb822.h"
 #include "builder/fetch/fetch.h"
 #include "common/base/alloc.h"
+#include "common/base/deb822.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "builder/deb/deb822.h"
 #include "builder/lock/words.h"
 #include "builder/sandbox.h"
 #include "common/base/alloc.h"
+#include "common/base/deb822.h"
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
 #include "common/sys/process.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "builder/deb/deb822.h"
+#include "common/base/deb822.h"
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
 

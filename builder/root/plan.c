@@ -2,9 +2,9 @@
 
 #include <errno.h>
 
-#include "builder/deb/deb822.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/base/deb822.h"
 #include "common/base/strmap.h"
 
 struct planner {

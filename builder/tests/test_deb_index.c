@@ -2,12 +2,12 @@
  * bounded. */
 #include <string.h>
 
-#include "builder/deb/deb822.h"
 #include "builder/deb/packages.h"
 #include "builder/deb/release.h"
 #include "builder/deb/signature.h"
 #include "builder/lock/apt.h"
 #include "common/base/alloc.h"
+#include "common/base/deb822.h"
 #include "common/tests/test.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -5,16 +5,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/alloc.h"
+#include "common/base/deb822.h"
 
 #define ARCHITECTURE "amd64"
 
 enum { URI_MAX = 1024 };
-
-struct stanza {
-	struct blob types, uris, suites, components, enabled;
-};
 
 const char *sources_path(const char *uri)
 {
@@ -44,19 +42,19 @@ static int add_suite(const char *name, struct blob uri, struct blob suite, struc
 	return 0;
 }
 
-static int add_stanza(const char *name, const struct stanza *s, struct strv *indexes, struct error *err)
+static int add_indexes(const char *name, const struct deb822_stanza *s, struct strv *indexes, struct error *err)
 {
-	struct blob uris = s->uris, uri;
+	struct blob uris = deb822_get(s, "URIs"), components = deb822_get(s, "Components"), uri;
 
-	if (!blob_has_word(s->types, "deb") || blob_eq_str(s->enabled, "no"))
+	if (!blob_has_word(deb822_get(s, "Types"), "deb") || blob_eq_str(deb822_get(s, "Enabled"), "no"))
 		return 0;
-	if (!s->uris.n || !s->suites.n || !s->components.n)
+	if (!uris.n || !deb822_get(s, "Suites").n || !components.n)
 		return error_set(err, -EINVAL, name, NULL, "a source needs URIs, Suites and Components");
 	while (blob_word(&uris, &uri)) {
-		struct blob suites = s->suites, suite;
+		struct blob suites = deb822_get(s, "Suites"), suite;
 
 		while (blob_word(&suites, &suite)) {
-			int r = add_suite(name, uri, suite, s->components, indexes, err);
+			int r = add_suite(name, uri, suite, components, indexes, err);
 
 			if (r < 0)
 				return r;
@@ -80,65 +78,36 @@ static void add_local_uris(struct blob uris, const char *mirror, struct strbuf *
 	strbuf_add_char(local, '\n');
 }
 
-static struct blob field_value(struct blob line)
+/* A key begins in a line of its own, as apt has it. */
+static void add_field(const struct deb822_field *f, struct strbuf *local)
 {
-	const char *colon = memchr(line.p, ':', line.n);
+	bool lines = f->value.n && memchr(f->value.p, '\n', f->value.n);
 
-	return colon ? blob_trim((struct blob){colon + 1, line.n - (size_t)(colon + 1 - line.p)}) : (struct blob){0};
+	strbuf_printf(local, "%.*s:%s %.*s\n", BLOB_ARG(f->name), lines ? "\n" : "", BLOB_ARG(f->value));
 }
 
-static bool is_field(struct blob line, const char *name)
+static void add_local(const struct deb822_stanza *s, const char *mirror, struct strbuf *local)
 {
-	size_t n = strlen(name);
-
-	return line.n > n && line.p[n] == ':' && !strncasecmp(line.p, name, n);
-}
-
-/* Into the field it is, if we know it. */
-static void take_line(struct stanza *s, struct blob line)
-{
-	const struct {
-		const char *name;
-		struct blob *value;
-	} fields[] = {{"Types", &s->types}, {"URIs", &s->uris}, {"Suites", &s->suites}, {"Components", &s->components},
-		      {"Enabled", &s->enabled}};
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		if (is_field(line, fields[i].name))
-			*fields[i].value = field_value(line);
-}
-
-/* A value that goes on in the next line would be lost; only keys are written like that. */
-static bool goes_on(struct blob line, struct blob last)
-{
-	return line.n && isspace((unsigned char)line.p[0]) && blob_trim(line).n && !is_field(last, "Signed-By");
+	for (size_t i = 0; i < s->n; i++)
+		if (s->fields[i].name.n == 4 && !strncasecmp(s->fields[i].name.p, "URIs", 4))
+			add_local_uris(s->fields[i].value, mirror, local);
+		else
+			add_field(&s->fields[i], local);
+	strbuf_add_char(local, '\n');
 }
 
 int sources_read(const char *name, struct blob text, const char *mirror, struct strv *indexes, struct strbuf *local,
 		 struct error *err)
 {
-	struct stanza s = {0};
-	struct blob line, last = {0};
-	int r = 0;
+	struct deb822 d = {.rest = text};
+	struct deb822_stanza s;
+	int r;
 
-	while (r == 0 && blob_token(&text, '\n', &line)) {
-		if (line.n && line.p[0] == '#')
-			continue;
-		if (goes_on(line, last))
-			return error_set(err, -EINVAL, name, "write it in one line", "a value goes on in the next line");
-		if (!blob_trim(line).n) {
-			r = add_stanza(name, &s, indexes, err);
-			s = (struct stanza){0};
-		} else {
-			take_line(&s, line);
-		}
-		if (is_field(line, "URIs"))
-			add_local_uris(s.uris, mirror, local);
-		else
-			strbuf_printf(local, "%.*s\n", BLOB_ARG(line));
-		if (line.n && !isspace((unsigned char)line.p[0]))
-			last = line;
+	while ((r = deb822_next(&d, &s)) > 0) {
+		r = add_indexes(name, &s, indexes, err);
+		if (r < 0)
+			return r;
+		add_local(&s, mirror, local);
 	}
-	strbuf_add_char(local, '\n');
-	return r < 0 ? r : add_stanza(name, &s, indexes, err);
+	return r < 0 ? error_set(err, -EINVAL, name, NULL, "line %u: %s", d.line, d.error) : 0;
 }

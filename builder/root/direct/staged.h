@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "builder/deb/deb822.h"
+#include "common/base/deb822.h"
 #include "common/base/error.h"
 #include "common/base/strbuf.h"
 #include "common/base/strmap.h"

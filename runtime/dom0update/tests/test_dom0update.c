@@ -51,7 +51,9 @@ TEST(sources_that_are_refused)
 	check_refused("Types: deb\nURIs: http://h/d\nSuites: ../a\nComponents: main\n", "cannot use");
 	check_refused("Types: deb\nURIs: http://h/d\nSuites: flat/\nComponents: main\n", "cannot use");
 	check_refused("Types: deb\nSuites: a\nComponents: main\n", "needs URIs, Suites and Components");
-	check_refused("Types: deb\nURIs:\n http://h/d\nSuites: a\nComponents: main\n", "goes on in the next line");
+	check_refused("Types: deb\nURIs:\n http://h/d\n # file:/etc\nSuites: a\nComponents: main\n", "cannot use #");
+	check_refused("Types: deb\n\nnothing\n", "needs URIs");
+	check_refused("# dom0\nnothing\n", "line 2: a line without a field name");
 }
 
 TEST(names_below_the_mirror)

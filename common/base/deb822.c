@@ -1,4 +1,4 @@
-#include "builder/deb/deb822.h"
+#include "common/base/deb822.h"
 
 #include <errno.h>
 #include <strings.h>
