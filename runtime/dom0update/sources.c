@@ -27,19 +27,30 @@ const char *sources_path(const char *uri)
 	return path;
 }
 
+/* Takes the URI, which becomes the index's. */
+static int add_index(const char *name, char *uri, struct strv *indexes, struct error *err)
+{
+	_cleanup_free_ char *own = uri;
+
+	if (!sources_path(uri))
+		return error_set(err, -EINVAL, name, "write http://HOST/PATH, and suites and components by name",
+				 "cannot use %s", uri);
+	strv_push(indexes, uri);
+	return 0;
+}
+
 static int add_suite(const char *name, struct blob uri, struct blob suite, struct blob components, struct strv *indexes,
 		     struct error *err)
 {
-	bool slash = uri.p[uri.n - 1] == '/';
-	_cleanup_free_ char *base = xasprintf("%.*s%sdists/%.*s", BLOB_ARG(uri), slash ? "" : "/", BLOB_ARG(suite));
+	const char *slash = uri.p[uri.n - 1] == '/' ? "" : "/";
+	_cleanup_free_ char *base = xasprintf("%.*s%sdists/%.*s", BLOB_ARG(uri), slash, BLOB_ARG(suite));
 	struct blob component;
+	int r = add_index(name, xasprintf("%s/InRelease", base), indexes, err);
 
-	if (!sources_path(base) || blob_has_suffix(suite, "/"))
-		return error_set(err, -EINVAL, name, "write http://HOST/PATH, and suites by name", "cannot use %s", base);
-	strv_pushf(indexes, "%s/InRelease", base);
-	while (blob_word(&components, &component))
-		strv_pushf(indexes, "%s/%.*s/binary-" ARCHITECTURE "/Packages.xz", base, BLOB_ARG(component));
-	return 0;
+	while (r == 0 && blob_word(&components, &component))
+		r = add_index(name, xasprintf("%s/%.*s/binary-" ARCHITECTURE "/Packages.xz", base, BLOB_ARG(component)),
+			      indexes, err);
+	return r;
 }
 
 static int add_indexes(const char *name, const struct deb822_stanza *s, struct strv *indexes, struct error *err)
