@@ -56,6 +56,7 @@ bool blob_token(struct blob *rest, char separator, struct blob *token)
 {
 	const char *end;
 
+	*token = (struct blob){rest->p, 0};
 	if (!rest->n)
 		return false;
 	end = memchr(rest->p, separator, rest->n);
@@ -71,10 +72,9 @@ bool blob_word(struct blob *rest, struct blob *word)
 		rest->p++;
 		rest->n--;
 	}
+	*word = (struct blob){rest->p, 0};
 	if (!rest->n)
 		return false;
-	word->p = rest->p;
-	word->n = 0;
 	while (word->n < rest->n && !is_blank(rest->p[word->n]))
 		word->n++;
 	rest->p += word->n;

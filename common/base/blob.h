@@ -30,10 +30,10 @@ bool blob_has_suffix(struct blob b, const char *suffix);
 struct blob blob_trim(struct blob b);
 /*
  * Cuts the next piece off the front of *rest, up to (without) the separator, which is consumed. True while there
- * was something left to cut; an input that ends in the separator yields no empty last piece.
+ * was something left to cut, else the piece is empty; an input that ends in the separator yields no empty last piece.
  */
 bool blob_token(struct blob *rest, char separator, struct blob *token);
-/* As blob_token(), for runs of blanks: no piece is ever empty. */
+/* As blob_token(), for runs of blanks: no piece that is cut is empty. */
 bool blob_word(struct blob *rest, struct blob *word);
 /* Is that one of the words, which blanks separate? */
 bool blob_has_word(struct blob list, const char *word);

@@ -170,11 +170,11 @@ static enum call_result settle(struct call *c, struct vm *vm, const struct kvlis
 static enum call_result create(struct call *c)
 {
 	bool in_pool = blob_has_prefix(c->request.method, "admin.vm.CreateInPool.");
-	struct blob rest = c->request.method, class;
+	struct blob rest = c->request.method, word, class = {0};
 	struct wish w = {0};
 
-	while (blob_token(&rest, '.', &class))
-		;
+	while (blob_token(&rest, '.', &word))
+		class = word;
 	w.class = vm_class_parse(class);
 	if (!take_words(c, &w, in_pool))
 		call_raise(c, "ProtocolError", "payload has to be: name=NAME label=LABEL%s",

@@ -106,6 +106,7 @@ TEST(refused_rules)
 		{"more than one protocol", "action=drop proto=tcp proto=udp"},
 		{"ports without proto=tcp or proto=udp", "action=drop dstports=1-2"},
 		{"not a range of ports", "action=drop proto=tcp dstports=9-2"},
+		{"not a range of ports", "action=drop proto=tcp dstports="},
 		{"not a range of ports", "action=drop proto=tcp dstports=1-65536"},
 		{"not a range of ports", "action=drop proto=tcp dstports=1-2-3"},
 		{"not an ICMP type", "action=drop proto=icmp icmptype=256"},
