@@ -27,23 +27,23 @@ const char *sources_path(const char *uri)
 	return path;
 }
 
-/* Takes the URI, which becomes the index's. */
-static int add_index(const char *name, char *uri, struct strv *indexes, struct error *err)
+static int cannot_use(const char *name, const char *uri, struct error *err)
 {
-	_cleanup_free_ char *own = uri;
-
-	if (!sources_path(uri))
-		return error_set(err, -EINVAL, name, "write http://HOST/PATH, and suites and components by name",
-				 "cannot use %s", uri);
-	strv_push(indexes, uri);
-	return 0;
+	return error_set(err, -EINVAL, name, "write http://HOST/PATH, and suites and components by name", "cannot use %s", uri);
 }
 
-static int add_suite(const char *name, struct blob uri, struct blob suite, struct blob components, struct strv *indexes,
+/* Takes the URI. */
+static int add_index(const char *name, char *uri, struct strv *indexes, struct error *err)
+{
+	strv_push_take(indexes, uri);
+	return sources_path(uri) ? 0 : cannot_use(name, uri, err);
+}
+
+/* `root` ends in a slash. */
+static int add_suite(const char *name, const char *root, struct blob suite, struct blob components, struct strv *indexes,
 		     struct error *err)
 {
-	const char *slash = uri.p[uri.n - 1] == '/' ? "" : "/";
-	_cleanup_free_ char *base = xasprintf("%.*s%sdists/%.*s", BLOB_ARG(uri), slash, BLOB_ARG(suite));
+	_cleanup_free_ char *base = xasprintf("%sdists/%.*s", root, BLOB_ARG(suite));
 	struct blob component;
 	int r = add_index(name, xasprintf("%s/InRelease", base), indexes, err);
 
@@ -53,25 +53,29 @@ static int add_suite(const char *name, struct blob uri, struct blob suite, struc
 	return r;
 }
 
+static int add_suites(const char *name, struct blob uri, const struct deb822_stanza *s, struct strv *indexes, struct error *err)
+{
+	_cleanup_free_ char *root = xasprintf("%.*s%s", BLOB_ARG(uri), blob_has_suffix(uri, "/") ? "" : "/");
+	struct blob suites = deb822_get(s, "Suites"), suite;
+	int r = sources_path(root) ? 0 : cannot_use(name, root, err);
+
+	while (r == 0 && blob_word(&suites, &suite))
+		r = add_suite(name, root, suite, deb822_get(s, "Components"), indexes, err);
+	return r;
+}
+
 static int add_indexes(const char *name, const struct deb822_stanza *s, struct strv *indexes, struct error *err)
 {
-	struct blob uris = deb822_get(s, "URIs"), components = deb822_get(s, "Components"), uri;
+	struct blob uris = deb822_get(s, "URIs"), uri;
+	int r = 0;
 
 	if (!blob_has_word(deb822_get(s, "Types"), "deb") || blob_eq_str(deb822_get(s, "Enabled"), "no"))
 		return 0;
-	if (!uris.n || !deb822_get(s, "Suites").n || !components.n)
+	if (!uris.n || !deb822_get(s, "Suites").n || !deb822_get(s, "Components").n)
 		return error_set(err, -EINVAL, name, NULL, "a source needs URIs, Suites and Components");
-	while (blob_word(&uris, &uri)) {
-		struct blob suites = deb822_get(s, "Suites"), suite;
-
-		while (blob_word(&suites, &suite)) {
-			int r = add_suite(name, uri, suite, components, indexes, err);
-
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
+	while (r == 0 && blob_word(&uris, &uri))
+		r = add_suites(name, uri, s, indexes, err);
+	return r;
 }
 
 /* "URIs: http://a/b http://c/d", where each of them will be. */

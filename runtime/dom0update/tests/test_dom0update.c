@@ -52,6 +52,7 @@ TEST(sources_that_are_refused)
 	check_refused("Types: deb\nURIs: http://h/d\nSuites: flat/\nComponents: main\n", "cannot use");
 	check_refused("Types: deb\nURIs: http://h/d\nSuites: a\nComponents: main contrib@\n", "contrib@/binary");
 	check_refused("Types: deb\nURIs: http://h/d\nSuites: a\nComponents: ../../../main\n", "/../");
+	check_refused("Types: deb\nURIs: http://\nSuites: a\nComponents: main\n", "cannot use http://");
 	check_refused("Types: deb\nSuites: a\nComponents: main\n", "needs URIs, Suites and Components");
 	check_refused("Types: deb\nURIs:\n http://h/d\n # file:/etc\nSuites: a\nComponents: main\n", "cannot use #");
 	check_refused("Types: deb\n\nnothing\n", "needs URIs");
