@@ -50,13 +50,14 @@ enum call_result call_save(struct call *c)
 
 void call_add_escaped(struct strbuf *out, const char *value)
 {
-	for (; *value; value++) {
-		if (*value == '\\')
-			strbuf_add_str(out, "\\\\");
-		else if (*value == '\n')
-			strbuf_add_str(out, "\\n");
-		else
-			strbuf_add_char(out, *value);
+	for (;;) {
+		size_t plain = strcspn(value, "\\\n");
+
+		strbuf_add(out, value, plain);
+		value += plain;
+		if (!*value)
+			return;
+		strbuf_add_str(out, *value++ == '\n' ? "\\n" : "\\\\");
 	}
 }
 

@@ -119,7 +119,7 @@ struct vm *model_find(const struct model *m, struct blob name)
 
 struct vm *model_find_name(const struct model *m, const char *name)
 {
-	for (size_t i = 0; name && i < m->n_vms; i++)
+	for (size_t i = 0; name && *name && i < m->n_vms; i++)
 		if (!strcmp(m->vms[i]->name, name))
 			return m->vms[i];
 	return NULL;
