@@ -204,3 +204,11 @@ int hypervisor_watch(struct qubesd *d)
 	*d->watch = (struct watch){.d = d, .fd = -1};
 	return watch_start(d->watch);
 }
+
+void hypervisor_watch_free(struct qubesd *d)
+{
+	if (d->watch)
+		strbuf_free(&d->watch->in);
+	free(d->watch);
+	d->watch = NULL;
+}

@@ -25,3 +25,5 @@ bool hypervisor_short(const char *out, uint64_t *need, uint64_t *free_mib);
  * is started anew when it ends.
  */
 int hypervisor_watch(struct qubesd *d);
+/* Frees what that keeps; its sources end with the event loop. */
+void hypervisor_watch_free(struct qubesd *d);

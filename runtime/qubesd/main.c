@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 	state_free(d.model);
 	xmlCleanupParser();
 	sd_event_unref(d.event);
-	free(d.watch);
+	hypervisor_watch_free(&d);
 	free(d.state_path);
 	free(d.run_dir);
 	unlink(internal);

@@ -85,6 +85,8 @@ static void daemon_start(struct daemon *d)
 	_cleanup_strv_ struct strv argv = {0};
 	int fd = -1;
 
+	/* What a killed one left behind may still listen there. */
+	unlink(d->socket);
 	strv_push(&argv, program);
 	strv_push(&argv, "--root");
 	strv_push(&argv, d->root);
