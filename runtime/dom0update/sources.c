@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/base/alloc.h"
 #include "common/base/deb822.h"
@@ -103,9 +102,11 @@ static void add_field(const struct deb822_field *f, struct strbuf *local)
 
 static void add_local(const struct deb822_stanza *s, const char *mirror, struct strbuf *local)
 {
+	struct blob uris = deb822_get(s, "URIs");
+
 	for (size_t i = 0; i < s->n; i++)
-		if (s->fields[i].name.n == 4 && !strncasecmp(s->fields[i].name.p, "URIs", 4))
-			add_local_uris(s->fields[i].value, mirror, local);
+		if (s->fields[i].value.p == uris.p)
+			add_local_uris(uris, mirror, local);
 		else
 			add_field(&s->fields[i], local);
 	strbuf_add_char(local, '\n');
