@@ -12,11 +12,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
+#include "runtime/guest/device.h"
 #include "runtime/guest/init/cmdline.h"
 #include "runtime/guest/init/gpt.h"
-#include "runtime/guest/device.h"
 
 #define NEW_ROOT "/newroot"
 #define ROOT_DISK "xvda"
@@ -104,11 +105,8 @@ static void find_root(char *name, size_t n)
 		stop(name, "the kernel made no device for this partition");
 }
 
-static void mount_root(const char *name)
+static void mount_root(const char *device)
 {
-	char device[64];
-
-	snprintf(device, sizeof(device), "/dev/%s", name);
 	mkdir(NEW_ROOT, 0755);
 	if (mount(device, NEW_ROOT, "ext4", MS_NOATIME, "discard") < 0)
 		stop(device, "cannot mount the root file system (ext4): %s", strerror(errno));
@@ -140,15 +138,21 @@ static void mount_modules(void)
 			 strerror(errno));
 }
 
-/* The root's own, unless dom0 or the qube's kernelopts name another. */
-static const char *program(void)
+/* What the root starts: /sbin/init, unless the qube's kernelopts name another. */
+static char *find_program(const char *device)
 {
 	_cleanup_strbuf_ struct strbuf line = {0};
+	_cleanup_free_ char *path = NULL;
 	struct blob named = {0};
 
 	if (read_file(AT_FDCWD, "/proc/cmdline", COMMAND_LINE_MAX, &line) == 0)
 		named = cmdline_init(strbuf_blob(&line));
-	return named.n ? blob_dup(named) : "/sbin/init";
+	if (!named.n)
+		named = BLOB("/sbin/init");
+	path = xasprintf(NEW_ROOT "%.*s", BLOB_ARG(named));
+	if (access(path, X_OK) < 0)
+		stop(device, "the root file system has no %.*s", BLOB_ARG(named));
+	return blob_dup(named);
 }
 
 static void enable_swap(void)
@@ -159,7 +163,7 @@ static void enable_swap(void)
 
 int main(void)
 {
-	char root[32];
+	char root[32], device[64];
 
 	if (getpid() != 1) {
 		fprintf(stderr, "guest-init: only for process 1 of a qube\n");
@@ -169,12 +173,13 @@ int main(void)
 	scrub_pages_on();
 	modules_load("/modules");
 	find_root(root, sizeof(root));
-	mount_root(root);
+	snprintf(device, sizeof(device), "/dev/%s", root);
+	mount_root(device);
+	char *init = find_program(device);
 	mount_modules();
 	enable_swap();
-	say("root is /dev/%s", root);
+	say("root is %s", device);
 
-	const char *init = program();
 	int r = switch_root(NEW_ROOT, init);
 	stop(init, "cannot be started: %s", strerror(-r));
 }

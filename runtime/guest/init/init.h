@@ -29,4 +29,4 @@ void swap_enable(const char *device);
  * Makes the file system mounted at `root` the root of everything, empties the initramfs and runs
  * `init` from the new root. Returns only on failure, -errno.
  */
-int switch_root(const char *root, const char *init);
+int switch_root(const char *root, char *init);

@@ -10,7 +10,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
 
@@ -36,11 +35,10 @@ static void empty_initramfs(void)
 	}
 }
 
-int switch_root(const char *root, const char *init)
+int switch_root(const char *root, char *init)
 {
 	static const char *const moved[] = {"/dev", "/proc", "/sys"};
-	_cleanup_free_ char *name = xstrdup(init);
-	char *argv[] = {name, NULL};
+	char *argv[] = {init, NULL};
 	char *envp[] = {(char[]){"HOME=/"}, (char[]){"TERM=linux"}, NULL};
 	char to[64];
 
