@@ -92,7 +92,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests bench bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs qa clean
+.PHONY: all socket xen tests bench bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs images qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -146,8 +146,13 @@ bench-builder: all
 bench-salt: all socket
 	@BUILD=$(BUILD) salt-lite/tests/bench
 
+# What scenarios boot directly, without medium and installation.
+DIRECT := dom0 vm-kernel debian-13-minimal
+images: all
+	for image in $(DIRECT); do $(BUILD)/bin/bulkhead build $$image --relock -o out/images || exit; done
+
 qa: deps-quietly
-	+@$(MAKE) --no-print-directory iso
+	+@$(MAKE) --no-print-directory iso images
 	qa/run --all --out out/qa
 
 clean:
