@@ -8,6 +8,7 @@
 #include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/ui/options.h"
+#include "qa/examine.h"
 #include "qa/pool.h"
 #include "qa/report.h"
 #include "qa/run.h"
@@ -61,7 +62,9 @@ static int make_folders(struct run *r, const char *scenario, struct error *err)
 	return 0;
 }
 
-static int run_steps(struct run *r, const struct scenario *s, struct result *result, struct error *err)
+/* *failed gets the step that does, if one does. */
+static int run_steps(struct run *r, const struct scenario *s, struct result *result, const struct yaml_node **failed,
+		     struct error *err)
 {
 	unsigned i = 0;
 	int e = 0;
@@ -79,22 +82,10 @@ static int run_steps(struct run *r, const struct scenario *s, struct result *res
 			_cleanup_free_ char *where = xasprintf("%s:%u", step->file, step->line);
 
 			error_prefix(err, where);
+			*failed = step;
 		}
 	}
 	return e;
-}
-
-/* What a person would look at first. */
-static void run_examine(struct run *r)
-{
-	_cleanup_strbuf_ struct strbuf said = {0};
-	_cleanup_error_ struct error err = {0};
-
-	run_screenshot(r, "failure");
-	/* Only where a shell has answered before; Xen's own messages tell of crashes that nobody else saw. */
-	if (!r->commands || run_is_off(r) || run_command(r, "sudo -n xl dmesg || xl dmesg", "diagnosis", &said, &err) < 0)
-		return;
-	write_file(AT_FDCWD, arena_printf(r->arena, "%s/xl-dmesg.txt", r->dir), said.p ? said.p : "", said.n, 0644);
 }
 
 /* A scenario of this run. One that cannot be loaded takes nothing and follows none; it says why when it runs. */
@@ -161,6 +152,7 @@ static int find_disks(struct run *r, const struct scenario *s, const char **dir,
 static int run_on_machine(struct run *r, const struct scenario *s, const struct machine *m, struct result *result,
 			  struct error *err)
 {
+	const struct yaml_node *failed = NULL;
 	const char *disks = NULL;
 	int e;
 
@@ -178,10 +170,11 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	if (e == 0)
 		e = machine_prepare(m, r->scratch, disks, err);
 	if (e == 0)
-		e = run_steps(r, s, result, err);
+		e = run_steps(r, s, result, &failed, err);
 	if (e < 0) {
 		error_print("qa/run", err);
-		run_examine(r);
+		if (failed)
+			examine(r, failed);
 		if (shell)
 			run_shell(r);
 	}

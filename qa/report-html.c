@@ -88,7 +88,7 @@ static void add_scenario(struct strbuf *out, const char *dir, const struct resul
 	add_screenshots(out, dir, r->scenario);
 	if (r->failure) {
 		add_file_tail(out, dir, r->scenario, "serial.log");
-		add_file_tail(out, dir, r->scenario, "xl-dmesg.txt");
+		add_file_tail(out, dir, r->scenario, "diagnosis.txt");
 	}
 }
 

@@ -130,6 +130,7 @@ int run_boot(struct run *r, struct machine_boot *boot, struct error *err)
 	if (e == 0)
 		e = open_channels(r, now_ms() + seconds * 1000, err);
 	r->boots++;
+	r->shell_answers = false;
 	return e;
 }
 

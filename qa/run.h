@@ -28,6 +28,7 @@ struct run {
 	pid_t qemu;	     /* 0: off */
 	struct channel serial, events, qmp;
 	unsigned boots, commands, qmp_commands;
+	bool shell_answers; /* since the machine started */
 };
 
 int run_boot(struct run *r, struct machine_boot *boot, struct error *err);

@@ -111,6 +111,7 @@ int run_command(struct run *r, const char *command, const char *timeout, struct 
 	e = send_command(r, command, n, deadline, err);
 	if (e == 0)
 		e = await_result(r, begin, end, deadline, output, &code);
+	r->shell_answers = e == 0;
 	if (e < 0)
 		return run_timed_out(r, err, command, seconds);
 	return code;
