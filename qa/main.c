@@ -1,4 +1,4 @@
-/* qa/run: runs scenarios on nested machines. Exit code: 0 all passed, 1 one failed, 2 wrong use. */
+/* qa/run: runs scenarios on nested machines. Exit code: 0 all passed, 1 one failed or stopped, 2 wrong use. */
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "qa/report.h"
 #include "qa/run.h"
 #include "qa/scenario.h"
+#include "qa/stop.h"
 
 static bool list, keep, shell, run_all;
 static long jobs = 1024;
@@ -173,9 +174,9 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 		e = run_steps(r, s, result, &failed, err);
 	if (e < 0) {
 		error_print("qa/run", err);
-		if (failed)
+		if (failed && !stop_asked())
 			examine(r, failed);
-		if (shell)
+		if (shell && !stop_asked())
 			run_shell(r);
 	}
 	run_cut_power(r);
@@ -185,7 +186,7 @@ static int run_on_machine(struct run *r, const struct scenario *s, const struct 
 	if (e == 0 && is_awaited(s->name)) {
 		if (symlink(r->scratch, disks_link(r->arena, s->name)))
 			e = error_errno(err, -errno, disks_link(r->arena, s->name), "cannot be made");
-	} else if (r->scratch && (e < 0 || keep))
+	} else if (r->scratch && (keep || (e < 0 && !stop_asked())))
 		fprintf(stderr, "qa/run: %s: disks kept in %s, logs in %s\n", s->name, r->scratch, r->dir);
 	else if (r->scratch)
 		remove_tree(AT_FDCWD, r->scratch);
@@ -355,6 +356,7 @@ static int run_scenarios(const struct strv *names)
 	mkdir_p(AT_FDCWD, out, 0755);
 	for (size_t i = 0; i < n_chosen; i++) {
 		result_begin(&results[i], a, chosen[i].name);
+		results[i].failure = "it was not started";
 		sizes[i] = job_of(&chosen[i]);
 		/* Never the result of an earlier run. */
 		unlink(arena_printf(a, "%s/%s/result.json", out, chosen[i].name));
@@ -362,13 +364,13 @@ static int run_scenarios(const struct strv *names)
 	pool_measure(&pool);
 	r = pool_run(&pool, sizes, (unsigned)n_chosen);
 	if (r < 0)
-		fprintf(stderr, "qa/run: %s\n", strerror(-r));
-	r = r < 0 ? r : write_reports((unsigned)n_chosen);
+		fprintf(stderr, "qa/run: %s\n", r == -EINTR ? "stopped" : strerror(-r));
+	r = r < 0 && r != -EINTR ? r : write_reports((unsigned)n_chosen);
 	remove_kept_disks(a);
 	for (size_t i = 0; i < n_chosen; i++)
 		failed += results[i].failure != NULL;
 	printf("%zu passed, %u failed, 0 skipped\n", n_chosen - failed, failed);
-	return failed || r < 0 ? 1 : 0;
+	return failed || r < 0;
 }
 
 int main(int argc, char **argv)
@@ -379,6 +381,7 @@ int main(int argc, char **argv)
 	if (r != OPTIONS_OK)
 		return r == OPTIONS_HELP ? 0 : 2;
 	signal(SIGPIPE, SIG_IGN);
+	stop_catch(pool_stop);
 	/* An overlay names its base by its path as given. */
 	if (from && !(from = realpath(from, NULL))) {
 		fprintf(stderr, "qa/run: --from: %s\n", strerror(errno));

@@ -1,5 +1,5 @@
 BINS += qa-run
-QA_MACHINE := $(addprefix qa/,channel.c machine.c machine-argv.c machine-disks.c network.c qmp.c run.c shell.c timeouts.c)
+QA_MACHINE := $(addprefix qa/,channel.c machine.c machine-argv.c machine-disks.c network.c qmp.c run.c shell.c stop.c timeouts.c)
 qa-run_SRCS := $(QA_MACHINE) $(addprefix qa/,main.c direct.c examine.c medium.c pool.c report.c report-html.c result.c scenario.c verbs-boot.c verbs-console.c verbs-qmp.c)
 qa-run_LIBS := common
 

@@ -1,9 +1,11 @@
 #include "qa/pool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +19,19 @@ struct state {
 	unsigned next, running;
 	uint64_t memory_mib, cpus; /* taken */
 };
+
+static volatile sig_atomic_t stopped;
+static struct state *volatile current; /* NULL in the jobs' own processes */
+
+void pool_stop(void)
+{
+	struct state *s = current;
+
+	stopped = 1;
+	for (unsigned i = 0; s && i < s->next; i++)
+		if (s->pids[i])
+			kill(s->pids[i], SIGTERM);
+}
 
 void pool_measure(struct pool *p)
 {
@@ -51,8 +66,11 @@ static int start(struct state *s)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		int code = s->pool->run(s->next);
+		int code;
 
+		current = NULL;
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		code = s->pool->run(s->next);
 		fflush(NULL);
 		_exit(code);
 	}
@@ -89,7 +107,16 @@ int pool_run(const struct pool *p, const struct pool_job *jobs, unsigned n)
 	struct state s = {.pool = p, .jobs = jobs, .pids = pids};
 	int r = 0;
 
-	while (r == 0 && (s.next < n || s.running))
-		r = s.next < n && can_start(&s) ? start(&s) : reap(&s);
-	return r;
+	current = &s;
+	while (r == 0 && (s.running || (s.next < n && !stopped))) {
+		if (s.next < n && !stopped && can_start(&s))
+			r = start(&s);
+		else
+			r = reap(&s);
+		/* Between its making and its place in the list a process was not told. */
+		if (stopped)
+			pool_stop();
+	}
+	current = NULL;
+	return r == 0 && stopped ? -EINTR : r;
 }

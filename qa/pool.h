@@ -24,6 +24,8 @@ struct pool {
 void pool_measure(struct pool *p);
 /*
  * Starts jobs in their order, each when the host has room for it; one that asks for more than there is runs alone.
- * 0 or -errno when a process cannot be made.
+ * 0, -EINTR when it was stopped, or -errno when a process cannot be made.
  */
 int pool_run(const struct pool *p, const struct pool_job *jobs, unsigned n);
+/* Async-signal-safe: no more jobs start, and those that run get SIGTERM. */
+void pool_stop(void);

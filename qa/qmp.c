@@ -29,7 +29,7 @@ static int await_answer(struct run *r, json_int_t id, json_t **reply, const char
 	int64_t seconds, deadline;
 	int e = timeouts_get(r->timeouts, "qemu-start", &seconds, err);
 
-	for (deadline = now_ms() + seconds * 1000; e == 0 && now_ms() < deadline;) {
+	for (deadline = now_ms() + seconds * 1000; e == 0 && run_waits(deadline);) {
 		json_t *line;
 
 		if (!channel_line(&r->qmp, &text)) {

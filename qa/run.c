@@ -13,6 +13,7 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "qa/qmp.h"
+#include "qa/stop.h"
 
 enum { TAIL_LINES = 12, RETRY_MS = 50, QEMU_LOG_MAX = 1 << 20, SHELL_ESCAPE = 0x1d };
 
@@ -30,6 +31,11 @@ void run_pump(struct run *r, int ms)
 	channel_pump(&r->qmp);
 }
 
+bool run_waits(int64_t deadline)
+{
+	return !stop_asked() && now_ms() < deadline;
+}
+
 bool run_is_off(struct run *r)
 {
 	int status;
@@ -43,6 +49,8 @@ int run_timed_out(struct run *r, struct error *err, const char *what, int64_t se
 {
 	struct blob tail = channel_tail(&r->serial, TAIL_LINES);
 
+	if (stop_asked())
+		return error_set(err, -EINTR, what, NULL, "the run was stopped while it waited for this");
 	if (run_is_off(r))
 		return error_set(err, -EPIPE, what, NULL, "the machine went off; the serial line ended with:\n%.*s",
 				 BLOB_ARG(tail));
@@ -141,7 +149,7 @@ int run_expect(struct run *r, const char *text, const char *timeout, struct erro
 
 	if (e < 0)
 		return e;
-	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
+	for (deadline = now_ms() + seconds * 1000; run_waits(deadline);) {
 		if (channel_match(&r->serial, text))
 			return 0;
 		if (r->serial.fd < 0 && run_is_off(r))
@@ -219,7 +227,7 @@ int run_wait_event(struct run *r, const char *name, const struct yaml_node *with
 
 	if (e < 0)
 		return e;
-	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
+	for (deadline = now_ms() + seconds * 1000; run_waits(deadline);) {
 		e = next_event(r, name, with, &other, err);
 		if (e)
 			return e < 0 ? e : 0;
@@ -239,7 +247,7 @@ int run_wait_off(struct run *r, const char *timeout, struct error *err)
 
 	if (e < 0)
 		return e;
-	for (deadline = now_ms() + seconds * 1000; now_ms() < deadline;) {
+	for (deadline = now_ms() + seconds * 1000; run_waits(deadline);) {
 		if (run_is_off(r))
 			return 0;
 		run_pump(r, 200);
@@ -280,7 +288,7 @@ void run_shell(struct run *r)
 	raw = saved;
 	cfmakeraw(&raw);
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-	while (r->serial.fd >= 0) {
+	while (r->serial.fd >= 0 && !stop_asked()) {
 		struct pollfd p[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = r->serial.fd, .events = POLLIN}};
 		size_t from = r->serial.text.n;
 		ssize_t n;

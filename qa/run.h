@@ -47,6 +47,8 @@ int run_wait_off(struct run *r, const char *timeout, struct error *err);
 int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err);
 /* Runs a command in the shell on the serial line; *output (may be NULL) gets what it printed. Exit code or -errno. */
 int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err);
+/* Until then (CLOCK_MONOTONIC, ms), or until the run is stopped. */
+bool run_waits(int64_t deadline);
 /* Reads all channels; waits at most `ms` when nothing is there. */
 void run_pump(struct run *r, int ms);
 /* The error of a wait for `what` that was in vain: it shows the end of the serial line. */

@@ -33,7 +33,7 @@ void shell_go(unsigned number, struct strbuf *line)
 
 static int await_piece(struct run *r, const char *answer, int64_t deadline)
 {
-	while (now_ms() < deadline) {
+	while (run_waits(deadline)) {
 		if (channel_match(&r->serial, answer))
 			return 0;
 		if (r->serial.fd < 0)
@@ -72,7 +72,7 @@ static int await_result(struct run *r, const char *begin, const char *end, int64
 	bool begun = false;
 	size_t from = 0;
 
-	while (now_ms() < deadline) {
+	while (run_waits(deadline)) {
 		if (!begun && channel_match(&r->serial, begin)) {
 			begun = true;
 			from = r->serial.seen;
