@@ -10,6 +10,7 @@
 #include "common/base/alloc.h"
 #include "common/base/strbuf.h"
 #include "common/sys/process.h"
+#include "runtime/qubesd/domains.h"
 #include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/xl/protocol.h"
 
@@ -86,7 +87,7 @@ static void watch_line(struct watch *w, struct blob line)
 		return;
 	if (blob_eq_str(word, XL_READY)) {
 		w->limit = sd_event_source_disable_unref(w->limit);
-		lifecycle_domains_listed(w->d);
+		domains_listed(w->d);
 		return;
 	}
 	if (!blob_word(&line, &id))
@@ -98,10 +99,10 @@ static void watch_line(struct watch *w, struct blob line)
 	if (!blob_to_u64(id, 32751, &domid))
 		return;
 	if (blob_eq_str(word, XL_GONE))
-		lifecycle_domain_gone(w->d, (int)domid);
+		domains_gone(w->d, (int)domid);
 	else if (blob_eq_str(word, XL_DOMAIN) && blob_word(&line, &uuid) &&
 		 blob_word(&line, &state))
-		lifecycle_domain_seen(w->d, (int)domid, uuid, state);
+		domains_seen(w->d, (int)domid, uuid, state);
 }
 
 static int on_watch_line(sd_event_source *s, int fd, uint32_t revents, void *user)

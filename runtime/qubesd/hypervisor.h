@@ -21,7 +21,7 @@ const char *hypervisor_answer(struct arena *a, int status, const char *out, cons
 bool hypervisor_short(const char *out, uint64_t *need, uint64_t *free_mib);
 
 /*
- * Starts watching domains; calls lifecycle_domain_seen() and lifecycle_domain_gone(). The watcher
+ * Starts watching domains; calls domains_seen() and domains_gone(). The watcher
  * is started anew when it ends.
  */
 int hypervisor_watch(struct qubesd *d);

@@ -1,7 +1,7 @@
 /*
  * A start or stop in progress: a list of named steps, each of which either is done at once or
- * reports later. The first failure of a start turns it into the steps that undo it. Used by
- * lifecycle.c; the steps are in steps.c.
+ * reports later. The first failure of a start turns it into the steps that undo it. None blocks the
+ * daemon, and at most one works on a qube at a time. The steps are in steps.c.
  */
 #pragma once
 
@@ -48,6 +48,19 @@ struct job {
 };
 
 extern const struct job_step start_steps[], stop_steps[];
+
+/* Why the qube may not start, or NULL. */
+const char *job_prohibited(const struct vm *vm);
+/* The start of a halted qube, not yet running: the caller adds who waits for it, then runs it. */
+struct job *job_begin(struct qubesd *d, struct vm *vm);
+/* Goes on with the current step. */
+void job_run(struct job *j);
+/* A start that is under way is given up; it answers its calls with this reason. */
+void job_abort(struct job *j, const char *why);
+/* The domain has ended, or is to: what belongs to it is taken down. */
+void job_stop(struct qubesd *d, struct vm *vm);
+/* The domain that gives network to a qube, -1 when none runs. */
+int job_net_backend(const struct model *m, const struct vm *vm);
 
 /* A domain whose start was not got through, because qubesd ended in the middle of it. */
 bool job_was_interrupted(const struct qubesd *d, const struct vm *vm);

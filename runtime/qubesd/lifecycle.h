@@ -1,7 +1,4 @@
-/*
- * Starting and stopping qubes (ref/runtime.md 7.5): jobs of several steps, none of which blocks the
- * daemon. At most one job works on a qube at a time.
- */
+/* Calls that start, stop and pause qubes (ref/runtime.md 7.5); what takes several steps is a job (job.h). */
 #pragma once
 
 #include "runtime/qubesd/call.h"
@@ -18,14 +15,7 @@ enum call_result lifecycle_pause(struct call *c, bool pause);
 enum call_result lifecycle_suspend(struct call *c, bool suspend);
 enum call_result lifecycle_state(struct call *c);
 
-/* The domain that gives network to a qube, -1 when none runs. */
-int net_backend(const struct model *m, const struct vm *vm);
-
-/* What the watcher of domains tells (hypervisor.h). */
-void lifecycle_domain_seen(struct qubesd *d, int domid, struct blob uuid, struct blob state);
-void lifecycle_domain_gone(struct qubesd *d, int domid);
-/* Every domain there is has been seen once: a qube believed to run that was not seen has died
- * meanwhile. */
-void lifecycle_domains_listed(struct qubesd *d);
+/* It is down: answers those who wait for that. */
+void lifecycle_halted(struct vm *vm);
 /* Begins the starts that were asked for before the domains were known. */
 void lifecycle_start_early(struct qubesd *d);

@@ -77,7 +77,7 @@ struct vm {
 
 	enum vm_power power;
 	int domid;	 /* -1: no domain */
-	struct job *job; /* what is being done to it, or NULL (lifecycle.h) */
+	struct job *job; /* what is being done to it, or NULL (job.h) */
 	long start_time; /* CLOCK_REALTIME seconds, 0 when not running */
 	bool adopted;	 /* found running; its network is looked at when all qubes are known */
 	bool seen;	 /* in the list of domains that is coming in */

@@ -7,7 +7,7 @@ qubesd-parts_PKGS := libxml-2.0
 
 SOCKET_BINS += qubesd
 XEN_BINS += qubesd qubesd-xl qubesd-block
-qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c lifecycle.c steps.c keys.c \
+qubesd_SRCS := $(addprefix runtime/qubesd/,main.c server.c call.c child.c hypervisor.c domains.c lifecycle.c job.c steps.c keys.c \
 	sync.c pci.c autostart.c \
 	vmset.c dispvm.c qdbread.c block.c stats.c api_block.c api_denied.c api_notes.c api_notify.c \
 	api_suspend.c api_vm.c api_create.c api_property.c api_feature.c volume.c api_volume.c api_import.c api_pool.c api_system.c api_firewall.c \

@@ -13,7 +13,6 @@
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
 #include "runtime/qubesd/keys.h"
-#include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/pci.h"
 #include "runtime/qubesd/property_net.h"
 #include "runtime/qubesd/qdbread.h"
@@ -203,7 +202,7 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 	if (net_provides(j->d->model, j->vm) || vm_has_assigned(j->vm, "pci"))
 		strbuf_add_str(&s, "driver_domain=1\n");
 	strbuf_add_str(&s, sync_nic_line(j->d, j->vm, j->arena));
-	j->nic_backend = net_backend(j->d->model, j->vm);
+	j->nic_backend = job_net_backend(j->d->model, j->vm);
 	pci_lines(j->d, j->vm, j->arena, &s);
 	return arena_strdup(j->arena, s.p);
 }
