@@ -164,7 +164,8 @@ static int add_firmware(const struct machine *m, const char *dir, struct strv *a
 
 /*
  * Without -smap a PV dom0 dies at its first instructions under TCG; with RDTSCP nested guests hang; with x2APIC, which
- * TCG has since QEMU 9, dom0 sees no disk or stick behind the emulated VT-d.
+ * TCG has since QEMU 9, dom0 sees no disk or stick behind the emulated VT-d. Its XSAVE ignores CR0.TS, by which Xen on
+ * AMD's processors learns that a qube wants its registers: on a busy host qubes get each other's.
  */
 static void add_processor(const struct machine *m, struct strv *argv)
 {
@@ -172,7 +173,7 @@ static void add_processor(const struct machine *m, struct strv *argv)
 	struct blob rest = blob_of(m->cpu_without ? m->cpu_without : ""), feature;
 	_cleanup_strbuf_ struct strbuf model = {0};
 
-	strbuf_add_str(&model, "max,-smap,-rdtscp,-x2apic");
+	strbuf_add_str(&model, "max,-smap,-rdtscp,-x2apic,-xsave");
 	while (blob_word(&rest, &feature))
 		strbuf_printf(&model, ",-%.*s", BLOB_ARG(feature));
 	add(argv, "-machine", "q35,kernel-irqchip=split");
