@@ -1,5 +1,6 @@
 /* Promise: control data is read as deb822(5) has it; what is none is refused with its line. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/base/deb822.h"
 #include "common/tests/test.h"
