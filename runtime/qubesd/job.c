@@ -5,20 +5,13 @@
 #include <time.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/clock.h"
 #include "runtime/qubesd/block.h"
 #include "runtime/qubesd/dispvm.h"
 #include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/pci.h"
 #include "runtime/qubesd/property_net.h"
 #include "runtime/qubesd/sync.h"
-
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static struct job *job_new(struct qubesd *d, struct vm *vm, bool starting)
 {
@@ -30,7 +23,7 @@ static struct job *job_new(struct qubesd *d, struct vm *vm, bool starting)
 		.arena = arena_new(),
 		.starting = starting,
 		.step = starting ? start_steps : stop_steps,
-		.began = now_usec(),
+		.began = now_ms(),
 	};
 	vm->job = j;
 	return j;
@@ -162,7 +155,7 @@ void job_run(struct job *j)
 		enum step_result r;
 
 		error_free(&j->err);
-		j->began = now_usec();
+		j->began = now_ms();
 		r = j->step->run(j);
 		if (r == STEP_LATER)
 			return;
@@ -181,8 +174,8 @@ void job_step_done(struct job *j, int r)
 {
 	j->child = NULL;
 	if (j->starting)
-		strbuf_printf(&j->timing, "%s%s %llu ms", j->timing.n ? ", " : "", j->step->name,
-			      (unsigned long long)(now_usec() - j->began) / 1000);
+		strbuf_printf(&j->timing, "%s%s %lld ms", j->timing.n ? ", " : "", j->step->name,
+			      (long long)(now_ms() - j->began));
 	if (j->starting && (r < 0 || j->failure)) {
 		j->no_memory = r == -ENOMEM;
 		job_undo(j);

@@ -43,7 +43,7 @@ struct job {
 	size_t n_waiting_jobs;
 	struct job *waits_for; /* the start of the netvm */
 	int nic_backend;       /* domain of the netvm it was made with, -1: none */
-	uint64_t began;	      /* CLOCK_MONOTONIC, of the current step */
+	int64_t began;	      /* now_ms(), of the current step */
 	struct strbuf timing; /* "storage 12 ms, ..." */
 };
 
