@@ -27,5 +27,5 @@ qa-flakes_LIBS := common
 qa-flakes_PKGS := libxml-2.0
 
 TESTS += test-pool
-test-pool_SRCS := qa/tests/test_pool.c qa/pool.c
+test-pool_SRCS := qa/tests/test_pool.c qa/pool.c qa/stop.c
 test-pool_LIBS := common

@@ -11,6 +11,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "qa/stop.h"
 
 struct state {
 	const struct pool *pool;
@@ -20,14 +21,12 @@ struct state {
 	uint64_t memory_mib, cpus; /* taken */
 };
 
-static volatile sig_atomic_t stopped;
 static struct state *volatile current; /* NULL in the jobs' own processes */
 
 void pool_stop(void)
 {
 	struct state *s = current;
 
-	stopped = 1;
 	for (unsigned i = 0; s && i < s->next; i++)
 		if (s->pids[i])
 			kill(s->pids[i], SIGTERM);
@@ -108,15 +107,15 @@ int pool_run(const struct pool *p, const struct pool_job *jobs, unsigned n)
 	int r = 0;
 
 	current = &s;
-	while (r == 0 && (s.running || (s.next < n && !stopped))) {
-		if (s.next < n && !stopped && can_start(&s))
+	while (r == 0 && (s.running || (s.next < n && !stop_asked()))) {
+		if (s.next < n && !stop_asked() && can_start(&s))
 			r = start(&s);
 		else
 			r = reap(&s);
 		/* Between its making and its place in the list a process was not told. */
-		if (stopped)
+		if (stop_asked())
 			pool_stop();
 	}
 	current = NULL;
-	return r == 0 && stopped ? -EINTR : r;
+	return r == 0 && stop_asked() ? -EINTR : r;
 }

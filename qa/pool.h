@@ -24,8 +24,9 @@ struct pool {
 void pool_measure(struct pool *p);
 /*
  * Starts jobs in their order, each when the host has room for it; one that asks for more than there is runs alone.
- * 0, -EINTR when it was stopped, or -errno when a process cannot be made.
+ * No more of them once the run is stopped.
+ * 0, -EINTR when it was, or -errno when a process cannot be made.
  */
 int pool_run(const struct pool *p, const struct pool_job *jobs, unsigned n);
-/* Async-signal-safe: no more jobs start, and those that run get SIGTERM. */
+/* What a stopped run (qa/stop.h) does first: jobs that run get SIGTERM. Async-signal-safe. */
 void pool_stop(void);
