@@ -92,12 +92,21 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen tests bench bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs images qa clean
+.PHONY: all socket xen man tests bench bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs images qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
 socket: $(addprefix $(BUILD)/socket/bin/,$(SOCKET_BINS) $(SOCKET_LIBRARIES))
 xen: $(addprefix $(BUILD)/xen/bin/,$(XEN_BINS) $(XEN_LIBRARIES))
+# The pages of the tools of qvm are made from what these say themselves.
+PAGES := $(patsubst docs/man/%.scd,$(BUILD)/man/%.gz,$(wildcard docs/man/*.scd))
+man: $(PAGES) $(BUILD)/man/qvm
+$(BUILD)/man/%.gz: docs/man/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc <$< >$(@:.gz=) && gzip -9nf $(@:.gz=)
+$(BUILD)/man/qvm: $(BUILD)/xen/bin/qvm docs/man/qvm-pages
+	$(Q)rm -rf $@ && docs/man/qvm-pages $< $@
+	$(Q)cd $@ && for page in *.scd; do scdoc <$$page >../$${page%.scd} && gzip -9nf ../$${page%.scd} || exit; done
 tests: $(addprefix $(BUILD)/test/,$(TESTS) $(SLOW_TESTS))
 
 deps:

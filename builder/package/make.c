@@ -16,7 +16,7 @@
 enum { LOG_MAX = 4 << 20 };
 
 /* Of the source tree, all that the compiler gets to see. Folders need not exist. */
-static const char *const folders[] = {"common", "runtime", "installer", "salt-lite", NULL};
+static const char *const folders[] = {"common", "runtime", "installer", "salt-lite", "docs", NULL};
 static const char *const files[] = {"Makefile", "VERSION", NULL};
 
 #define SOURCE "/run/src"
@@ -50,8 +50,9 @@ int packages_inputs(const char *source_root, struct strbuf *inputs, struct error
 static int run(const struct packages_job *job, const char *what, const char *script, struct error *err)
 {
 	const char *const argv[] = {"sh", "-ec", script, NULL};
-	struct sandbox_bind binds[8] = {{.source = job->tmp_dir, .target = WORK, .writable = true},
-					{.source = job->out_dir, .target = "/run/out", .writable = true}};
+	struct sandbox_bind binds[2 + sizeof(folders) / sizeof(*folders) + sizeof(files) / sizeof(*files)] = {
+		{.source = job->tmp_dir, .target = WORK, .writable = true},
+		{.source = job->out_dir, .target = "/run/out", .writable = true}};
 	struct sandbox sb = {
 		.root = job->tools_root, .binds = binds, .n_binds = 2, .argv = argv, .cwd = WORK, .epoch = job->epoch};
 	_cleanup_arena_ struct arena *a = arena_new();
@@ -79,10 +80,11 @@ static int run(const struct packages_job *job, const char *what, const char *scr
 static int stage_all(const struct packages_job *job, struct package *const *packages, struct error *err)
 {
 	_cleanup_free_ char *bins = xasprintf("%s/bin", job->tmp_dir);
+	_cleanup_free_ char *pages = xasprintf("%s/build/man", job->tmp_dir);
 
 	for (; *packages; packages++) {
 		_cleanup_free_ char *dir = xasprintf("%s/stage/%s", job->tmp_dir, (*packages)->name);
-		struct package_stage stage = {job->source_root, bins, dir};
+		struct package_stage stage = {job->source_root, bins, pages, dir};
 		int r = mkdir_p(AT_FDCWD, dir, 0755);
 
 		r = r < 0 ? error_errno(err, r, dir, "cannot create") : package_stage(&stage, *packages, err);
@@ -100,7 +102,7 @@ static void cleanup_packages(struct package ***v)
 int packages_make(const struct packages_job *job, struct error *err)
 {
 	/* Compiled where its paths are the same on any machine; debug data stays out of the packages. */
-	static const char compile[] = "make -C " SOURCE " -j2 --no-print-directory xen STRICT=1 BUILD=" WORK "/build\n"
+	static const char compile[] = "make -C " SOURCE " -j2 --no-print-directory xen man STRICT=1 BUILD=" WORK "/build\n"
 				      "mkdir bin\n"
 				      "for f in build/xen/bin/*; do strip --strip-unneeded -o bin/${f##*/} $f; done\n";
 	/* Uncompressed: they go from the store into roots, and each compressor has versions. */

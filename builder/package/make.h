@@ -20,12 +20,12 @@ struct packages_job {
 };
 
 /* Bump when the same sources give other bytes. */
-enum { PACKAGES_REVISION = 2 };
+enum { PACKAGES_REVISION = 3 };
 
 int packages_make(const struct packages_job *job, struct error *err);
 
 /*
  * Adds (store_input) digests of everything in the source tree that the packages are made from: VERSION, Makefile,
- * common/, runtime/, installer/, ...
+ * common/, runtime/, installer/, docs/, ...
  */
 int packages_inputs(const char *source_root, struct strbuf *inputs, struct error *err);

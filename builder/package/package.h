@@ -16,6 +16,8 @@
  *     groups: [qubes]                      # by a sysusers.d snippet; "qubes:98" fixes the id
  *
  * The version is not in the file: all our packages carry that of the source tree (VERSION).
+ * Every package gets runtime/packages/copyright, and a program or a link to one gets the man page of its name, or of the
+ * program's, if docs/man has one.
  * Files below /etc become conffiles, except links and directories. A package with groups, or with a file below
  * /usr/lib/sysusers.d, gets a postinst that runs systemd-sysusers and depends on it.
  */
@@ -35,6 +37,7 @@ enum package_file_kind {
 	PACKAGE_LINK,	/* source: target of the symbolic link, taken as it is */
 	PACKAGE_DIR,	/* source: NULL */
 	PACKAGE_TREE,	/* source: folder below the source tree */
+	PACKAGE_PAGE,	/* source: name of a man page; not in descriptions, they come with the programs */
 };
 
 struct package_file {

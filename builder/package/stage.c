@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -112,7 +113,9 @@ static int add_dir(struct state *s, const char *path, mode_t mode, struct error 
 
 static int read_source(const struct state *s, const struct package_file *f, struct strbuf *data, struct error *err)
 {
-	const char *folder = f->kind == PACKAGE_BIN ? s->stage->bin_dir : s->stage->source_root;
+	const char *folder = f->kind == PACKAGE_BIN  ? s->stage->bin_dir :
+			     f->kind == PACKAGE_PAGE ? s->stage->man_dir :
+						       s->stage->source_root;
 	_cleanup_free_ char *from = xasprintf("%s/%s", folder, f->source);
 	int r = read_file(AT_FDCWD, from, FILE_MAX, data);
 
@@ -174,10 +177,36 @@ static int add_file(struct state *s, const struct package_file *f, struct error 
 		return add_tree(s, f, "", err);
 	case PACKAGE_BIN:
 	case PACKAGE_SOURCE:
+	case PACKAGE_PAGE:
 		break;
 	}
 	r = read_source(s, f, &data, err);
 	return r < 0 ? r : add_data(s, f->path, strbuf_blob(&data), f->mode, err);
+}
+
+/* Debian's policy: each package says under which terms it comes. */
+static int add_copyright(struct state *s, struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf("/usr/share/doc/%s/copyright", s->package->name);
+	char source[] = "runtime/packages/copyright";
+	struct package_file f = {.path = path, .source = source, .mode = 0644, .kind = PACKAGE_SOURCE};
+
+	return add_file(s, &f, err);
+}
+
+/* A program that lies in two folders has one page. */
+static int add_page(struct state *s, const struct package_file *program, struct error *err)
+{
+	struct package_file page;
+	int r = 0;
+
+	if (!package_page(s->stage->man_dir, program, &page))
+		return 0;
+	if (faccessat(s->fd, page.path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		r = add_file(s, &page, err);
+	free(page.path);
+	free(page.source);
+	return r;
 }
 
 static const struct package_file *find_file(const struct package *p, const char *path)
@@ -299,6 +328,10 @@ int package_stage(const struct package_stage *stage, const struct package *p, st
 		r = error_errno(err, -errno, stage->dir, "cannot set the mode");
 	for (size_t i = 0; i < p->n_files && !r; i++)
 		r = add_file(&s, &p->files[i], err);
+	for (size_t i = 0; i < p->n_files && !r; i++)
+		r = add_page(&s, &p->files[i], err);
+	if (!r)
+		r = add_copyright(&s, err);
 	for (size_t i = 0; i < p->enable.n && !r; i++)
 		r = enable_unit(&s, p->enable.v[i], err);
 	if (!r)

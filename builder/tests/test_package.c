@@ -86,11 +86,22 @@ static void check_file(const char *dir, const char *name, mode_t mode, const cha
 	CHECK_STR(text.p, want);
 }
 
+/* Folders without anything in them but what every package gets. */
+static struct package_stage empty_stage(void)
+{
+	struct package_stage s = {test_dir(), test_dir(), test_dir(), test_dir()};
+	char *copyright _cleanup_free_ = xasprintf("%s/runtime/packages/copyright", s.source_root);
+
+	CHECK_INT(mkdir_parents(AT_FDCWD, copyright, 0755), 0);
+	CHECK_INT(write_file(AT_FDCWD, copyright, "c", 1, 0600), 0);
+	return s;
+}
+
 TEST(package_tree)
 {
 	static const char unit[] = "[Unit]\nWantedBy=no\n[Install]\nWantedBy=a.target b.target\nAlias = z.service\n";
 	struct error err _cleanup_error_ = {0};
-	struct package_stage s = {test_dir(), test_dir(), test_dir()};
+	struct package_stage s = empty_stage();
 	char *source _cleanup_free_ = xasprintf("%s/units/x.service", s.source_root);
 	char *bin _cleanup_free_ = xasprintf("%s/x", s.bin_dir), *link _cleanup_free_ = NULL;
 	char target[100] = "";
@@ -107,12 +118,14 @@ TEST(package_tree)
 	if (!CHECK_INT(package_stage(&s, p, &err), 0))
 		return;
 	check_file(s.dir, "usr/bin/x", 0755, "x");
+	check_file(s.dir, "usr/share/doc/bulkhead-x/copyright", 0644, "c");
 	check_file(s.dir, "etc/x.conf", 0600, unit);
 	check_file(s.dir, "usr/lib/sysusers.d/bulkhead-x.conf", 0644, "g qubes -\ng other 98\n");
 	check_file(s.dir, "DEBIAN/conffiles", 0644, "/etc/x.conf\n");
 	check_file(s.dir, "DEBIAN/md5sums", 0644,
 		   "9dd4e461268c8034f5c8564e155c67a6  usr/bin/x\n"
 		   "93e008e3c5ff8878e9c64dd188719538  usr/lib/systemd/system/x.service\n"
+		   "4a8a08f09d37b73795649038408b5f33  usr/share/doc/bulkhead-x/copyright\n"
 		   "47475ba917677a38f7a27cb1528a00fb  usr/lib/sysusers.d/bulkhead-x.conf\n");
 	check_file(s.dir, "DEBIAN/postinst", 0755,
 		   "#!/bin/sh\nset -e\nif [ \"$1\" = configure ]; then\n\tsystemd-sysusers bulkhead-x.conf\n"
@@ -137,7 +150,7 @@ TEST(package_with_library)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct error err _cleanup_error_ = {0};
-		struct package_stage s = {test_dir(), test_dir(), test_dir()};
+		struct package_stage s = empty_stage();
 		char *text _cleanup_free_ = xasprintf("name: bulkhead-x\ndescription: A test\nfiles:\n  %s: {source: x}\n",
 						      cases[i].path);
 		char *source _cleanup_free_ = xasprintf("%s/x", s.source_root);
@@ -155,12 +168,46 @@ TEST(package_with_library)
 	}
 }
 
+/* Programs come with their pages: one of its own, that of the program a link leads to, one for two folders; data has none. */
+TEST(package_pages)
+{
+	static const char text[] = "name: bulkhead-x\ndescription: A test\nfiles:\n  /usr/bin/qx: {bin: qx}\n"
+				   "  /usr/bin/qx-own: {link: qx}\n  /usr/bin/qx-alias: {link: qx}\n"
+				   "  /usr/bin/qx-bare: {bin: qx}\n  /usr/lib/qubes/qx-own: {link: ../../bin/qx}\n"
+				   "  /usr/sbin/qxd: {bin: qx}\n  /usr/share/qx: {bin: qx}\n";
+	static const char *const built[] = {"qx.1.gz", "qx-own.1.gz", "qxd.8.gz"};
+	struct error err _cleanup_error_ = {0};
+	struct package_stage s = empty_stage();
+	char *bin _cleanup_free_ = xasprintf("%s/qx", s.bin_dir);
+	char *alias _cleanup_free_ = xasprintf("%s/usr/share/man/man1/qx-alias.1.gz", s.dir);
+	char *bare _cleanup_free_ = xasprintf("%s/usr/share/man/man1/qx-bare.1.gz", s.dir);
+	char target[100] = "";
+	struct package *p = NULL;
+
+	if (!CHECK_INT(read_text(text, &p, &err), 0))
+		return;
+	CHECK_INT(write_file(AT_FDCWD, bin, "x", 1, 0600), 0);
+	for (size_t i = 0; i < sizeof(built) / sizeof(*built); i++) {
+		char *path _cleanup_free_ = xasprintf("%s/%s", s.man_dir, built[i]);
+
+		CHECK_INT(write_file(AT_FDCWD, path, built[i], strlen(built[i]), 0600), 0);
+	}
+	CHECK_INT(package_stage(&s, p, &err), 0);
+	check_file(s.dir, "usr/share/man/man1/qx.1.gz", 0644, "qx.1.gz");
+	check_file(s.dir, "usr/share/man/man1/qx-own.1.gz", 0644, "qx-own.1.gz");
+	check_file(s.dir, "usr/share/man/man8/qxd.8.gz", 0644, "qxd.8.gz");
+	CHECK(readlink(alias, target, sizeof(target) - 1) > 0);
+	CHECK_STR(target, "qx.1.gz");
+	CHECK_INT(access(bare, F_OK), -1);
+	package_free(p);
+}
+
 /* A tree is all files below a folder, each as if it were named; what is neither file nor folder is refused. */
 TEST(package_tree_of_files)
 {
 	static const char text[] = "name: bulkhead-x\ndescription: A test\nfiles:\n  /srv/salt: {tree: formulas, mode: 0640}\n";
 	struct error err _cleanup_error_ = {0};
-	struct package_stage s = {test_dir(), test_dir(), test_dir()};
+	struct package_stage s = empty_stage();
 	char *a _cleanup_free_ = xasprintf("%s/formulas/a.sls", s.source_root);
 	char *b _cleanup_free_ = xasprintf("%s/formulas/qvm/b.sls", s.source_root);
 	char *link _cleanup_free_ = xasprintf("%s/formulas/link", s.source_root);

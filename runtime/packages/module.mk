@@ -1,1 +1,1 @@
-CHECK_FAST += runtime/packages/tests/run
+CHECK_FAST += runtime/packages/tests/run runtime/packages/tests/man

@@ -23,7 +23,7 @@ qrexec-client_LIBS := vchan common
 
 qrexec-client-vm_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client_vm.c streams.c)
 qrexec-client-vm_LIBS := vchan common
-CHECK_FAST += runtime/qrexec/tests/run runtime/qrexec/tests/covered runtime/qrexec/tests/man runtime/qrexec/policy/tests/covered
+CHECK_FAST += runtime/qrexec/tests/run runtime/qrexec/tests/covered runtime/qrexec/policy/tests/covered
 
 # Services of qubes; the first also of dom0.
 service_programs := qubes-get-date qubes-vmexec qubes-wait-for-session
