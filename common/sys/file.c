@@ -1,6 +1,7 @@
 #include "common/sys/file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -180,9 +181,34 @@ int mkdir_parents(int dirfd, const char *path, mode_t mode)
 	return mkdir_p(dirfd, dir, mode);
 }
 
-static int remove_at(int dirfd, const char *name, dev_t dev);
+/* A tree may be deeper than a process may have descriptors, and may have been made so on purpose. */
+enum { REMOVE_DEPTH = 64 };
 
-static int remove_members(int fd, dev_t dev)
+struct removal {
+	dev_t dev;
+	int top; /* the tree's folder, to which what lies too deep is moved */
+	unsigned moved;
+	bool again; /* there is more in it than was seen */
+};
+
+static int move_up(struct removal *r, int dirfd, const char *name)
+{
+	for (;;) {
+		char new[32];
+
+		snprintf(new, sizeof(new), ".to-remove-%u", r->moved++);
+		if (renameat2(dirfd, name, r->top, new, RENAME_NOREPLACE) == 0) {
+			r->again = true;
+			return 0;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+}
+
+static int remove_at(struct removal *removal, int dirfd, const char *name, unsigned depth);
+
+static int remove_members(struct removal *removal, int fd, unsigned depth)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(fd);
 	struct dirent *e;
@@ -198,41 +224,51 @@ static int remove_members(int fd, dev_t dev)
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		r = remove_at(fd, e->d_name, dev);
+		r = remove_at(removal, fd, e->d_name, depth);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int remove_at(int dirfd, const char *name, dev_t dev)
+static int remove_at(struct removal *removal, int dirfd, const char *name, unsigned depth)
 {
 	struct stat st;
-	int fd, r;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISDIR(st.st_mode))
 		return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-	if (st.st_dev != dev)
+	if (st.st_dev != removal->dev)
 		return -EXDEV;
 	/* An unprivileged owner may have to give himself access first. */
 	if (geteuid() != 0 && (st.st_mode & 0700) != 0700 && fchmodat(dirfd, name, 0700, 0) < 0)
 		return -errno;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = remove_members(fd, dev);
-	if (r < 0)
-		return r;
+	if (depth == REMOVE_DEPTH)
+		return move_up(removal, dirfd, name);
+	do {
+		int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+
+		if (fd < 0)
+			return -errno;
+		if (depth == 0) {
+			removal->top = fd;
+			removal->again = false;
+		}
+		r = remove_members(removal, fd, depth + 1);
+		if (r < 0)
+			return r;
+	} while (depth == 0 && removal->again);
 	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int remove_tree(int dirfd, const char *name)
 {
+	struct removal removal = {0};
 	struct stat st;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return remove_at(dirfd, name, st.st_dev);
+	removal.dev = st.st_dev;
+	return remove_at(&removal, dirfd, name, 0);
 }

@@ -45,6 +45,27 @@ TEST(file_trees)
 	CHECK_INT(remove_tree(dir, "a"), 0);
 }
 
+/* Deeper than a process may have descriptors, and with a name in it that remove_tree() would use itself. */
+TEST(deep_tree)
+{
+	_cleanup_close_ int dir = open(test_dir(), O_RDONLY | O_DIRECTORY);
+	int at = openat(dir, ".", O_RDONLY | O_DIRECTORY);
+
+	CHECK_INT(mkdir_p(dir, "d/.to-remove-0", 0755), 0);
+	for (unsigned i = 0; i < 3000 && CHECK(at >= 0); i++) {
+		int next;
+
+		CHECK(mkdirat(at, "d", 0755) == 0 || errno == EEXIST);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(at);
+		at = next;
+	}
+	CHECK_INT(write_file(at, "f", "x", 1, 0644), 0);
+	close(at);
+	CHECK_INT(remove_tree(dir, "d"), 0);
+	CHECK(faccessat(dir, "d", F_OK, 0) < 0);
+}
+
 TEST(notice_of_a_file)
 {
 	const char *folder = test_dir();
