@@ -1,10 +1,12 @@
 #include "common/base/error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/strbuf.h"
 
 int error_set(struct error *err, int code, const char *object, const char *remedy, const char *fmt, ...)
 {
@@ -41,13 +43,35 @@ void error_prefix(struct error *err, const char *name)
 	err->object = object;
 }
 
+/* What a disk, an image or a qube said may stand in it: to a terminal these bytes are orders. */
+static void add_visible(struct strbuf *line, const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		bool c1 = c[0] == 0xc2 && (c[1] & 0xe0) == 0x80; /* U+0080 to U+009F */
+
+		if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f || c1)
+			strbuf_printf(line, "\\x%02x", *c);
+		else
+			strbuf_add_char(line, (char)*c);
+	}
+}
+
 void error_print(const char *program, const struct error *err)
 {
-	const char *object = err->object ? err->object : "";
-	const char *cause = err->cause ? err->cause : "failed";
+	_cleanup_strbuf_ struct strbuf line = {0};
 
-	fprintf(stderr, "%s: %s%s%s%s%s\n", program, object, *object ? ": " : "", cause,
-		err->remedy ? "; " : "", err->remedy ? err->remedy : "");
+	strbuf_printf(&line, "%s: ", program);
+	if (err->object && *err->object) {
+		add_visible(&line, err->object);
+		strbuf_add_str(&line, ": ");
+	}
+	add_visible(&line, err->cause ? err->cause : "failed");
+	if (err->remedy) {
+		strbuf_add_str(&line, "; ");
+		add_visible(&line, err->remedy);
+	}
+	strbuf_add_char(&line, '\n');
+	fputs(line.p, stderr);
 }
 
 void error_free(struct error *err)

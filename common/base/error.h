@@ -20,7 +20,7 @@ int error_set(struct error *err, int code, const char *object, const char *remed
 int error_errno(struct error *err, int code, const char *object, const char *doing);
 /* Puts "name: " before the object, as an error passes an outer layer. */
 void error_prefix(struct error *err, const char *name);
-/* Prints `program: object: cause; remedy` to stderr. */
+/* Prints `program: object: cause; remedy` to stderr, control characters as \xNN. */
 void error_print(const char *program, const struct error *err);
 void error_free(struct error *err);
 

@@ -1,6 +1,7 @@
 /* Text, memory and containers keep what they were given. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/arena.h"
 #include "common/base/error.h"
@@ -130,4 +131,23 @@ TEST(error_carries_cause)
 	error_prefix(&e, "image");
 	CHECK_STR(e.object, "image: file");
 	CHECK_INT(error_set(NULL, -EPERM, "x", NULL, "y"), -EPERM);
+}
+
+/* One line, and nothing that a terminal would obey; letters beyond ASCII stay. */
+TEST(error_is_printed_harmless)
+{
+	_cleanup_error_ struct error e = {0};
+	char text[200] = "";
+	int saved = dup(STDERR_FILENO), ends[2];
+
+	error_set(&e, -EIO, "\033[8mevil\x7f", "na\xc3\xafve \xc2\x9b", "tab\tand %s", "\r");
+	if (!CHECK(saved >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0))
+		return;
+	error_print("program", &e);
+	dup2(saved, STDERR_FILENO);
+	CHECK(read(ends[0], text, sizeof(text) - 1) > 0);
+	CHECK_STR(text, "program: \\x1b[8mevil\\x7f: tab\tand \\x0d; na\xc3\xafve \\xc2\x9b\n");
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
 }
