@@ -16,8 +16,8 @@
 int iso_boot_make(const struct output_job *job, const char *seed, struct strbuf *graft, struct error *err);
 
 /*
- * Text with placeholders: @VERSION@, @ROOTHASH@ (first line of the .roothash beside what lies at /live/dom0.erofs) and
- * @image/artefact@ (first line of that input). -EINVAL: a placeholder that stands for nothing; err names it.
+ * Text with placeholders: @VERSION@, @ROOTHASH@ (first line of the .roothash beside what lies at /live/dom0.erofs),
+ * @image/artefact@ (first line of that input) and @SHA256/image/artefact@ (its digest). -EINVAL: a placeholder that stands for nothing; err names it.
  */
 int iso_fill_in(const struct output_job *job, const char *where, struct blob text, struct strbuf *out,
 		struct error *err);

@@ -24,18 +24,27 @@ static int write_text(const struct output_job *job, const char *name, const char
 	return r < 0 ? error_errno(err, r, path, "cannot write") : 0;
 }
 
+/*
+ * What was started from comes first: any other disk can have a volume of that name, with a menu and a live system of its
+ * own. A comma at the end of a hint means the partitions too. Elsewhere the medium is found where firmware has started
+ * GRUB from a place that GRUB knows by another name.
+ */
+static const char early_script[] = "regexp --set=1:disk '^([^,]*)' \"$root\"\n"
+				   "search --no-floppy --label --hint=\"$disk,\" --set=root %s\n"
+				   "set prefix=($root)/boot/grub\n";
+
 /* Only what is needed to find the medium; the rest is loaded from there, with the menu. */
 static int make_core(const struct output_job *job, const char *platform, const char *to, const char *disk,
 		     struct error *err)
 {
 	const char *argv[] = {"grub-mkimage", "-O",	     platform, "-o",	       to,	"-p",  "/boot/grub",
 			      "-c",	      "early.cfg",   "iso9660", "search_label", "search", "part_gpt", "part_msdos",
-			      "fat",	      "normal",	     "test",	 disk,	       NULL,	NULL};
+			      "fat",	      "normal",	     "test",	 "regexp",     disk,	NULL,	NULL};
 
 	/* What UEFI needs to hand memory maps and graphics on cannot come late. */
 	if (!disk) {
-		argv[17] = "efi_gop";
-		argv[18] = "efi_uga";
+		argv[18] = "efi_gop";
+		argv[19] = "efi_uga";
 	}
 	return tool_run(job, &(struct tool){.argv = argv}, err);
 }
@@ -81,8 +90,7 @@ static int graft_modules(const struct output_job *job, const char *platform, str
 
 int iso_boot_make(const struct output_job *job, const char *seed, struct strbuf *graft, struct error *err)
 {
-	_cleanup_free_ char *early =
-		xasprintf("search --no-floppy --label --set=root %s\nset prefix=($root)/boot/grub\n", iso_volume(job));
+	_cleanup_free_ char *early = xasprintf(early_script, iso_volume(job));
 	int r = write_text(job, "early.cfg", early, err);
 
 	if (!r)

@@ -4,8 +4,11 @@
 #include "builder/image/iso.h"
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/hash.h"
 
 enum { VALUE_MAX = 4096 };
+
+static const char digest_of[] = "SHA256/";
 
 static int add_first_line(const char *path, struct strbuf *out, struct error *err)
 {
@@ -42,22 +45,36 @@ static bool is_placeholder(struct blob name)
 	return name.n > 0;
 }
 
+static int add_digest(const char *path, struct strbuf *out, struct error *err)
+{
+	char hex[SHA256_HEX];
+	int r = sha256_file(AT_FDCWD, path, hex, NULL);
+
+	if (r < 0)
+		return error_errno(err, r, path, "cannot read");
+	strbuf_add_str(out, hex);
+	return 0;
+}
+
 static int add_value(const struct output_job *job, const char *where, struct blob name, struct strbuf *out,
 		     struct error *err)
 {
 	_cleanup_free_ char *artefact = NULL;
+	bool digest = blob_has_prefix(name, digest_of);
 	const char *path;
 
 	if (blob_eq_str(name, "VERSION")) {
 		strbuf_add_str(out, job->version);
 		return 0;
 	}
+	if (digest)
+		name = (struct blob){name.p + strlen(digest_of), name.n - strlen(digest_of)};
 	artefact = blob_eq_str(name, "ROOTHASH") ? root_hash_name(job->definition) : blob_dup(name);
 	path = artefact ? output_input_path(job, artefact) : NULL;
 	if (!path)
 		return error_set(err, -EINVAL, where, "correct it, or add the image to `images`",
 				 "@%.*s@ stands for nothing", BLOB_ARG(name));
-	return add_first_line(path, out, err);
+	return digest ? add_digest(path, out, err) : add_first_line(path, out, err);
 }
 
 int iso_fill_in(const struct output_job *job, const char *where, struct blob text, struct strbuf *out,

@@ -263,7 +263,7 @@ static char *write_iso(const char *menu, struct definition *d, int *r, struct er
 
 TEST(iso_boots_both_ways)
 {
-	static const char menu[] = "set a=@ROOTHASH@ v@VERSION@ mail@x\n";
+	static const char menu[] = "set a=@ROOTHASH@ v@VERSION@ mail@x @SHA256/dom0/k.version@\n";
 	struct error err _cleanup_error_ = {0};
 	struct definition d = {0};
 	char first[SHA256_HEX] = "1", second[SHA256_HEX] = "2";
@@ -294,7 +294,8 @@ TEST(iso_boots_both_ways)
 	       "fsck.vfat -n /tmp/esp | tail -1 | cut -d, -f1",
 	       "No errors detected.\nEFI System\nMicrosoft basic data\n"
 	       "El Torito boot img :   1  BIOS  y   none  0x0000  \nEl Torito boot img :   2  UEFI  y   none  0x0000  \n"
-	       "set a=abc v7 mail@x\n-r--r--r-- 1 0 0 Jun 15 2025 'vmlinuz'\n"
+	       "set a=abc v7 mail@x "
+	       "7fcc01bf57af3a1ba80b4d9a145f70989e6803500559cafd83fc67cd503f004d\n-r--r--r-- 1 0 0 Jun 15 2025 'vmlinuz'\n"
 	       "::/EFI/\n::/EFI/BOOT/\n::/EFI/BOOT/BOOTX64.EFI\n/tmp/esp: 4 files\n");
 }
 

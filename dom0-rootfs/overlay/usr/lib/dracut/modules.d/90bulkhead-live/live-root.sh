@@ -49,28 +49,71 @@ modprobe -a loop isofs erofs overlay dm-verity
 udevadm wait --timeout="$timeout" "$device" || fail \
 	"medium not found: no volume $source appeared within $timeout seconds" \
 	"plug the stick in again, or into another port, and restart; a stick must be written as a whole (dd), not file by file"
-mount -t iso9660 -o ro,nodev,nosuid,noexec "$device" $medium || fail \
-	"medium: $device cannot be read as iso9660; write the stick again"
-[ -e $image ] && [ -e $hashes ] || fail \
-	"medium: live/dom0.erofs or live/dom0.verity is missing on $device; write the stick again"
-
-# veritysetup opens with any hash; the first read tells whether it was the right one.
-# With tasklets a block is verified where its read ends instead of in a work queue: less waiting.
-veritysetup open --use-tasklets $image bulkhead-root $hashes "$hash" || fail \
-	"dom0.verity: cannot be used with the root hash $hash; write the stick again"
-# Start-up reads many small files; larger reads mean fewer of the slow round trips to the stick.
-for queue in /sys/block/dm-*/queue /sys/block/loop[01]/queue; do
-	echo 512 > "$queue/read_ahead_kb"
-done
-if ! mount -t erofs -o ro /dev/mapper/bulkhead-root /run/bulkhead/image; then
-	bad=$(/usr/lib/bulkhead/medium-watch --once)
-	case $bad in
-	'') fail "dom0.erofs: cannot be mounted; write the stick again" ;;
-	"dom0.verity: block 1 "*) fail \
-		"dom0.verity: the root hash on the command line is not the medium's ($hash)" \
-		"boot menu and medium do not belong together, or one was altered: $bad" ;;
-	*) fail "$bad" ;;
+# A volume that can be read and holds the root that the boot menu means; else says in $problem what is wrong with it.
+open_medium() { # DEVICE
+	if ! mount -t iso9660 -o ro,nodev,nosuid,noexec "$1" $medium; then
+		problem="medium: $1 cannot be read as iso9660; write the stick again"
+		return 1
+	fi
+	if [ ! -e $image ] || [ ! -e $hashes ]; then
+		problem="medium: live/dom0.erofs or live/dom0.verity is missing on $1; write the stick again"
+		return 1
+	fi
+	# veritysetup opens with any hash; the first read tells whether it was the right one.
+	# With tasklets a block is verified where its read ends instead of in a work queue: less waiting.
+	if ! veritysetup open --use-tasklets $image bulkhead-root $hashes "$hash"; then
+		problem="dom0.verity: cannot be used with the root hash $hash; write the stick again"
+		return 1
+	fi
+	# Start-up reads many small files; larger reads mean fewer of the slow round trips to the stick.
+	for queue in /sys/block/dm-*/queue /sys/block/loop[01]/queue; do
+		echo 512 > "$queue/read_ahead_kb"
+	done
+	mount -t erofs -o ro /dev/mapper/bulkhead-root /run/bulkhead/image && return 0
+	problem=$(/usr/lib/bulkhead/medium-watch --once)
+	case $problem in
+	'') problem="dom0.erofs: cannot be mounted; write the stick again" ;;
+	"dom0.verity: block 1 "*)
+		problem="dom0.verity: the root hash on the command line is not the medium's ($hash)
+boot menu and medium do not belong together, or one was altered: $problem" ;;
 	esac
+	return 1
+}
+
+close_medium() {
+	veritysetup close bulkhead-root 2>/dev/null
+	umount $medium 2>/dev/null
+}
+
+# Other volumes with the medium's label, the one that was tried first left out.
+others() { # DEVICE
+	first=$(udevadm info --query=name --name="$1")
+	for block in /sys/class/block/*; do
+		name=${block##*/}
+		case $name in
+		loop* | ram* | dm-* | zram* | "$first") continue ;;
+		esac
+		label=$(udevadm info --query=property --property=ID_FS_LABEL --value --name="/dev/$name" 2>/dev/null)
+		[ "$label" = "${source#LABEL=}" ] && echo "/dev/$name"
+	done
+}
+
+# Anybody's disk can have a volume of that name, and be there before the stick; it does not keep the machine from starting.
+if ! open_medium "$device"; then
+	first_problem=$problem
+	opened=no
+	sleep 5
+	udevadm settle
+	for other in $(others "$device"); do
+		close_medium
+		open_medium "$other" && opened=yes && break
+	done
+	if [ $opened = no ]; then
+		IFS='
+'
+		# shellcheck disable=SC2086 # a line each
+		fail $first_problem
+	fi
 fi
 
 # The overlay holds every change; it is limited so that a full one cannot take dom0's memory.
