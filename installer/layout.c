@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/alloc.h"
 
@@ -99,6 +100,15 @@ const struct partition *layout_find(const struct disk *disk, enum layout_role ro
 {
 	for (const struct partition *p = disk->partitions; p; p = p->next)
 		if (p->name && !strcmp(p->name, part_name(role, encrypted)))
+			return p;
+	return NULL;
+}
+
+const struct partition *layout_foreign_bios(const struct disk *disk, const struct layout *layout)
+{
+	for (const struct partition *p = disk->partitions; p; p = p->next)
+		if (p->gpt_type && !strcasecmp(p->gpt_type, wanted[LAYOUT_BIOS].type) &&
+		    !(layout->again && p->number == layout->parts[LAYOUT_BIOS].number))
 			return p;
 	return NULL;
 }

@@ -40,6 +40,8 @@ struct layout {
 
 /* The disk's partition with the GPT name that ours has in this role, encrypted or not; NULL: none. */
 const struct partition *layout_find(const struct disk *disk, enum layout_role role, bool encrypted);
+/* Another system's partition for GRUB's image that starts with BIOS, which GRUB would take for its own; NULL: none. */
+const struct partition *layout_foreign_bios(const struct disk *disk, const struct layout *layout);
 /*
  * -ENOSPC with the figures when the disk, or what is free on it, is too small; -EINVAL when nothing can be put beside
  * what the disk holds. Strings live in the arena.

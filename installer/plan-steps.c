@@ -75,8 +75,13 @@ static void add_boot_loaders(struct maker *m, const char *target, const char *bo
 {
 	const struct plan *p = m->plan;
 
-	maker_step(m, "boot-loader-bios", NULL, "Install GRUB for machines that start with BIOS");
-	maker_command(m, "grub-install", "--target=i386-pc", boot, "--no-floppy", p->disk->device, NULL);
+	if (plan_has_bios_loader(p->facts, p->answers)) {
+		maker_step(m, "boot-loader-bios", NULL, "Install GRUB for machines that start with BIOS");
+		if (p->layout.kind == DISK_BESIDE)
+			maker_call(m, "the code in the first sector of %s, with which BIOS starts what is there now, is replaced",
+				   p->disk->device);
+		maker_command(m, "grub-install", "--target=i386-pc", boot, "--no-floppy", p->disk->device, NULL);
+	}
 	maker_step(m, "boot-loader-uefi", NULL, "Install GRUB for machines that start with UEFI");
 	maker_command(m, "grub-install", "--target=x86_64-efi",
 		    arena_printf(p->arena, "--efi-directory=%s/boot/efi", target), boot, "--removable", "--no-nvram", NULL);

@@ -136,6 +136,24 @@ int plan_check_disk(struct arena *a, const struct disk *disk, struct error *err)
 	return 0;
 }
 
+bool plan_has_bios_loader(const struct facts *facts, const struct answers *answers)
+{
+	return !answers->skip_bootloader && (answers->layout == DISK_WHOLE || facts->firmware == FIRMWARE_BIOS);
+}
+
+int plan_check_bios_loader(struct arena *a, const struct facts *facts, const struct answers *answers,
+			   const struct disk *disk, const struct layout *layout, struct error *err)
+{
+	const struct partition *foreign = layout->kind == DISK_BESIDE ? layout_foreign_bios(disk, layout) : NULL;
+
+	if (!foreign || !plan_has_bios_loader(facts, answers))
+		return 0;
+	/* It embeds itself into the first partition of that type, whoever made it. */
+	return error_set(err, -EEXIST, facts_disk_name(a, disk),
+			 "start this medium in UEFI mode, or choose another disk; nothing was written",
+			 "partition %u holds another system's GRUB for BIOS, which ours would overwrite", foreign->number);
+}
+
 /* The machine unlocks its disk with the memory of the installed dom0, not with all it has. */
 static void choose_memory(struct plan *plan)
 {
@@ -196,7 +214,8 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 	    (r = plan_check_disk(out->arena, out->disk, err)) < 0 || (r = check_erase(out, err)) < 0 ||
 	    (r = choose_templates(out, err)) < 0 ||
 	    (r = layout_make(out->arena, out->disk, answers->layout, !answers->plain, &out->layout, err)) < 0 ||
-	    (r = layout_check(out->arena, out->disk, &out->layout, err)) < 0)
+	    (r = layout_check(out->arena, out->disk, &out->layout, err)) < 0 ||
+	    (r = plan_check_bios_loader(out->arena, facts, answers, out->disk, &out->layout, err)) < 0)
 		return r;
 	out->root_device = answers->plain ? out->layout.parts[LAYOUT_ROOT].device : "/dev/mapper/" INSTALL_MAPPING;
 	choose_memory(out);

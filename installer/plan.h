@@ -62,6 +62,11 @@ struct plan {
  */
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err);
+/* Is GRUB for machines that start with BIOS installed? Beside other systems only where this machine starts so. */
+bool plan_has_bios_loader(const struct facts *facts, const struct answers *answers);
+/* Would that GRUB overwrite the one of another system beside ours? -EEXIST then. */
+int plan_check_bios_loader(struct arena *a, const struct facts *facts, const struct answers *answers,
+			   const struct disk *disk, const struct layout *layout, struct error *err);
 /* May it be installed on at all? -EBUSY or -EROFS when not. */
 int plan_check_disk(struct arena *a, const struct disk *disk, struct error *err);
 /* SHA-256 over all that makes the installed system what it is, but for secrets and for how the disk is called. */

@@ -19,6 +19,7 @@ struct partition {
 	unsigned number;
 	uint64_t start, size;		 /* bytes */
 	const char *name;		 /* in a GPT; NULL: none */
+	const char *gpt_type;		 /* a GUID in lower case; NULL: no GPT, or one that is not readable */
 	const char *type, *label, *uuid; /* libblkid's names; NULL: nothing recognised */
 	struct partition *next;
 };

@@ -1,6 +1,7 @@
 #include "installer/facts/source.h"
 
 #include <blkid/blkid.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 
@@ -43,11 +44,29 @@ static void probe_device(struct arena *a, const char *device, const char **table
 	blkid_free_probe(probe);
 }
 
+/* What each partition is for, as the GPT says. */
+static void read_gpt_types(struct arena *a, struct disk *d)
+{
+	blkid_probe probe = blkid_new_probe_from_filename(d->device);
+	blkid_partlist list = probe ? blkid_probe_get_partitions(probe) : NULL;
+
+	for (struct partition *p = d->partitions; list && p; p = p->next) {
+		blkid_partition entry = blkid_partlist_get_partition_by_partno(list, (int)p->number);
+		const char *type = entry ? blkid_partition_get_type_string(entry) : NULL;
+
+		if (type)
+			p->gpt_type = facts_clean(a, blob_of(type));
+	}
+	blkid_free_probe(probe);
+}
+
 void facts_signatures(const struct facts_source *from, struct facts *facts)
 {
 	(void)from;
 	for (struct disk *d = facts->disks; d; d = d->next) {
 		probe_device(facts->arena, d->device, &d->table, &d->type, &d->label, &d->uuid);
+		if (d->table && !strcmp(d->table, "gpt"))
+			read_gpt_types(facts->arena, d);
 		for (struct partition *p = d->partitions; p; p = p->next) {
 			_cleanup_free_ char *device = disk_partition_device(d->device, p->number);
 

@@ -51,6 +51,7 @@ static void write_disk(struct strbuf *out, const struct disk *d)
 		strbuf_printf(out, "  - number: %u\n    start: %" PRIu64 "\n    size: %" PRIu64 "\n", p->number,
 			      p->start, p->size);
 		facts_write_text(out, "    ", "name", p->name);
+		facts_write_text(out, "    ", "gpt-type", p->gpt_type);
 		facts_write_text(out, "    ", "type", p->type);
 		facts_write_text(out, "    ", "label", p->label);
 		facts_write_text(out, "    ", "uuid", p->uuid);
@@ -90,13 +91,14 @@ static int load_u32(const struct yaml_node *node, const char *key, uint32_t *val
 
 static int load_partition(struct arena *a, const struct yaml_node *node, struct partition **out, struct error *err)
 {
-	static const char *const keys[] = {"number", "start", "size", "name", "type", "label", "uuid", NULL};
+	static const char *const keys[] = {"number", "start", "size", "name", "gpt-type", "type", "label", "uuid", NULL};
 	struct partition *p = arena_alloc(a, sizeof(*p));
 	int r;
 
 	if ((r = yaml_check_keys(node, keys, err)) < 0 || (r = load_u32(node, "number", &p->number, err)) < 0 ||
 	    (r = yaml_u64(node, "start", UINT64_MAX, &p->start, err)) < 0 ||
 	    (r = yaml_size(node, "size", &p->size, err)) < 0 || (r = yaml_string(node, "name", &p->name, err)) < 0 ||
+	    (r = yaml_string(node, "gpt-type", &p->gpt_type, err)) < 0 ||
 	    (r = yaml_string(node, "type", &p->type, err)) < 0 ||
 	    (r = yaml_string(node, "label", &p->label, err)) < 0 || (r = yaml_string(node, "uuid", &p->uuid, err)) < 0)
 		return r;

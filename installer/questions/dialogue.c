@@ -144,7 +144,8 @@ static void try_layout(struct talk *t, const struct question *q)
 	const struct disk *disk = chosen_disk(t->d);
 	struct layout layout;
 
-	if (!disk || layout_make(a->arena, disk, a->layout, !a->plain, &layout, &err) == 0)
+	if (!disk || (layout_make(a->arena, disk, a->layout, !a->plain, &layout, &err) == 0 &&
+		      plan_check_bios_loader(a->arena, t->d->facts, a, disk, &layout, &err) == 0))
 		return;
 	t->problem = xasprintf("Disk %s: %s; %s", disk->name, err.cause, err.remedy);
 	question_forget(a, q);
