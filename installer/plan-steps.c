@@ -119,7 +119,8 @@ static void add_system_steps(struct maker *m)
 	maker_call(m, "copy etc/skel to home/%s", p->answers->user);
 
 	maker_step(m, "boot-files", step_boot_files, "Copy Xen, the kernel and its initramfs to /boot");
-	maker_call(m, "copy %s/boot/{xen.gz,vmlinuz,initramfs.img} to %s/boot", p->places.medium, target);
+	maker_call(m, "copy %s/boot/xen-*.gz to %s/boot/xen.gz, vmlinuz-* to vmlinuz", p->places.source, target);
+	maker_call(m, "copy %s/boot/initramfs.img to %s/boot", p->places.medium, target);
 	if (!p->answers->plain)
 		maker_call(m, "append a cpio archive with etc/crypttab and etc/bulkhead/keymap to %s/boot/initramfs.img", target);
 	if (!p->answers->skip_bootloader)

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/stat.h>
 
 #include "common/base/alloc.h"
@@ -51,28 +52,64 @@ static int append_archive(const struct install *in, struct error *err)
 	return r < 0 ? error_errno(err, r, path, "cannot append to it") : 0;
 }
 
-int step_boot_files(struct install *in, struct error *err)
+/* What /boot gets, and where from: what packages bring from the verified root, by their names there. */
+static const struct {
+	const char *name, *pattern; /* no pattern: from the medium */
+} boot_files[] = {{"xen.gz", "xen-*.gz"}, {"vmlinuz", "vmlinuz-*"}, {"initramfs.img", NULL}};
+
+enum { BOOT_FILES = sizeof(boot_files) / sizeof(*boot_files) };
+
+/* Where it lies, allocated, and its size. */
+static int find_file(const struct plan_places *places, size_t i, char **path, uint64_t *size, struct error *err)
 {
-	static const char *const names[] = {"xen.gz", "vmlinuz", "initramfs.img"};
-	const struct copy_watch watch = {.add = count, .data = in};
-	uint64_t total = 0;
+	const char *pattern = boot_files[i].pattern;
+	_cleanup_free_ char *full = xasprintf("%s/boot/%s", pattern ? places->source : places->medium,
+					      pattern ? pattern : boot_files[i].name);
+	_cleanup_(globfree) glob_t found = {0};
+	struct stat st;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		_cleanup_free_ char *from = xasprintf("%s/boot/%s", in->plan->places.medium, names[i]);
-		struct stat st;
+	if (glob(full, 0, NULL, &found) || found.gl_pathc != 1)
+		return error_set(err, -ENOENT, full, "write the stick again",
+				 found.gl_pathc ? "more than one is there" : "missing on the medium");
+	if (stat(found.gl_pathv[0], &st))
+		return error_errno(err, -errno, full, "cannot read");
+	*path = xstrdup(found.gl_pathv[0]);
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
 
-		if (stat(from, &st))
-			return error_errno(err, -errno, from, "cannot read");
-		total += (uint64_t)st.st_size;
-	}
-	install_progress_total(in, total);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		_cleanup_free_ char *from = xasprintf("%s/boot/%s", in->plan->places.medium, names[i]);
-		_cleanup_free_ char *name = xasprintf("boot/%s", names[i]);
-		_cleanup_free_ char *to = install_path(in, name);
-		int r = copy_file(from, to, NULL, &watch, err);
+int boot_files_measure(const struct plan *plan, uint64_t *total, struct error *err)
+{
+	*total = 0;
+	for (size_t i = 0; i < BOOT_FILES; i++) {
+		_cleanup_free_ char *path = NULL;
+		uint64_t size;
+		int r = find_file(&plan->places, i, &path, &size, err);
 
 		if (r < 0)
+			return r;
+		*total += size;
+	}
+	return 0;
+}
+
+int step_boot_files(struct install *in, struct error *err)
+{
+	const struct copy_watch watch = {.add = count, .data = in};
+	uint64_t total;
+	int r = boot_files_measure(in->plan, &total, err);
+
+	if (r < 0)
+		return r;
+	install_progress_total(in, total);
+	for (size_t i = 0; i < BOOT_FILES; i++) {
+		_cleanup_free_ char *from = NULL;
+		_cleanup_free_ char *name = xasprintf("boot/%s", boot_files[i].name);
+		_cleanup_free_ char *to = install_path(in, name);
+		uint64_t size;
+
+		if ((r = find_file(&in->plan->places, i, &from, &size, err)) < 0 ||
+		    (r = copy_file(from, to, NULL, &watch, err)) < 0)
 			return r;
 	}
 	return in->plan->answers->plain ? 0 : append_archive(in, err);
