@@ -8,20 +8,13 @@
 
 enum { MANIFEST_MAX = 1 << 20 };
 
-int manifest_load(const char *path, struct manifest *out, struct error *err)
+int manifest_load_medium(const char *source, struct manifest *out, struct error *err)
 {
 	int r;
 
-	*out = (struct manifest){.path = xstrdup(path)};
-	r = read_file(AT_FDCWD, path, MANIFEST_MAX, &out->text);
-	return r < 0 ? error_errno(err, r, path, "cannot read") : 0;
-}
-
-int manifest_load_medium(const char *source, struct manifest *out, struct error *err)
-{
-	_cleanup_free_ char *path = xasprintf("%s/" MEDIUM_DIGESTS, source);
-
-	return manifest_load(path, out, err);
+	*out = (struct manifest){.path = xasprintf("%s/" MEDIUM_DIGESTS, source)};
+	r = read_file(AT_FDCWD, out->path, MANIFEST_MAX, &out->text);
+	return r < 0 ? error_errno(err, r, out->path, "cannot read") : 0;
 }
 
 void manifest_free(struct manifest *m)

@@ -1,6 +1,6 @@
 /*
- * The manifest beside files on the medium, in the form of sha256sum(1): a line "DIGEST  NAME" for each file of the
- * folder. Lines that start with '#' are comments.
+ * What lies on the medium, as the verified root knows it, in the form of sha256sum(1): a line "DIGEST  NAME" for each
+ * file. Lines that start with '#' are comments.
  */
 #pragma once
 
@@ -19,8 +19,7 @@ struct manifest {
 	struct strbuf text;
 };
 
-int manifest_load(const char *path, struct manifest *out, struct error *err);
-/* The one that the root at `source` has for the medium. */
+/* The one that the root at `source` has. */
 int manifest_load_medium(const char *source, struct manifest *out, struct error *err);
 void manifest_free(struct manifest *m);
 /* The digest promised for `name`. -ENOENT when the manifest does not name it, -EBADMSG when it is not readable. */

@@ -64,6 +64,8 @@ int step_user(struct install *in, struct error *err);
 int step_boot_menu(struct install *in, struct error *err);
 int step_guest_kernels(struct install *in, struct error *err);
 int step_templates(struct install *in, struct error *err);
+/* Is what these two copy on the medium, and known to the verified root? -ENOENT, -EBADMSG when not. */
+int images_check(const struct plan *plan, struct error *err);
 int step_qubes(struct install *in, struct error *err);
 int step_qubes_after(struct install *in, struct error *err);
 /* A qubesd that an earlier installer left running on the target, when it was ended itself. */

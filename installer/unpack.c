@@ -135,7 +135,7 @@ int unpack_zstd(const char *from_path, const char *to_path, const char *sha256, 
 		u.digest = NULL;
 		if (strcmp(digest, sha256))
 			r = error_set(err, -EBADMSG, from_path, "write the stick again",
-				      "its SHA-256 is %s, but the manifest says %s", digest, sha256);
+				      "its SHA-256 is %s, but dom0 was built with %s", digest, sha256);
 		else if (rename(part, to_path))
 			r = error_errno(err, -errno, to_path, "cannot rename");
 	}

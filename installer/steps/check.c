@@ -3,7 +3,6 @@
 #include "common/base/alloc.h"
 #include "installer/account.h"
 #include "installer/localise.h"
-#include "installer/manifest.h"
 #include "installer/run.h"
 
 static int check_file(const char *folder, const char *path, const char *remedy, struct error *err)
@@ -62,32 +61,6 @@ static int check_names(const struct plan *plan, struct error *err)
 	return r;
 }
 
-/* Where a template's or a guest kernel's digest begins: in the root that was started, not beside it. */
-static int check_images(const struct plan *plan, const char *rewrite, struct error *err)
-{
-	const char *medium = plan->places.medium;
-	_cleanup_manifest_ struct manifest digests = {0};
-	char digest[SHA256_HEX];
-	int r = 0;
-
-	if ((plan->templates && *plan->templates) || plan->facts->guest_kernels)
-		r = manifest_load_medium(plan->places.source, &digests, err);
-	for (const char *const *t = plan->templates; r == 0 && t && *t; t++) {
-		_cleanup_free_ char *image = xasprintf("templates/%s/root.img.zst", *t);
-		_cleanup_free_ char *manifest = xasprintf("templates/%s/manifest", *t);
-
-		r = check_file(medium, image, rewrite, err);
-		if (r == 0)
-			r = manifest_check_file(&digests, medium, manifest, err);
-	}
-	for (const char *const *k = plan->facts->guest_kernels; r == 0 && k && *k; k++) {
-		_cleanup_free_ char *kernel = xasprintf("guest-kernel/%s/vmlinuz", *k);
-
-		r = manifest_digest(&digests, kernel, digest, err);
-	}
-	return r;
-}
-
 int step_check(struct install *in, struct error *err)
 {
 	static const char *const system[] = {"etc/passwd", "etc/shadow", "etc/group", "usr/lib/bulkhead/grub.cfg", NULL};
@@ -101,7 +74,7 @@ int step_check(struct install *in, struct error *err)
 	for (const char *const *s = system; r == 0 && *s; s++)
 		r = check_file(plan->places.source, *s, rewrite, err);
 	if (r == 0)
-		r = check_images(plan, rewrite, err);
+		r = images_check(plan, err);
 	if (r == 0)
 		r = check_names(plan, err);
 	if (r == 0)

@@ -13,11 +13,6 @@ static void count(void *data, uint64_t bytes)
 	install_progress_add(data, bytes);
 }
 
-static char *medium_path(const struct install *in, const char *folder, const char *name, const char *file)
-{
-	return xasprintf("%s/%s/%s/%s", in->plan->places.medium, folder, name, file);
-}
-
 static int total_size(struct install *in, const char *folder, const char *const *names, const char *const *files,
 		      struct error *err)
 {
@@ -25,7 +20,8 @@ static int total_size(struct install *in, const char *folder, const char *const 
 
 	for (; names && *names; names++)
 		for (const char *const *f = files; *f; f++) {
-			_cleanup_free_ char *path = medium_path(in, folder, *names, *f);
+			_cleanup_free_ char *path =
+				xasprintf("%s/%s/%s/%s", in->plan->places.medium, folder, *names, *f);
 			struct stat st;
 
 			if (stat(path, &st))
@@ -36,16 +32,50 @@ static int total_size(struct install *in, const char *folder, const char *const 
 	return 0;
 }
 
+/* The names on the medium, and those Qubes' tools know them by. */
+static const char *const template_files[] = {"root.img.zst", NULL};
+static const char *const kernel_files[] = {"vmlinuz", "initramfs", "modules.erofs", NULL};
+static const char *const kernel_names[] = {"vmlinuz", "initramfs", "modules.img", NULL};
+
+/* A template is read once only, while it is unpacked: here it is enough that it is there and known. */
+int images_check(const struct plan *plan, struct error *err)
+{
+	const char *medium = plan->places.medium;
+	_cleanup_manifest_ struct manifest digests = {0};
+	int r = 0;
+
+	if ((plan->templates && *plan->templates) || plan->facts->guest_kernels)
+		r = manifest_load_medium(plan->places.source, &digests, err);
+	for (const char *const *t = plan->templates; r == 0 && t && *t; t++) {
+		_cleanup_free_ char *name = xasprintf("templates/%s/%s", *t, template_files[0]);
+		_cleanup_free_ char *path = xasprintf("%s/%s", medium, name);
+		char digest[SHA256_HEX];
+
+		r = manifest_digest(&digests, name, digest, err);
+		if (r == 0 && access(path, R_OK))
+			r = error_set(err, -errno, path, "write the stick again; nothing was written",
+				      "missing on the medium");
+	}
+	for (const char *const *k = plan->facts->guest_kernels; r == 0 && k && *k; k++)
+		for (const char *const *f = kernel_files; r == 0 && *f; f++) {
+			_cleanup_free_ char *name = xasprintf("guest-kernel/%s/%s", *k, *f);
+
+			r = manifest_check_file(&digests, medium, name, err);
+		}
+	return r;
+}
+
 int step_templates(struct install *in, struct error *err)
 {
-	static const char *const files[] = {"root.img.zst", NULL};
 	const struct copy_watch watch = {.add = count, .data = in};
-	int r = total_size(in, "templates", in->plan->templates, files, err);
+	_cleanup_manifest_ struct manifest digests = {0};
+	int r = total_size(in, "templates", in->plan->templates, template_files, err);
 
+	if (r == 0 && in->plan->templates)
+		r = manifest_load_medium(in->plan->places.source, &digests, err);
 	for (const char *const *t = in->plan->templates; r == 0 && t && *t; t++) {
-		_cleanup_free_ char *list = medium_path(in, "templates", *t, "manifest");
-		_cleanup_manifest_ struct manifest manifest = {0};
-		_cleanup_free_ char *from = medium_path(in, "templates", *t, files[0]);
+		_cleanup_free_ char *name = xasprintf("templates/%s/%s", *t, template_files[0]);
+		_cleanup_free_ char *from = xasprintf("%s/%s", in->plan->places.medium, name);
 		_cleanup_free_ char *below = xasprintf("var/lib/qubes/vm-templates/%s/root.img", *t);
 		_cleanup_free_ char *to = install_path(in, below);
 		char digest[SHA256_HEX];
@@ -53,9 +83,7 @@ int step_templates(struct install *in, struct error *err)
 		/* It gets this name when it is whole and on the disk. */
 		if (in->again && !access(to, F_OK))
 			continue;
-		r = manifest_load(list, &manifest, err);
-		if (r == 0)
-			r = manifest_digest(&manifest, files[0], digest, err);
+		r = manifest_digest(&digests, name, digest, err);
 		if (r == 0)
 			r = unpack_zstd(from, to, digest, &watch, err);
 	}
@@ -64,21 +92,18 @@ int step_templates(struct install *in, struct error *err)
 
 int step_guest_kernels(struct install *in, struct error *err)
 {
-	/* The name on the medium, and the one Qubes' tools know it by. */
-	static const char *const from_names[] = {"vmlinuz", "initramfs", "modules.erofs", NULL};
-	static const char *const to_names[] = {"vmlinuz", "initramfs", "modules.img", NULL};
 	const struct copy_watch watch = {.add = count, .data = in};
 	_cleanup_manifest_ struct manifest digests = {0};
-	int r = total_size(in, "guest-kernel", in->plan->facts->guest_kernels, from_names, err);
+	int r = total_size(in, "guest-kernel", in->plan->facts->guest_kernels, kernel_files, err);
 
 	if (r == 0 && in->plan->facts->guest_kernels)
 		r = manifest_load_medium(in->plan->places.source, &digests, err);
 	for (const char *const *k = in->plan->facts->guest_kernels; r == 0 && k && *k; k++)
-		for (size_t i = 0; r == 0 && from_names[i]; i++) {
-			_cleanup_free_ char *name = xasprintf("guest-kernel/%s/%s", *k, from_names[i]);
+		for (size_t i = 0; r == 0 && kernel_files[i]; i++) {
+			_cleanup_free_ char *name = xasprintf("guest-kernel/%s/%s", *k, kernel_files[i]);
 			_cleanup_free_ char *from = xasprintf("%s/%s", in->plan->places.medium, name);
 			_cleanup_free_ char *below =
-				xasprintf("var/lib/qubes/vm-kernels/%s/%s", *k, to_names[i]);
+				xasprintf("var/lib/qubes/vm-kernels/%s/%s", *k, kernel_names[i]);
 			_cleanup_free_ char *to = install_path(in, below);
 			char digest[SHA256_HEX];
 

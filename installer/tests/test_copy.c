@@ -108,7 +108,7 @@ TEST(unpack_refuses_damage)
 	other[sizeof(other) - 1] = '\0';
 	CHECK_INT(unpack_zstd(p.path, p.unpacked, other, NULL, &err), -EBADMSG);
 	CHECK_STR(err.object, p.path);
-	CHECK(strstr(err.cause, "but the manifest says 0000"));
+	CHECK(strstr(err.cause, "but dom0 was built with 0000"));
 	CHECK(access(p.unpacked, F_OK) != 0);
 	/* Cut off. */
 	CHECK_INT(read_file(AT_FDCWD, p.path, p.n, &whole), 0);
@@ -122,7 +122,8 @@ TEST(unpack_refuses_damage)
 
 TEST(manifest_names_files)
 {
-	_cleanup_free_ char *path = xasprintf("%s/manifest", test_dir());
+	const char *source = test_dir();
+	_cleanup_free_ char *path = xasprintf("%s/" MEDIUM_DIGESTS, source);
 	static const char text[] =
 		"# comment\n"
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  root.img.zst\n"
@@ -131,8 +132,9 @@ TEST(manifest_names_files)
 	_cleanup_manifest_ struct manifest m = {0};
 	char digest[SHA256_HEX];
 
+	mkdir_parents(AT_FDCWD, path, 0755);
 	write_file(AT_FDCWD, path, text, sizeof(text) - 1, 0644);
-	CHECK_INT(manifest_load(path, &m, &err), 0);
+	CHECK_INT(manifest_load_medium(source, &m, &err), 0);
 	CHECK_INT(manifest_digest(&m, "root.img.zst", digest, &err), 0);
 	CHECK_STR(digest, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
 	CHECK_INT(manifest_digest(&m, "root.img", digest, &err), -ENOENT);
@@ -146,22 +148,22 @@ TEST(what_is_on_the_medium_is_what_the_root_knows)
 	_cleanup_free_ char *source = xasprintf("%s/source", dir), *medium = xasprintf("%s/medium", dir);
 	/* Of "abc". */
 	static const char list[] =
-		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  templates/t/manifest\n";
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  guest-kernel/1/vmlinuz\n";
 	_cleanup_manifest_ struct manifest none = {0}, m = {0};
 	_cleanup_error_ struct error err = {0};
 
 	mkdir_p(top, "source/usr/lib/bulkhead", 0755);
-	mkdir_p(top, "medium/templates/t", 0755);
+	mkdir_p(top, "medium/guest-kernel/1", 0755);
 	CHECK_INT(manifest_load_medium(source, &none, &err), -ENOENT);
 	write_file(top, "source/" MEDIUM_DIGESTS, list, sizeof(list) - 1, 0644);
 	CHECK_INT(manifest_load_medium(source, &m, &err), 0);
-	CHECK_INT(manifest_check_file(&m, medium, "templates/t/manifest", &err), -ENOENT);
-	write_file(top, "medium/templates/t/manifest", "abc", 3, 0644);
-	CHECK_INT(manifest_check_file(&m, medium, "templates/t/manifest", &err), 0);
-	CHECK_INT(manifest_check_file(&m, medium, "templates/other/manifest", &err), -ENOENT);
-	write_file(top, "medium/templates/t/manifest", "abd", 3, 0644);
-	CHECK_INT(manifest_check_file(&m, medium, "templates/t/manifest", &err), -EBADMSG);
-	CHECK(strstr(err.object, "medium/templates/t/manifest") && strstr(err.cause, "not what dom0 was built with"));
+	CHECK_INT(manifest_check_file(&m, medium, "guest-kernel/1/vmlinuz", &err), -ENOENT);
+	write_file(top, "medium/guest-kernel/1/vmlinuz", "abc", 3, 0644);
+	CHECK_INT(manifest_check_file(&m, medium, "guest-kernel/1/vmlinuz", &err), 0);
+	CHECK_INT(manifest_check_file(&m, medium, "guest-kernel/2/vmlinuz", &err), -ENOENT);
+	write_file(top, "medium/guest-kernel/1/vmlinuz", "abd", 3, 0644);
+	CHECK_INT(manifest_check_file(&m, medium, "guest-kernel/1/vmlinuz", &err), -EBADMSG);
+	CHECK(strstr(err.object, "medium/guest-kernel/1/vmlinuz") && strstr(err.cause, "not what dom0 was built with"));
 }
 
 TEST(a_file_that_is_another_leaves_no_copy)

@@ -1,10 +1,12 @@
 /* Promises of single steps, done in folders. */
 #include <fcntl.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/tests/test.h"
+#include "installer/manifest.h"
 #include "installer/run.h"
 
 static void put(int dir, const char *path, const char *text)
@@ -71,4 +73,79 @@ TEST(boot_files_of_the_verified_root)
 	put(e.top, "source/boot/vmlinuz-6.12.2", "kernel");
 	CHECK_INT(step_boot_files(&in, &err), -ENOENT);
 	CHECK_STR(err.cause, "more than one is there");
+}
+
+static const char *const kernels[] = {"6.1", NULL};
+static const char *const templates[] = {"deb", NULL};
+
+/* Appends a line of the list of what lies on the medium. */
+static void add_digest(struct strbuf *list, const char *name, struct blob content)
+{
+	char hex[SHA256_HEX];
+
+	sha256_hex(content.p, content.n, hex);
+	strbuf_printf(list, "%s  %s\n", hex, name);
+}
+
+/* A medium with one template and one kernel, and the root that knows them. */
+static void make_medium(struct example *e, struct blob image)
+{
+	static const char *const names[] = {"guest-kernel/6.1/vmlinuz", "guest-kernel/6.1/initramfs",
+					    "guest-kernel/6.1/modules.erofs"};
+	_cleanup_strbuf_ struct strbuf list = {0};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		_cleanup_free_ char *path = xasprintf("medium/%s", names[i]);
+
+		put(e->top, path, names[i]);
+		add_digest(&list, names[i], blob_of(names[i]));
+	}
+	add_digest(&list, "templates/deb/root.img.zst", image);
+	put(e->top, "source/" MEDIUM_DIGESTS, list.p);
+	put(e->top, "medium/templates/deb/root.img.zst", "");
+	write_file(e->top, "medium/templates/deb/root.img.zst", image.p, image.n, 0644);
+	e->facts.guest_kernels = kernels;
+	e->plan.templates = templates;
+}
+
+/* Whatever is missing or altered of the kernels, and whatever template is missing, is found before the disk is lost. */
+TEST(images_are_checked)
+{
+	_cleanup_(end_example) struct example e;
+	_cleanup_error_ struct error err = {0};
+
+	make_example(&e);
+	make_medium(&e, BLOB("image"));
+	CHECK_INT(images_check(&e.plan, &err), 0);
+	put(e.top, "medium/guest-kernel/6.1/modules.erofs", "altered");
+	CHECK_INT(images_check(&e.plan, &err), -EBADMSG);
+	CHECK(err.object && strstr(err.object, "modules.erofs"));
+	CHECK(!unlinkat(e.top, "medium/guest-kernel/6.1/modules.erofs", 0));
+	CHECK_INT(images_check(&e.plan, &err), -ENOENT);
+	put(e.top, "medium/guest-kernel/6.1/modules.erofs", "guest-kernel/6.1/modules.erofs");
+	CHECK_INT(images_check(&e.plan, &err), 0);
+	CHECK(!unlinkat(e.top, "medium/templates/deb/root.img.zst", 0));
+	CHECK_INT(images_check(&e.plan, &err), -ENOENT);
+	CHECK(err.cause && strstr(err.cause, "missing on the medium"));
+}
+
+/* What the medium says of its own templates is not asked. */
+TEST(templates_are_those_of_the_root)
+{
+	_cleanup_(end_example) struct example e;
+	_cleanup_error_ struct error err = {0};
+	struct install in = {.plan = &e.plan};
+	_cleanup_strbuf_ struct strbuf forged = {0};
+	char image[128], other[128];
+	size_t n = ZSTD_compress(image, sizeof(image), "root", 4, 1), m = ZSTD_compress(other, sizeof(other), "evil", 4, 1);
+
+	make_example(&e);
+	make_medium(&e, (struct blob){image, n});
+	CHECK_INT(step_templates(&in, &err), 0);
+	check_text(e.top, "target/var/lib/qubes/vm-templates/deb/root.img", "root");
+	CHECK(!write_file(e.top, "medium/templates/deb/root.img.zst", other, m, 0644));
+	add_digest(&forged, "root.img.zst", (struct blob){other, m});
+	put(e.top, "medium/templates/deb/manifest", forged.p);
+	CHECK_INT(step_templates(&in, &err), -EBADMSG);
+	CHECK(err.cause && strstr(err.cause, "but dom0 was built with"));
 }
