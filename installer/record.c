@@ -104,13 +104,16 @@ int record_find(const struct disk *disk, struct record *out)
 	if (!boot || !layout_find(disk, LAYOUT_ESP, true) || !layout_find(disk, LAYOUT_BIOS, true) ||
 	    (!layout_find(disk, LAYOUT_ROOT, true) && !layout_find(disk, LAYOUT_ROOT, false)))
 		return -ENXIO;
-	if (!boot->type || strcmp(boot->type, "ext4") != 0 || !boot->label || strcmp(boot->label, "bh-boot") != 0)
+	/* New partitions are wiped. Whatever else is there, or cannot be read just now, may be a system that is in use. */
+	if (!boot->type)
 		return -ENOENT;
+	if (strcmp(boot->type, "ext4") != 0 || !boot->label || strcmp(boot->label, "bh-boot") != 0)
+		return -ENXIO;
 	r = mkdir_p(AT_FDCWD, LOOK_FOLDER, 0700);
 	if (r < 0)
 		return r;
 	if (mount(device, LOOK_FOLDER, "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
-		return -ENOENT;
+		return -ENXIO;
 	r = look(out);
 	umount2(LOOK_FOLDER, UMOUNT_NOFOLLOW);
 	return r;

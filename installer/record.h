@@ -41,8 +41,8 @@ void record_free(struct record *record);
 
 /*
  * The record on the disk's partition that has our name for /boot, mounted for the moment; the kernel replays the file
- * system's own log then. 0: there is one; -ENOENT: our partitions, but nothing was noted yet; -ENXIO: nothing of ours
- * that was begun and not finished, be it that it keeps no record.
+ * system's own log then. 0: there is one; -ENOENT: our partitions, but nothing was noted yet; -ENXIO: nothing that is
+ * known to be of ours, begun and not finished.
  */
 int record_find(const struct disk *disk, struct record *out);
 

@@ -162,3 +162,27 @@ TEST(record_that_is_none)
 	CHECK_INT(record_parse(BLOB("begin 1 0123\n"), &record), -EBADMSG);
 	CHECK_INT(record_parse(BLOB("0123456789abcdef begin 1 x\n"), &record), -EBADMSG);
 }
+
+static struct disk disk_of_ours(struct partition parts[LAYOUT_PARTS])
+{
+	static const char *const names[LAYOUT_PARTS] = {"bh-bios", "BH-ESP", "bh-boot", "bh-luks"};
+
+	for (unsigned i = 0; i < LAYOUT_PARTS; i++)
+		parts[i] = (struct partition){.number = i + 1, .name = names[i],
+					      .next = i + 1 < LAYOUT_PARTS ? &parts[i + 1] : NULL};
+	return (struct disk){.name = "none", .device = "/dev/bulkhead-none", .partitions = parts};
+}
+
+/* Begun anew is what certainly was not finished: no file system that somebody made since. */
+TEST(record_of_what_may_be_finished)
+{
+	struct partition parts[LAYOUT_PARTS], *boot = &parts[LAYOUT_BOOT];
+	_cleanup_record_ struct record record = {0};
+	const struct disk disk = disk_of_ours(parts);
+
+	CHECK_INT(record_find(&disk, &record), -ENOENT);
+	boot->type = "btrfs";
+	CHECK_INT(record_find(&disk, &record), -ENXIO);
+	boot->type = "ext4";
+	CHECK_INT(record_find(&disk, &record), -ENXIO);
+}
