@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common/base/alloc.h"
+#include "installer/device.h"
 
 #define VOLUME_DIR "/run/bulkhead/answers"
 
@@ -66,7 +67,10 @@ int answers_load_volume(struct answers *out, struct error *err)
 		r = volume_mount(device, err);
 	if (r < 0)
 		return r;
-	r = answers_load(VOLUME_DIR "/" ANSWERS_FILE, out, err);
+	if (!access(VOLUME_DIR "/" ANSWERS_FILE, F_OK) && !device_has_file(VOLUME_DIR "/" ANSWERS_FILE))
+		r = error_set(err, -EINVAL, VOLUME_DIR "/" ANSWERS_FILE, NULL, "is no regular file");
+	else
+		r = answers_load(VOLUME_DIR "/" ANSWERS_FILE, out, err);
 	umount2(VOLUME_DIR, MNT_DETACH | UMOUNT_NOFOLLOW);
 	return r;
 }

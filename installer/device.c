@@ -3,6 +3,7 @@
 #include <blkid/blkid.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 int device_wait(const char *device, struct error *err)
@@ -16,6 +17,13 @@ int device_wait(const char *device, struct error *err)
 		nanosleep(&pause, NULL);
 	}
 	return 0;
+}
+
+bool device_has_file(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && S_ISREG(st.st_mode);
 }
 
 int device_uuid(const char *device, char uuid[UUID_TEXT], struct error *err)

@@ -7,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/journal.h"
+#include "installer/device.h"
 
 #define LOOK_FOLDER "/run/bulkhead/earlier"
 
@@ -81,18 +82,22 @@ void record_free(struct record *record)
 	*record = (struct record){0};
 }
 
-/* In the file system that is mounted on LOOK_FOLDER. */
-static int look(struct record *out)
+int record_look(const char *boot, struct record *out)
 {
+	_cleanup_free_ char *path = xasprintf("%s/bulkhead/install.journal", boot);
+	_cleanup_free_ char *kernel = xasprintf("%s/vmlinuz", boot);
 	_cleanup_strbuf_ struct strbuf log = {0};
-	int r = read_file(AT_FDCWD, LOOK_FOLDER "/bulkhead/install.journal", 1 << 20, &log);
+	int r = device_has_file(path) ? read_file(AT_FDCWD, path, 1 << 20, &log) : -ENOENT;
 
 	if (r == 0)
 		r = record_parse(strbuf_blob(&log), out);
+	if (r == 0 && out->complete)
+		return -ENXIO;
+	/* Cut off while it was begun, it lacks answers, or steps that were finished before there was a place to note them. */
 	if (r == 0)
-		return out->complete ? -ENXIO : 0;
+		return record_has(out, "mount") ? 0 : -ENOENT;
 	/* A kernel without a record: a system that was installed before there were any. */
-	return access(LOOK_FOLDER "/vmlinuz", F_OK) ? -ENOENT : -ENXIO;
+	return access(kernel, F_OK) ? -ENOENT : -ENXIO;
 }
 
 int record_find(const struct disk *disk, struct record *out)
@@ -114,7 +119,7 @@ int record_find(const struct disk *disk, struct record *out)
 		return r;
 	if (mount(device, LOOK_FOLDER, "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		return -ENXIO;
-	r = look(out);
+	r = record_look(LOOK_FOLDER, out);
 	umount2(LOOK_FOLDER, UMOUNT_NOFOLLOW);
 	return r;
 }

@@ -39,6 +39,8 @@ void record_free(struct record *record);
 
 #define _cleanup_record_ _cleanup_(record_free)
 
+/* What the folder, some /boot that nobody vouches for, has of a record. As record_find(). */
+int record_look(const char *boot, struct record *out);
 /*
  * The record on the disk's partition that has our name for /boot, mounted for the moment; the kernel replays the file
  * system's own log then. 0: there is one; -ENOENT: our partitions, but nothing was noted yet; -ENXIO: nothing that is

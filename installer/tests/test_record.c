@@ -1,6 +1,7 @@
 /* Promises: what is noted of an installation is read again after a cut; steps that were finished are not done again. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
@@ -185,4 +186,47 @@ TEST(record_of_what_may_be_finished)
 	CHECK_INT(record_find(&disk, &record), -ENXIO);
 	boot->type = "ext4";
 	CHECK_INT(record_find(&disk, &record), -ENXIO);
+}
+
+static void note(int dir, const char *const *lines, size_t n)
+{
+	int fd = journal_open(dir, "bulkhead/install.journal", NULL);
+
+	for (size_t i = 0; i < n; i++)
+		CHECK_INT(journal_append(fd, lines[i]), 0);
+	close(fd);
+}
+
+/* After a cut between its first lines nothing is gone on with: what is missing in it would be taken for left to do. */
+TEST(record_that_was_being_begun)
+{
+	static const char *const lines[] = {
+		"begin 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "uuid boot B-1",
+		"answer user: {name: alice}", "step check", "step release", "step partition", "step mount", "complete"};
+	const char *boot = test_dir();
+	_cleanup_close_ int dir = open(boot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	CHECK_INT(mkdir_p(dir, "bulkhead", 0700), 0);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		_cleanup_record_ struct record record = {0};
+
+		note(dir, &lines[i], 1);
+		CHECK_INT(record_look(boot, &record), i < 6 ? -ENOENT : i == 6 ? 0 : -ENXIO);
+	}
+}
+
+/* A pipe in its place is not waited for, and a link is not followed. */
+TEST(record_that_is_no_file)
+{
+	const char *boot = test_dir();
+	_cleanup_close_ int dir = open(boot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_record_ struct record record = {0};
+
+	CHECK(!mkdirat(dir, "bulkhead", 0700) && !mkfifoat(dir, "bulkhead/install.journal", 0600));
+	CHECK_INT(record_look(boot, &record), -ENOENT);
+	CHECK(!unlinkat(dir, "bulkhead/install.journal", 0));
+	CHECK(!symlinkat("/dev/tty", dir, "bulkhead/install.journal"));
+	CHECK_INT(record_look(boot, &record), -ENOENT);
+	CHECK(!write_file(dir, "vmlinuz", "", 0, 0644));
+	CHECK_INT(record_look(boot, &record), -ENXIO);
 }
