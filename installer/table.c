@@ -73,14 +73,27 @@ static int check_table(struct fdisk_context *cxt, const char *device, const stru
 	return r;
 }
 
-/* Lets the kernel read the new table, and lets go of the disk. */
-static int take_over(struct fdisk_context *cxt, const char *device, struct error *err)
+static int list_parts(struct fdisk_context *cxt, const char *device, struct fdisk_table **list, struct error *err)
+{
+	int r = fdisk_get_partitions(cxt, list);
+
+	return r < 0 ? error_errno(err, r, device, "cannot read the partition table") : 0;
+}
+
+/*
+ * Lets the kernel read the new table, and lets go of the disk. While other systems' partitions on it are in use the kernel
+ * refuses that, but can be told what changed since `before` (NULL: all of it is new).
+ */
+static int take_over(struct fdisk_context *cxt, const char *device, struct fdisk_table *before, struct error *err)
 {
 	int r;
 
-	/* udev may be probing the disk just now, which makes the kernel refuse. */
+	/* udev may be probing the disk just now, which makes the kernel refuse, too. */
 	for (unsigned tries = 0; (r = fdisk_reread_partition_table(cxt)) && tries < 25; tries++)
 		nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
+	if (r && before)
+		r = fdisk_reread_changes(cxt, before);
+	fdisk_unref_table(before);
 	if (r)
 		return error_set(err, -EBUSY, device, "close what uses it, or restart",
 				 "the kernel does not take over the new partition table");
@@ -90,6 +103,7 @@ static int take_over(struct fdisk_context *cxt, const char *device, struct error
 
 static int write_table(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
 {
+	struct fdisk_table *before = NULL;
 	int r;
 
 	fdisk_disable_dialogs(cxt, 1);
@@ -98,7 +112,8 @@ static int write_table(struct fdisk_context *cxt, const char *device, const stru
 		return error_errno(err, r, device, "cannot open for writing");
 	if (layout->again && all_there(cxt, layout))
 		return 0;
-	if (layout->kind == DISK_BESIDE && (r = check_free(cxt, device, layout, err)) < 0)
+	if (layout->kind == DISK_BESIDE &&
+	    ((r = check_free(cxt, device, layout, err)) < 0 || (r = list_parts(cxt, device, &before, err)) < 0))
 		return r;
 	if (layout->kind == DISK_WHOLE && !(r = fdisk_enable_wipe(cxt, 1)))
 		r = fdisk_create_disklabel(cxt, "gpt");
@@ -106,28 +121,36 @@ static int write_table(struct fdisk_context *cxt, const char *device, const stru
 		r = add_partition(cxt, &layout->parts[i]);
 	if (r == 0)
 		r = fdisk_write_disklabel(cxt);
-	if (r < 0)
+	if (r < 0) {
+		fdisk_unref_table(before);
 		return error_errno(err, r, device, "cannot write the partition table");
-	return take_over(cxt, device, err);
+	}
+	return take_over(cxt, device, before, err);
 }
 
 /* The partitions that were added beside others; what the others are is not touched. */
 static int remove_parts(struct fdisk_context *cxt, const char *device, const struct layout *layout, struct error *err)
 {
+	struct fdisk_table *before = NULL;
 	int r;
 
 	fdisk_disable_dialogs(cxt, 1);
 	r = fdisk_assign_device(cxt, device, 0);
 	if (r < 0)
 		return error_errno(err, r, device, "cannot open for writing");
+	r = list_parts(cxt, device, &before, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; r == 0 && i < LAYOUT_PARTS; i++)
 		if (is_there(cxt, &layout->parts[i]))
 			r = fdisk_delete_partition(cxt, layout->parts[i].number - 1);
 	if (r == 0)
 		r = fdisk_write_disklabel(cxt);
-	if (r < 0)
+	if (r < 0) {
+		fdisk_unref_table(before);
 		return error_errno(err, r, device, "cannot write the partition table");
-	return take_over(cxt, device, err);
+	}
+	return take_over(cxt, device, before, err);
 }
 
 static int with_context(const char *device, const struct layout *layout, struct error *err,

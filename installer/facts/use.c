@@ -28,11 +28,37 @@ static char *use_device(int sys_block, const struct disk *disk, struct blob numb
 	return NULL;
 }
 
+/* The disk itself or a partition of it; sdaa2 is none of sda, and nvme0n12 none of nvme0n1. */
+static bool is_of_disk(struct blob device, const struct disk *disk)
+{
+	size_t n = strlen(disk->device);
+	const char *p = device.p + n, *end = device.p + device.n;
+
+	if (!blob_has_prefix(device, disk->device))
+		return false;
+	if (p < end && disk->device[n - 1] >= '0' && disk->device[n - 1] <= '9' && *p++ != 'p')
+		return false;
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p == end;
+}
+
+/* "/dev/sda2": "sda2". */
+static struct blob path_base(struct blob path)
+{
+	const char *slash = memrchr(path.p, '/', path.n);
+
+	return slash ? (struct blob){slash + 1, (size_t)(path.p + path.n - slash) - 1} : path;
+}
+
 static void use_mount(const struct facts_source *from, struct facts *facts, int sys_block, const struct mount_entry *m)
 {
 	for (struct disk *d = facts->disks; d; d = d->next) {
 		_cleanup_free_ char *device = use_device(sys_block, d, m->number);
 
+		/* Btrfs has a number of its own. */
+		if (!device && is_of_disk(m->source, d))
+			device = blob_dup(path_base(m->source));
 		if (!device)
 			continue;
 		if (from->medium && blob_eq_str(m->point, from->medium))
@@ -54,21 +80,6 @@ static void use_mounts(const struct facts_source *from, struct facts *facts, int
 	rest = strbuf_blob(&text);
 	while (mounts_next(&rest, &m))
 		use_mount(from, facts, sys_block, &m);
-}
-
-/* The disk itself or a partition of it; sdaa2 is none of sda, and nvme0n12 none of nvme0n1. */
-static bool is_of_disk(struct blob device, const struct disk *disk)
-{
-	size_t n = strlen(disk->device);
-	const char *p = device.p + n, *end = device.p + device.n;
-
-	if (!blob_has_prefix(device, disk->device))
-		return false;
-	if (p < end && disk->device[n - 1] >= '0' && disk->device[n - 1] <= '9' && *p++ != 'p')
-		return false;
-	while (p < end && *p >= '0' && *p <= '9')
-		p++;
-	return p == end;
 }
 
 static void use_swaps(const struct facts_source *from, struct facts *facts)

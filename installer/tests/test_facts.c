@@ -104,6 +104,27 @@ TEST(facts_from_sysfs)
 	CHECK_STR(sdb->in_use, "sdb is mounted on /run/bulkhead/medium");
 }
 
+/* Btrfs is mounted under a number that no device has. */
+TEST(facts_of_a_mounted_btrfs)
+{
+	const char *root = test_dir();
+	_cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
+	_cleanup_free_ char *proc = xasprintf("%s/proc", root);
+	_cleanup_free_ char *dev = xasprintf("%s/dev", root);
+	_cleanup_free_ char *mounts = xasprintf("31 1 0:35 /@ /home rw shared:1 - btrfs %s/dev/sda2 rw\n"
+						"32 1 0:36 / /tmp rw - tmpfs tmpfs rw\n", root);
+	struct facts_source from = {sys, proc, dev, "/run/bulkhead/medium", false};
+	_cleanup_facts_ struct facts facts = {0};
+
+	make_machine(dir, root);
+	put(dir, "proc/self/mountinfo", mounts);
+	CHECK_INT(facts_gather(&from, &facts, NULL), 0);
+	if (CHECK(facts.disks && facts.disks->next))
+		CHECK_STR(facts.disks->in_use, "sda2 is mounted on /home");
+	CHECK(!facts.disks->next->in_use);
+}
+
 /* Tables are full of NULs. */
 TEST(facts_acpi_tables_are_whole)
 {
