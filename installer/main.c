@@ -206,6 +206,9 @@ static int get_run_answers(const struct options *o, struct answers *answers)
 	}
 	if (r == -ENXIO)
 		error_print(PROGRAM, &err);
+	if (r == 0 && !answers->unattended && !isatty(STDIN_FILENO))
+		r = error_set(&err, -ENOTTY, answers->file, "run '" PROGRAM " run' at a console",
+			      "without 'unattended: yes' the rest is asked for, and here is no terminal");
 	return r == -ENXIO ? EXIT_NO_VOLUME : r < 0 ? refuse(&err) : EXIT_DONE;
 }
 

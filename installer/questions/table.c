@@ -594,8 +594,8 @@ static const struct question table[] = {
 		    "before the next start."},
 	{.key = "unattended", .kind = QUESTION_YESNO, .set = set_unattended, .get = get_unattended,
 	 .value = "`yes` or `no` (default)",
-	 .explain = "Nothing is asked: a needed answer that is missing stops the installation. Without it a given answer "
-		    "skips its question and the rest is asked."},
+	 .explain = "Nothing is asked: a needed answer that is missing stops the installation. Without it nothing begins by "
+		    "itself; `bulkhead-installer run` at a console takes the answers that are given and asks for the rest."},
 	{.key = "insecure-test", .kind = QUESTION_YESNO, .set = set_insecure, .get = get_insecure,
 	 .value = "`yes` or `no` (default)",
 	 .explain = "32 MiB of argon2id with few iterations. For tests in emulation only: such a disk protects nothing."},
