@@ -1,5 +1,6 @@
 /* bulkhead-installer: facts, plan, run. Each stage is usable alone; see bulkhead-installer --help. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -243,6 +244,8 @@ static int command_run(const struct options *o)
 	_cleanup_error_ struct error err = {0};
 	int r;
 
+	/* A reader of the events or of the output that goes away is no reason to leave a disk half partitioned. */
+	signal(SIGPIPE, SIG_IGN);
 	open_events(o->events ? o->events : "/dev/ttyS1");
 	r = get_run_answers(o, &answers);
 	if (r != EXIT_DONE)
