@@ -201,7 +201,7 @@ static int do_step(struct install *in, size_t n, const struct install_options *o
 
 		if (in->step->optional)
 			return skip_step(err);
-		choice = options->failed ? options->failed(options->data, in->step, err) : INSTALL_LEAVE;
+		choice = options->failed ? options->failed(options->data, in->step, r, err) : INSTALL_LEAVE;
 
 		if (choice != INSTALL_RETRY) {
 			stop(in, *wrote, choice);

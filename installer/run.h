@@ -33,7 +33,8 @@ enum install_choice {
 
 struct install_options {
 	const struct record *earlier; /* go on from here; NULL: from the beginning */
-	enum install_choice (*failed)(void *data, const struct step *step, const struct error *err); /* NULL: leave */
+	/* `code` is the step's, a negative errno. NULL: leave. */
+	enum install_choice (*failed)(void *data, const struct step *step, int code, const struct error *err);
 	void *data;
 };
 

@@ -142,22 +142,6 @@ static int make_plan(struct session *s, struct record *record, struct plan *plan
 	return 0;
 }
 
-static bool ask_passphrase(struct session *s)
-{
-	const struct question *q = question_find("passphrase");
-	const struct prompt p = {.title = q->title, .text = "This did not open the disk. Passphrase of the disk:",
-				 .explain = q->explain, .secret = true, .first = true};
-	_cleanup_secret_ struct secret text = {0};
-	size_t choice;
-	char *why = NULL;
-
-	if (s->front->ask(&p, &text, &choice) != FRONT_ANSWER || question_answer(s->answers, q, text.p, &why)) {
-		free(why);
-		return false;
-	}
-	return true;
-}
-
 static void save_logs(const struct going_on *g, const struct step *step, const struct error *failure)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
@@ -185,9 +169,10 @@ static void save_report(const struct plan *plan)
 		printf("The report is in %s.\n", where);
 }
 
-static enum install_choice choose(const struct going_on *g, const struct step *step, const struct error *failure)
+static enum install_choice choose(const struct going_on *g, const struct step *step, int code, const struct error *failure)
 {
-	if (g->resumed && !strcmp(step->id, "encrypt") && ask_passphrase(g->session))
+	if (g->resumed && code == -EPERM && !strcmp(step->id, "encrypt") &&
+	    dialogue_passphrase(g->session->front, g->session->answers))
 		return INSTALL_RETRY;
 	for (;;) {
 		switch (dialogue_failure(g->session->front, step->id, failure, plan_can_undo(g->plan))) {
@@ -204,13 +189,13 @@ static enum install_choice choose(const struct going_on *g, const struct step *s
 	}
 }
 
-static enum install_choice on_failure(void *data, const struct step *step, const struct error *failure)
+static enum install_choice on_failure(void *data, const struct step *step, int code, const struct error *failure)
 {
 	struct going_on *g = data;
 	enum install_choice choice;
 
 	g->session->front->resume();
-	choice = choose(g, step, failure);
+	choice = choose(g, step, code, failure);
 	g->session->front->pause();
 	return choice;
 }

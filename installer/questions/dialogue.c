@@ -503,6 +503,25 @@ enum dialogue_rescue dialogue_failure(const struct front *front, const char *ste
 	return (enum dialogue_rescue)choice;
 }
 
+bool dialogue_passphrase(const struct front *front, struct answers *answers)
+{
+	const struct question *q = question_find("passphrase");
+	_cleanup_free_ char *why = NULL, *problem = NULL;
+	struct prompt p = {.title = q->title, .text = "This did not open the disk. Passphrase of the disk:",
+			   .explain = q->explain, .secret = true};
+	_cleanup_secret_ struct secret text = {0};
+	size_t choice;
+
+	while (ask(front, &p, &text, &choice) == FRONT_ANSWER) {
+		if (!question_answer(answers, q, text.p, &why))
+			return true;
+		free(problem);
+		p.problem = problem = xasprintf("That cannot be: it %s.", why);
+		free(take_ptr(why));
+	}
+	return false;
+}
+
 bool dialogue_resume(const struct front *front, const char *disk, const char *done)
 {
 	static const char *const choices[] = {"go on with it", "start anew", NULL};

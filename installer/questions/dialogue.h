@@ -29,5 +29,7 @@ enum dialogue_rescue { RESCUE_RETRY, RESCUE_LOGS, RESCUE_LEAVE, RESCUE_UNDO };
 /* `can_undo`: what was written can be taken back, and that is offered too. */
 enum dialogue_rescue dialogue_failure(const struct front *front, const char *step, const struct error *failure,
 				      bool can_undo);
+/* The passphrase did not open the disk: another one, into the answers. False: the person gave none. */
+bool dialogue_passphrase(const struct front *front, struct answers *answers);
 /* An installation that was cut short was found on a disk: go on with it? */
 bool dialogue_resume(const struct front *front, const char *disk, const char *done);

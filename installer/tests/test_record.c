@@ -77,15 +77,17 @@ static int load_record(const struct example *e, struct record *out)
 	return record_parse(strbuf_blob(&log), out);
 }
 
-static enum install_choice leave(void *data, const struct step *step, const struct error *err)
+static enum install_choice leave(void *data, const struct step *step, int code, const struct error *err)
 {
+	CHECK_INT(code, -EIO);
 	*(const char **)data = step->id;
 	CHECK_STR(err->cause, "broke");
 	return INSTALL_LEAVE;
 }
 
-static enum install_choice retry(void *data, const struct step *step, const struct error *err)
+static enum install_choice retry(void *data, const struct step *step, int code, const struct error *err)
 {
+	(void)code;
 	(void)data;
 	(void)step;
 	(void)err;

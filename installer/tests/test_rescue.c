@@ -5,6 +5,8 @@
 #include "installer/questions/dialogue.h"
 
 static struct {
+	const char *const *lines; /* what is typed, one after the other; NULL: back */
+	bool first, problem;
 	size_t choice, choices;
 	enum front_result result;
 	char text[512];
@@ -34,6 +36,35 @@ static enum dialogue_rescue choose(size_t choice, bool can_undo)
 	scripted.choice = choice;
 	scripted.result = FRONT_ANSWER;
 	return dialogue_failure(&front, "copy", &failure, can_undo);
+}
+
+static enum front_result typed_ask(const struct prompt *p, struct secret *text, size_t *choice)
+{
+	(void)choice;
+	scripted.first |= p->first;
+	scripted.problem |= p->problem != NULL;
+	CHECK(p->secret && p->explain);
+	if (!*scripted.lines)
+		return FRONT_BACK;
+	secret_set(text, *scripted.lines++);
+	return FRONT_ANSWER;
+}
+
+TEST(another_passphrase_is_asked_for)
+{
+	static const struct front typed = {typed_ask, nothing, nothing, nothing};
+	static const char *const lines[] = {"", "correct horse", NULL};
+	struct answers answers;
+
+	answers_new(&answers, "test");
+	scripted.lines = lines;
+	scripted.first = scripted.problem = false;
+	CHECK(dialogue_passphrase(&typed, &answers));
+	CHECK_STR(answers.passphrase.p, "correct horse");
+	/* An empty one is refused there; whoever has none goes back to the choice. */
+	CHECK(scripted.problem && !scripted.first);
+	CHECK(!dialogue_passphrase(&typed, &answers));
+	answers_free(&answers);
 }
 
 TEST(rescue_choices)
