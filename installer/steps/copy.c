@@ -50,8 +50,11 @@ int step_copy(struct install *in, struct error *err)
 	if (to < 0)
 		return error_errno(err, -errno, places->target, "cannot open");
 	r = measure(in, from, err);
-	if (r < 0 || (r = mkdir_parents(AT_FDCWD, list, 0755)) < 0)
+	if (r < 0)
 		return r;
+	r = mkdir_parents(AT_FDCWD, list, 0755);
+	if (r < 0)
+		return error_errno(err, r, list, "cannot create the folder of");
 	digests = c.digests = fopen(list, "we");
 	if (!digests)
 		return error_errno(err, -errno, list, "cannot create");

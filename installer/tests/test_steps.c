@@ -149,3 +149,17 @@ TEST(templates_are_those_of_the_root)
 	CHECK_INT(step_templates(&in, &err), -EBADMSG);
 	CHECK(err.cause && strstr(err.cause, "but dom0 was built with"));
 }
+
+/* What is in the way of a folder is named. */
+TEST(what_is_in_the_way_is_named)
+{
+	_cleanup_(end_example) struct example e;
+	_cleanup_error_ struct error err = {0};
+	struct install in = {.plan = &e.plan};
+
+	make_example(&e);
+	put(e.top, "source/file", "x");
+	put(e.top, "target/var/lib", "a file");
+	CHECK_INT(step_copy(&in, &err), -ENOTDIR);
+	CHECK(err.object && strstr(err.object, "root.sha256"));
+}
