@@ -111,7 +111,7 @@ static void add_system_steps(struct maker *m)
 	maker_call(m, "compare with var/lib/bulkhead/root.sha256");
 	maker_step(m, "configure", step_configure, "Write the configuration of this machine");
 	maker_call(m, "write etc/{fstab,crypttab,hostname,hosts,machine-id} below %s", target);
-	maker_call(m, "keyboard layout %s: etc/{bulkhead/keymap,vconsole.conf,default/keyboard}; time zone %s; locale %s",
+	maker_call(m, "keyboard layout %s: etc/{bulkhead/keymap,vconsole.conf}; time zone %s; locale %s",
 		 answers_keymap(p->answers), answers_timezone(p->answers), answers_locale(p->answers));
 	maker_step(m, "user", step_user,
 		 arena_printf(p->arena, "Create the user '%s' with sudo, and lock root", p->answers->user));

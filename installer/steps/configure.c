@@ -36,16 +36,15 @@ static int write_keyboard(const struct install *in, int etc, struct error *err)
 {
 	const char *name = answers_keymap(in->plan->answers);
 	_cleanup_free_ char *console = xasprintf("KEYMAP=%s\n", name);
-	/* X's layouts are named by country; so are the keymaps up to their first hyphen. */
-	_cleanup_free_ char *keyboard = xasprintf("XKBMODEL=pc105\nXKBLAYOUT=%.*s\n", (int)strcspn(name, "-_"), name);
 	_cleanup_strbuf_ struct strbuf keymap = {0};
 	int r;
 
-	if ((r = write_config(etc, "vconsole.conf", console, strlen(console), 0644, err)) < 0 ||
-	    (r = mkdir_p(etc, "default", 0755)) < 0 || (r = mkdir_p(etc, "bulkhead", 0755)) < 0 ||
-	    (r = write_config(etc, "default/keyboard", keyboard, strlen(keyboard), 0644, err)) < 0 ||
-	    !in->plan->answers->keymap)
+	r = write_config(etc, "vconsole.conf", console, strlen(console), 0644, err);
+	if (r < 0 || !in->plan->answers->keymap)
 		return r;
+	r = mkdir_p(etc, "bulkhead", 0755);
+	if (r < 0)
+		return error_errno(err, r, "bulkhead", "cannot create");
 	if ((r = localise_load_keymap(name, err)) < 0 || (r = localise_dump_keymap(&keymap, err)) < 0)
 		return r;
 	return keymap.n ? write_config(etc, "bulkhead/keymap", keymap.p, keymap.n, 0644, err) : 0;
