@@ -20,6 +20,19 @@ static const char *disk_value(const struct disk *d, enum disk_choice by)
 	return by == DISK_BY_SERIAL ? d->serial : by == DISK_BY_ID ? d->id : d->name;
 }
 
+const struct disk *plan_named_disk(const struct facts *facts, const struct answers *answers)
+{
+	bool named = answers->disk != DISK_UNSET && answers->disk != DISK_BY_RULE;
+
+	for (const struct disk *d = facts->disks; named && d; d = d->next) {
+		const char *has = disk_value(d, answers->disk);
+
+		if (has && !strcmp(has, answers->disk_value))
+			return d;
+	}
+	return NULL;
+}
+
 /* A rule looks at built-in disks only: what can be pulled out is never meant by "the largest". */
 static bool rule_considers(const struct disk *d)
 {

@@ -62,6 +62,8 @@ struct plan {
  */
 int plan_make(const struct facts *facts, const struct answers *answers, const struct plan_places *places,
 	      struct plan *out, struct error *err);
+/* The first disk that the answers name; NULL: they name none, or give a rule. */
+const struct disk *plan_named_disk(const struct facts *facts, const struct answers *answers);
 /* Is GRUB for machines that start with BIOS installed? Beside other systems only where this machine starts so. */
 bool plan_has_bios_loader(const struct facts *facts, const struct answers *answers);
 /* Would that GRUB overwrite the one of another system beside ours? -EEXIST then. */

@@ -118,10 +118,7 @@ static bool names_disk(const struct disk *disk, const char *text)
 
 static const struct disk *chosen_disk(const struct dialogue *d)
 {
-	for (const struct disk *k = d->facts->disks; k; k = k->next)
-		if (d->answers->disk_value && names_disk(k, d->answers->disk_value))
-			return k;
-	return NULL;
+	return plan_named_disk(d->facts, d->answers);
 }
 
 /* What cannot be done with the disk is said when it is chosen, and not when the plan is made. */
