@@ -48,11 +48,11 @@ void session_look(struct facts *facts)
 	}
 }
 
-/* The first disk whose record can be read; NULL: none. */
-static const struct disk *find_record(const struct facts *facts, struct record *out)
+/* The first disk whose record can be read, or `only` that one (NULL: any); NULL: none. */
+static const struct disk *find_record(const struct facts *facts, const struct disk *only, struct record *out)
 {
 	for (const struct disk *d = facts->disks; d; d = d->next) {
-		if (d->unfinished && record_find(d, out) == 0)
+		if (d->unfinished && (!only || d == only) && record_find(d, out) == 0)
 			return d;
 		record_free(out);
 	}
@@ -112,18 +112,24 @@ static bool wants_resume(const struct session *s, const struct record *record, c
 	return s->resume == SESSION_RESUME || dialogue_resume(s->front, facts_disk_name(a, disk), last);
 }
 
+static int nothing_to_resume(struct error *err)
+{
+	return error_set(err, -ESTALE, "--resume", "start anew with --anew",
+			 "there is no unfinished installation to go on with");
+}
+
 /* Fills *record when the installation goes on from there, and leaves it empty when it starts anew. */
 static int make_plan(struct session *s, struct record *record, struct plan *plan, struct error *err)
 {
-	const struct disk *disk = s->resume == SESSION_ANEW ? NULL : find_record(s->facts, record);
-	bool attended = !s->answers->unattended, resumed = false;
+	bool attended = !s->answers->unattended, anew = s->resume == SESSION_ANEW, resumed = false;
+	const struct disk *disk = NULL;
 	int r = 0;
 
-	if (!disk && s->resume == SESSION_RESUME)
-		return error_set(err, -ESTALE, "--resume", "start anew with --anew",
-				 "there is no unfinished installation to go on with");
-
-	if (disk && attended && wants_resume(s, record, disk)) {
+	if (attended && !anew)
+		disk = find_record(s->facts, plan_named_disk(s->facts, s->answers), record);
+	if (attended && !disk && s->resume == SESSION_RESUME)
+		return nothing_to_resume(err);
+	if (disk && wants_resume(s, record, disk)) {
 		resumed = true;
 		r = take_answers(s, record, disk, err);
 	}
@@ -133,6 +139,11 @@ static int make_plan(struct session *s, struct record *record, struct plan *plan
 		r = plan_make(s->facts, s->answers, &s->places, plan, err);
 	if (r < 0)
 		return r;
+	/* Unattended, the answers say which disk it is about, and there may be records on others. */
+	if (!attended && !anew)
+		disk = find_record(s->facts, plan->disk, record);
+	if (!attended && !disk && s->resume == SESSION_RESUME)
+		return nothing_to_resume(err);
 	if (disk && plan->disk == disk && same_plan(plan, record) && (resumed || !attended))
 		return 0;
 	record_free(record);
