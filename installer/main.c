@@ -277,17 +277,21 @@ static int command_eject(const struct options *o)
 	return EXIT_FAILED;
 }
 
+/* Which commands an option is for. */
+enum { FOR_FACTS = 1, FOR_VERDICT = 2, FOR_PLAN = 4, FOR_RUN = 8 };
+
 static const struct {
 	const char *name, *summary;
 	int (*run)(const struct options *o);
+	unsigned options; /* FOR_... */
 } commands[] = {
-	{"facts", "Says what is known about this machine and its disks.", command_facts},
-	{"verdict", "Says whether qubes can be kept apart on this machine, and what to switch on.", command_judge},
-	{"hcl", "Prints this machine as an entry of a hardware compatibility list.", command_hcl},
-	{"plan", "Prints every step of the installation with its commands; opens nothing for writing.", command_plan},
-	{"run", "Installs, by the answers of a file, of the volume " ANSWERS_LABEL " or of a person.", command_run},
-	{"questions", "Prints the documentation of the answer file.", command_questions},
-	{"eject", "Ejects the disc that was installed from, when the live system has ended.", command_eject},
+	{"facts", "Says what is known about this machine and its disks.", command_facts, FOR_FACTS},
+	{"verdict", "Says whether qubes can be kept apart on this machine, and what to switch on.", command_judge, FOR_VERDICT},
+	{"hcl", "Prints this machine as an entry of a hardware compatibility list.", command_hcl, FOR_VERDICT},
+	{"plan", "Prints every step of the installation with its commands; opens nothing for writing.", command_plan, FOR_PLAN},
+	{"run", "Installs, by the answers of a file, of the volume " ANSWERS_LABEL " or of a person.", command_run, FOR_RUN},
+	{"questions", "Prints the documentation of the answer file.", command_questions, 0},
+	{"eject", "Ejects the disc that was installed from, when the live system has ended.", command_eject, 0},
 };
 
 static int run_command(size_t i, int argc, char **argv)
@@ -295,29 +299,44 @@ static int run_command(size_t i, int argc, char **argv)
 	struct options o = {0};
 	_cleanup_free_ char *program = xasprintf(PROGRAM " %s", commands[i].name);
 	_cleanup_strv_ struct strv operands = {0};
-	const struct option_def all[] = {
-		{"facts", 0, OPTION_STRING, &o.facts, "FILE", "take the facts from FILE, not from this machine"},
-		{"save", 0, OPTION_STRING, &o.save, "FILE", "facts: write them to FILE"},
-		{"answers", 0, OPTION_STRING, &o.answers, "FILE",
-		 "the answer file; 'auto' and the default: the volume " ANSWERS_LABEL},
-		{"source", 0, OPTION_STRING, &o.source, "DIR", "root to copy (" INSTALL_SOURCE ")"},
-		{"medium", 0, OPTION_STRING, &o.medium, "DIR", "where the medium is mounted (" INSTALL_MEDIUM ")"},
-		{"target", 0, OPTION_STRING, &o.target, "DIR", "where to mount the disk (" INSTALL_TARGET ")"},
-		{"events", 0, OPTION_STRING, &o.events, "FILE", "run: events as JSON lines go here (/dev/ttyS1); 'none'"},
-		{"front", 0, OPTION_STRING, &o.front, "NAME", "ask in 'windows' or in 'plain' lines; default: what the terminal can"},
-		{"ask", 0, OPTION_FLAG, &o.ask, NULL, "plan: ask for what the answers leave open"},
-		{"resume", 0, OPTION_FLAG, &o.resume, NULL, "run: go on with an unfinished installation, or fail"},
-		{"anew", 0, OPTION_FLAG, &o.anew, NULL, "run: start from the beginning even if one could be gone on with"},
-		{NULL, 0, OPTION_FLAG, NULL, NULL, NULL},
+	const struct {
+		unsigned commands;
+		struct option_def option;
+	} all[] = {
+		{FOR_FACTS | FOR_VERDICT | FOR_PLAN,
+		 {"facts", 0, OPTION_STRING, &o.facts, "FILE", "take the facts from FILE, not from this machine"}},
+		{FOR_FACTS, {"save", 0, OPTION_STRING, &o.save, "FILE", "write them to FILE"}},
+		{FOR_PLAN | FOR_RUN, {"answers", 0, OPTION_STRING, &o.answers, "FILE",
+				      "the answer file; 'auto' and the default: the volume " ANSWERS_LABEL}},
+		{FOR_PLAN | FOR_RUN, {"source", 0, OPTION_STRING, &o.source, "DIR", "root to copy (" INSTALL_SOURCE ")"}},
+		{FOR_FACTS | FOR_VERDICT | FOR_PLAN | FOR_RUN,
+		 {"medium", 0, OPTION_STRING, &o.medium, "DIR", "where the medium is mounted (" INSTALL_MEDIUM ")"}},
+		{FOR_PLAN | FOR_RUN,
+		 {"target", 0, OPTION_STRING, &o.target, "DIR", "where to mount the disk (" INSTALL_TARGET ")"}},
+		{FOR_RUN,
+		 {"events", 0, OPTION_STRING, &o.events, "FILE", "events as JSON lines go here (/dev/ttyS1); 'none'"}},
+		{FOR_PLAN | FOR_RUN, {"front", 0, OPTION_STRING, &o.front, "NAME",
+				      "ask in 'windows' or in 'plain' lines; default: what the terminal can"}},
+		{FOR_PLAN, {"ask", 0, OPTION_FLAG, &o.ask, NULL, "ask for what the answers leave open"}},
+		{FOR_RUN, {"resume", 0, OPTION_FLAG, &o.resume, NULL, "go on with an unfinished installation, or fail"}},
+		{FOR_RUN, {"anew", 0, OPTION_FLAG, &o.anew, NULL, "start from the beginning even if one could be gone on with"}},
 	};
+	struct option_def options[sizeof(all) / sizeof(*all) + 1] = {{.name = NULL}};
+	size_t n = 0;
 	const struct command_line line = {.program = program, .operands = "", .summary = commands[i].summary,
-					  .options = all};
-	enum options_result parsed = options_parse(&line, argc, argv, &operands);
+					  .options = options};
+	enum options_result parsed;
 
+	for (size_t k = 0; k < sizeof(all) / sizeof(*all); k++)
+		if (all[k].commands & commands[i].options)
+			options[n++] = all[k].option;
+	parsed = options_parse(&line, argc, argv, &operands);
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
 	if (o.front && strcmp(o.front, "plain") && strcmp(o.front, "windows"))
 		return options_wrong(&line, "--front must be plain or windows");
+	if (o.resume && o.anew)
+		return options_wrong(&line, "--resume and --anew exclude each other");
 	if (operands.n)
 		return options_wrong(&line, "unexpected operand '%s'", operands.v[0]);
 	return commands[i].run(&o);
