@@ -80,11 +80,17 @@ int journal_open(int dirfd, const char *path, struct strbuf *text)
 int journal_note(int fd, const char *text)
 {
 	_cleanup_free_ char *line = NULL;
+	off_t end = lseek(fd, 0, SEEK_END);
 	char hex[SHA256_HEX];
+	int r;
 
 	sha256_hex(text, strlen(text), hex);
 	line = xasprintf("%.*s %s\n", CHECK, hex, text);
-	return write_all(fd, line, strlen(line));
+	r = write_all(fd, line, strlen(line));
+	/* On a full disk part of it may be there, behind which no other line would be found. */
+	if (r < 0 && end >= 0 && ftruncate(fd, end))
+		return -errno;
+	return r;
 }
 
 int journal_append(int fd, const char *text)

@@ -1,5 +1,7 @@
 /* Promise: after a power cut at any byte a log holds its first lines, whole, and goes on behind them. */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/sys/file.h"
@@ -45,4 +47,27 @@ TEST(journal_damaged_line)
 	CHECK_INT(journal_read(dir, "log", &text), 0);
 	CHECK_STR(text.p, "a\n");
 	CHECK_INT(journal_read(dir, "absent", &text), -ENOENT);
+}
+
+/* What did not fit is taken back, so that the log goes on when there is room again. */
+TEST(journal_on_a_full_disk)
+{
+	const char *dir = test_dir();
+	_cleanup_close_ int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = journal_open(top, "log", NULL);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct rlimit was, full = {0};
+
+	CHECK_INT(journal_append(fd, "one"), 0);
+	getrlimit(RLIMIT_FSIZE, &was);
+	full = was;
+	full.rlim_cur = (rlim_t)lseek(fd, 0, SEEK_END) + 5;
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK(!setrlimit(RLIMIT_FSIZE, &full));
+	CHECK_INT(journal_append(fd, "two"), -EFBIG);
+	CHECK(!setrlimit(RLIMIT_FSIZE, &was));
+	signal(SIGXFSZ, SIG_DFL);
+	CHECK_INT(journal_append(fd, "three"), 0);
+	CHECK_INT(journal_read(top, "log", &text), 0);
+	CHECK_STR(text.p, "one\nthree\n");
 }
