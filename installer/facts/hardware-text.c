@@ -6,6 +6,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/yaml.h"
+#include "common/sys/hash.h"
 
 static void write_u64(struct strbuf *out, const char *key, uint64_t value)
 {
@@ -88,14 +89,8 @@ static int load_table(struct arena *a, const struct yaml_node *node, struct acpi
 		return yaml_error(node, err, "an ACPI table needs 'name' and 'data'");
 	n = strlen(data);
 	bytes = arena_alloc(a, n / 2 + 1);
-	for (size_t i = 0; i + 1 < n + (n % 2); i += 2) {
-		const char digits[] = {data[i], data[i + 1], '\0'};
-		char *end;
-
-		bytes[i / 2] = (char)strtoul(digits, &end, 16);
-		if (end != digits + 2)
-			return yaml_error(node, err, "'data' must be pairs of hexadecimal digits");
-	}
+	if (hex_decode(blob_of(data), bytes, n / 2) < 0)
+		return yaml_error(node, err, "'data' must be pairs of hexadecimal digits");
 	t->bytes = (struct blob){bytes, n / 2};
 	return 0;
 }
