@@ -39,11 +39,25 @@ void report_write(const struct plan *plan, struct strbuf *out)
 	plan_write(plan, out);
 }
 
+void report_answers(const struct plan *plan, struct strbuf *out)
+{
+	struct answers a = *plan->answers;
+	const struct disk *d = plan->disk;
+
+	/* In the dialogue it is chosen by a name that another start may give to another disk. */
+	if (a.disk == DISK_BY_NAME && (d->serial || d->id)) {
+		a.disk = d->serial ? DISK_BY_SERIAL : DISK_BY_ID;
+		a.disk_value = d->serial ? d->serial : d->id;
+		a.erase = a.erase ? a.disk_value : NULL;
+	}
+	answers_write(&a, out);
+}
+
 void report_whole(const struct plan *plan, struct strbuf *out)
 {
 	report_write(plan, out);
 	strbuf_add_str(out, "\n== Answers\n");
-	answers_write(plan->answers, out);
+	report_answers(plan, out);
 	strbuf_add_str(out, "\n== Hardware compatibility list\n");
 	verdict_hcl(plan->facts, &plan->verdict, out);
 }

@@ -9,5 +9,7 @@
 void report_write(const struct plan *plan, struct strbuf *out);
 /* That, the entry for a hardware compatibility list and the answers, in one text. */
 void report_whole(const struct plan *plan, struct strbuf *out);
+/* As an answer file that can be used again (answers_write()): the disk by its serial number or id, however it was chosen. */
+void report_answers(const struct plan *plan, struct strbuf *out);
 /* The failure, all of the above, and the end of the kernel's log. */
 void report_failure(const struct plan *plan, const struct step *step, const struct error *failure, struct strbuf *out);

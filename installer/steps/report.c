@@ -22,7 +22,7 @@ int step_report(struct install *in, struct error *err)
 	int r;
 
 	report_write(in->plan, &report);
-	answers_write(in->plan->answers, &answers);
+	report_answers(in->plan, &answers);
 	facts_write(in->plan->facts, &facts);
 	verdict_hcl(in->plan->facts, &in->plan->verdict, &hcl);
 	if ((r = write_one(in, "report.txt", &report, err)) < 0 ||

@@ -7,6 +7,8 @@
 #include "common/sys/file.h"
 #include "common/tests/test.h"
 #include "installer/manifest.h"
+#include "installer/questions/questions.h"
+#include "installer/report.h"
 #include "installer/run.h"
 
 static void put(int dir, const char *path, const char *text)
@@ -162,4 +164,29 @@ TEST(what_is_in_the_way_is_named)
 	put(e.top, "target/var/lib", "a file");
 	CHECK_INT(step_copy(&in, &err), -ENOTDIR);
 	CHECK(err.object && strstr(err.object, "root.sha256"));
+}
+
+/* What is kept of a dialogue names the disk as it is called the next time, too. */
+TEST(answers_of_a_dialogue_can_be_used_again)
+{
+	const struct disk disks[] = {{.name = "sda", .serial = "S1", .id = "naa.1"}, {.name = "sda", .id = "naa.1"}};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct answers given;
+		const struct plan plan = {.answers = &given, .disk = &disks[i]};
+		_cleanup_answers_ struct answers again = {0};
+		_cleanup_strbuf_ struct strbuf text = {0};
+		char *why;
+
+		answers_new(&given, "dialogue");
+		given.disk = DISK_BY_NAME;
+		given.disk_value = "sda";
+		CHECK_INT(question_answer(&given, question_find("erase"), "sda", &why), 0);
+		report_answers(&plan, &text);
+		CHECK_INT(answers_load_text("again", strbuf_blob(&text), &again, NULL), 0);
+		CHECK_INT(again.disk, i ? DISK_BY_ID : DISK_BY_SERIAL);
+		CHECK_STR(again.disk_value, i ? "naa.1" : "S1");
+		CHECK_STR(again.erase, again.disk_value);
+		answers_free(&given);
+	}
 }
