@@ -20,6 +20,20 @@ struct loader {
 	unsigned depth;
 };
 
+/* Messages repeat what a file says, and are shown on terminals: nothing stays in them that those would obey. */
+static void make_printable(char *text)
+{
+	for (; *text; text++) {
+		const unsigned char *c = (const unsigned char *)text;
+		bool two = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+
+		if (c[0] < ' ' || c[0] == 0x7f || two)
+			*text = '?';
+		if (two)
+			*++text = '?';
+	}
+}
+
 static int fail_at(struct loader *l, size_t line, const char *what)
 {
 	_cleanup_free_ char *object = xasprintf("%s:%zu", l->name, line + 1);
@@ -61,8 +75,10 @@ static int load_key(struct loader *l, const struct yaml_node *map, yaml_event_t 
 	*key = arena_strdup(l->arena, (const char *)event->data.scalar.value);
 	if (yaml_get(map, *key)) {
 		_cleanup_free_ char *what = xasprintf("key '%s' is given twice", *key);
-		int r = fail_at(l, event->start_mark.line, what);
+		int r;
 
+		make_printable(what);
+		r = fail_at(l, event->start_mark.line, what);
 		yaml_event_delete(event);
 		return r;
 	}
@@ -227,6 +243,7 @@ int yaml_error(const struct yaml_node *node, struct error *err, const char *fmt,
 	if (vasprintf(&cause, fmt, args) < 0)
 		abort();
 	va_end(args);
+	make_printable(cause);
 	return error_set(err, -EINVAL, object, NULL, "%s", cause);
 }
 

@@ -86,6 +86,20 @@ TEST(yaml_unknown_key)
 	CHECK_STR(e.cause, "unknown key 'naem'");
 }
 
+/* A file's own words are repeated in messages, but not what a terminal would obey. */
+TEST(yaml_words_in_messages)
+{
+	static const char *const keys[] = {"name", NULL};
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_error_ struct error e = {0};
+	const struct yaml_node *root = load(a, "\"\\e[2J\\x7f\\x9b1m\xc3\xa4\": 1\n", &e);
+
+	CHECK(root && yaml_check_keys(root, keys, &e) < 0);
+	CHECK_STR(e.cause, "unknown key '?[2J???1m\xc3\xa4'");
+	CHECK(!load(a, "\"\\e\": 1\n\"\\e\": 2\n", &e));
+	CHECK_STR(e.cause, "key '?' is given twice");
+}
+
 TEST(yaml_wrong_types)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
