@@ -4,17 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
+
+#include "common/sys/clock.h"
 
 int device_wait(const char *device, struct error *err)
 {
-	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
-
 	for (unsigned i = 0; access(device, F_OK); i++) {
 		if (i == 200)
 			return error_set(err, -ENODEV, device, "see the kernel's messages (dmesg)",
 					 "the kernel does not show this device after 10 seconds");
-		nanosleep(&pause, NULL);
+		sleep_ms(50);
 	}
 	return 0;
 }

@@ -242,10 +242,7 @@ static bool is_of_the_way(const char *key)
 	static const char *const keys[] = {"disk.serial", "disk.id", "disk.rule", "erase", "accept-missing",
 					   "after", "unattended", "insecure-test", "report-stick", NULL};
 
-	for (const char *const *k = keys; *k; k++)
-		if (!strcmp(key, *k))
-			return true;
-	return false;
+	return list_has(keys, key);
 }
 
 void plan_fingerprint(const struct plan *plan, char hex[SHA256_HEX])

@@ -48,6 +48,11 @@ void install_progress_add(struct install *in, uint64_t bytes)
 	fflush(stdout);
 }
 
+void install_count(void *data, uint64_t bytes)
+{
+	install_progress_add(data, bytes);
+}
+
 /* Says each command; a failure names all of it, for many steps call the same program several times. */
 static int run_commands(const struct step *step, struct error *err)
 {

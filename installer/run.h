@@ -43,6 +43,8 @@ int install_run(const struct plan *plan, const struct install_options *options, 
 /* A step with bytes to count: sets the total, and then adds to it; speaks at most once a second or per 5 %. */
 void install_progress_total(struct install *in, uint64_t total);
 void install_progress_add(struct install *in, uint64_t bytes);
+/* The same for a struct copy_watch, whose data is the struct install. */
+void install_count(void *data, uint64_t bytes);
 /* Path below the target, allocated. */
 char *install_path(const struct install *in, const char *path);
 

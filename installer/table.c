@@ -2,7 +2,8 @@
 
 #include <libfdisk/libfdisk.h>
 #include <string.h>
-#include <time.h>
+
+#include "common/sys/clock.h"
 
 static int add_partition(struct fdisk_context *cxt, const struct layout_part *part)
 {
@@ -90,7 +91,7 @@ static int take_over(struct fdisk_context *cxt, const char *device, struct fdisk
 
 	/* udev may be probing the disk just now, which makes the kernel refuse, too. */
 	for (unsigned tries = 0; (r = fdisk_reread_partition_table(cxt)) && tries < 25; tries++)
-		nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
+		sleep_ms(200);
 	if (r && before)
 		r = fdisk_reread_changes(cxt, before);
 	fdisk_unref_table(before);

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <time.h>
 
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
+#include "common/sys/clock.h"
 #include "common/sys/mounts.h"
 
 /* Mount points at and below the target, in the order they were mounted. */
@@ -37,14 +37,13 @@ int target_unmount(const char *target, struct error *err)
 		return error_errno(err, r, "/proc/self/mountinfo", "cannot read");
 	while (points.n) {
 		const char *point = points.v[--points.n];
-		const struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
 		unsigned tries = 0;
 
 		/* A program that was just ended may hold it for another moment. */
 		while (umount2(point, UMOUNT_NOFOLLOW)) {
 			if (errno != EBUSY || ++tries == 25)
 				return error_errno(err, -errno, point, "cannot unmount");
-			nanosleep(&pause, NULL);
+			sleep_ms(200);
 		}
 	}
 	return 0;

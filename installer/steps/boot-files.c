@@ -10,11 +10,6 @@
 
 enum { KEYMAP_MAX = 1 << 20 };
 
-static void count(void *data, uint64_t bytes)
-{
-	install_progress_add(data, bytes);
-}
-
 /* As the step that configures the machine wrote it; none when the layout is the kernel's own. */
 static int read_keymap(const struct install *in, struct strbuf *out, struct error *err)
 {
@@ -95,7 +90,7 @@ int boot_files_measure(const struct plan *plan, uint64_t *total, struct error *e
 
 int step_boot_files(struct install *in, struct error *err)
 {
-	const struct copy_watch watch = {.add = count, .data = in};
+	const struct copy_watch watch = {.add = install_count, .data = in};
 	uint64_t total;
 	int r = boot_files_measure(in->plan, &total, err);
 

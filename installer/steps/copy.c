@@ -68,8 +68,7 @@ int step_compare(struct install *in, struct error *err)
 {
 	_cleanup_close_ int from = open(in->plan->places.source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *list = install_path(in, DIGESTS_FILE);
-	struct copying c = {.in = in};
-	const struct copy_watch watch = {.add = count, .data = &c};
+	const struct copy_watch watch = {.add = install_count, .data = in};
 	int r = from < 0 ? error_errno(err, -errno, in->plan->places.source, "cannot open") : measure(in, from, err);
 
 	return r < 0 ? r : digests_compare(list, in->plan->places.target, &watch, err);

@@ -1,8 +1,8 @@
 #include <libcryptsetup.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/sys/clock.h"
 #include "installer/device.h"
 
 enum { KEY_BYTES = 64, TARGET_MS = 2000 };
@@ -129,7 +129,7 @@ static int with_patience(struct install *in, struct error *err,
 	for (unsigned tries = 0; (r = with_device(in, device, err, work)) < 0 && tries < 5; tries++) {
 		if (r != -ENODEV && r != -ENOENT && r != -EBUSY && r != -ENOTBLK)
 			break;
-		nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
+		sleep_ms(500);
 	}
 	return r < 0 ? r : device_wait("/dev/mapper/" INSTALL_MAPPING, err);
 }

@@ -8,11 +8,6 @@
 #include "installer/run.h"
 #include "installer/unpack.h"
 
-static void count(void *data, uint64_t bytes)
-{
-	install_progress_add(data, bytes);
-}
-
 static int total_size(struct install *in, const char *folder, const char *const *names, const char *const *files,
 		      struct error *err)
 {
@@ -67,7 +62,7 @@ int images_check(const struct plan *plan, struct error *err)
 
 int step_templates(struct install *in, struct error *err)
 {
-	const struct copy_watch watch = {.add = count, .data = in};
+	const struct copy_watch watch = {.add = install_count, .data = in};
 	_cleanup_manifest_ struct manifest digests = {0};
 	int r = total_size(in, "templates", in->plan->templates, template_files, err);
 
@@ -92,7 +87,7 @@ int step_templates(struct install *in, struct error *err)
 
 int step_guest_kernels(struct install *in, struct error *err)
 {
-	const struct copy_watch watch = {.add = count, .data = in};
+	const struct copy_watch watch = {.add = install_count, .data = in};
 	_cleanup_manifest_ struct manifest digests = {0};
 	int r = total_size(in, "guest-kernel", in->plan->facts->guest_kernels, kernel_files, err);
 

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
+#include "common/sys/socket.h"
 #include "installer/run.h"
 
 /* What programs need to run in the target; the last holds qubesd's socket where they look for it. */
@@ -29,20 +29,13 @@ enum { START_TRIES = 600, STOP_TRIES = 100, PAUSE_MS = 100 };
 /* The process that answers on the socket; 0: nobody does. */
 static pid_t socket_owner(void)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = INSTALL_SOCKET_DIR "/qubesd.sock"};
+	_cleanup_close_ int fd = socket_connect(INSTALL_SOCKET_DIR "/qubesd.sock", 0);
 	struct ucred peer;
 	socklen_t n = sizeof(peer);
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
 		return 0;
 	return peer.pid;
-}
-
-static void pause_ms(long ms)
-{
-	nanosleep(&(struct timespec){.tv_nsec = ms * 1000 * 1000}, NULL);
 }
 
 void qubes_end_stale(void)
@@ -53,7 +46,7 @@ void qubes_end_stale(void)
 		return;
 	kill(owner, SIGTERM);
 	for (unsigned i = 0; i < STOP_TRIES && !kill(owner, 0); i++)
-		pause_ms(PAUSE_MS);
+		sleep_ms(PAUSE_MS);
 }
 
 static int remove_all_but(const char *folder, const char *kept)
@@ -138,7 +131,7 @@ static int start_qubesd(struct install *in, struct error *err)
 			in->qubesd = 0;
 			return error_set(err, -EIO, "qubesd", "see its message above", "ended at once");
 		}
-		pause_ms(PAUSE_MS);
+		sleep_ms(PAUSE_MS);
 	}
 	return error_set(err, -ETIMEDOUT, "qubesd", NULL, "does not answer after a minute");
 }

@@ -16,17 +16,6 @@ struct judge {
 	const char *table_name;	  /* NULL: none was found */
 };
 
-/* A whole word of "pv hvm hvm_directio". */
-static bool caps_have(const char *caps, const char *word)
-{
-	struct blob rest = blob_of(caps), one;
-
-	while (blob_word(&rest, &one))
-		if (blob_eq_str(one, word))
-			return true;
-	return false;
-}
-
 static const char *log_line(const struct judge *j, const char *a, const char *b)
 {
 	for (const char *const *l = j->hw->xen_log; l && *l; l++)
@@ -47,7 +36,7 @@ static void judge_hvm(struct judge *j)
 
 	if (!off)
 		off = log_line(j, "disabled in BIOS", NULL);
-	if (caps_have(hw->virt_caps, "hvm"))
+	if (blob_has_word(blob_of(hw->virt_caps), "hvm"))
 		say(j, FEATURE_HVM, STATE_ENABLED, "Xen uses it (virt_caps: hvm)");
 	else if (off)
 		say(j, FEATURE_HVM, STATE_OFF, arena_printf(j->arena, "Xen's log: %s", off));
@@ -73,7 +62,7 @@ static void judge_slat(struct judge *j)
 	enum verdict_state hvm = j->out->item[FEATURE_HVM].state;
 	const char *log = log_line(j, "Hardware Assisted Paging", NULL);
 
-	if (caps_have(hw->virt_caps, "hap") || (log && !strstr(log, "disabled") && !strstr(log, "not detected")))
+	if (blob_has_word(blob_of(hw->virt_caps), "hap") || (log && !strstr(log, "disabled") && !strstr(log, "not detected")))
 		say(j, FEATURE_SLAT, STATE_ENABLED, log ? log : "Xen uses it (virt_caps: hap)");
 	else if (log && strstr(log, "disabled"))
 		say(j, FEATURE_SLAT, STATE_UNUSED, arena_printf(j->arena, "Xen's log: %s", log));
@@ -96,7 +85,7 @@ static void judge_iommu(struct judge *j)
 	const char *off = log_line(j, "I/O virtualisation", "disabled");
 	const char *name = j->table_name;
 
-	if (caps_have(hw->virt_caps, "hvm_directio") || caps_have(hw->virt_caps, "pv_directio"))
+	if (blob_has_word(blob_of(hw->virt_caps), "hvm_directio") || blob_has_word(blob_of(hw->virt_caps), "pv_directio"))
 		say(j, FEATURE_IOMMU, STATE_ENABLED, "Xen uses it (virt_caps: directio)");
 	else if (hw->iommus)
 		say(j, FEATURE_IOMMU, STATE_ENABLED, arena_printf(j->arena, "Linux uses it (%s)", hw->iommus[0]));

@@ -36,10 +36,6 @@ void verdict_hcl(const struct facts *facts, const struct verdict *verdict, struc
 
 /* "hvm", "slat", "iommu", "remap": also the words of the answer accept-missing. */
 const char *verdict_feature_key(enum verdict_feature feature);
-/* For people: "IOMMU (VT-d, AMD-Vi)". */
-const char *verdict_feature_name(enum verdict_feature feature);
-const char *verdict_feature_consequence(enum verdict_feature feature);
-const char *verdict_state_name(enum verdict_state state);
 /* Is this a state that somebody has to accept before installing? */
 bool verdict_is_missing(enum verdict_state state);
 /* -EPERM naming the first feature that is missing and not in the NULL-terminated list `accepted` (may be NULL). */

@@ -26,17 +26,7 @@ const char *verdict_feature_key(enum verdict_feature feature)
 	return features[feature].key;
 }
 
-const char *verdict_feature_name(enum verdict_feature feature)
-{
-	return features[feature].name;
-}
-
-const char *verdict_feature_consequence(enum verdict_feature feature)
-{
-	return features[feature].consequence;
-}
-
-const char *verdict_state_name(enum verdict_state state)
+static const char *state_name(enum verdict_state state)
 {
 	static const char *const names[] = {
 		[STATE_ENABLED] = "enabled", [STATE_PRESENT] = "present", [STATE_UNKNOWN] = "unknown",
@@ -56,7 +46,7 @@ void verdict_write(const struct verdict *verdict, struct strbuf *out)
 	for (size_t i = 0; i < FEATURES; i++) {
 		const struct verdict_item *item = &verdict->item[i];
 
-		strbuf_printf(out, "%s: %s\n  %s\n", features[i].name, verdict_state_name(item->state), item->because);
+		strbuf_printf(out, "%s: %s\n  %s\n", features[i].name, state_name(item->state), item->because);
 		if (!verdict_is_missing(item->state))
 			continue;
 		strbuf_printf(out, "  %s\n", features[i].consequence);
@@ -79,7 +69,7 @@ int verdict_accepted(const struct verdict *verdict, const char *const *accepted,
 		if (!found)
 			return error_set(err, -EPERM, features[i].name,
 					 "switch it on, or accept that with the answer 'accept-missing'", "%s (%s): %s",
-					 verdict_state_name(verdict->item[i].state), features[i].key,
+					 state_name(verdict->item[i].state), features[i].key,
 					 features[i].consequence);
 	}
 	return 0;
