@@ -40,16 +40,6 @@ static size_t collect(struct blob log, struct strbuf *text)
 	return log.n - rest.n;
 }
 
-int journal_read(int dirfd, const char *path, struct strbuf *text)
-{
-	_cleanup_strbuf_ struct strbuf log = {0};
-	int r = read_file(dirfd, path, JOURNAL_MAX, &log);
-
-	if (r == 0)
-		collect(strbuf_blob(&log), text);
-	return r;
-}
-
 /* A new file is only there for good when its folder is. */
 static int sync_folder(int dirfd, const char *path)
 {

@@ -15,8 +15,6 @@
  * be NULL). Returns the descriptor or -errno; -EFBIG beyond 1 MiB.
  */
 int journal_open(int dirfd, const char *path, struct strbuf *text);
-/* Adds the lines of the log, without their checks, to *text; changes nothing. */
-int journal_read(int dirfd, const char *path, struct strbuf *text);
 /* One line of text without a line end in it. */
 int journal_append(int fd, const char *text);
 /* The same without waiting for the disk: many lines, then one fsync() by the caller. */
