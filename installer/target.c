@@ -22,9 +22,12 @@ static int target_mounts(const char *target, struct strv *points)
 	if (r < 0)
 		return r;
 	rest = strbuf_blob(&text);
-	while (mounts_next(&rest, &m))
-		if (blob_has_prefix(m.point, target) && (m.point.n == n || m.point.p[n] == '/'))
-			strv_push_take(points, blob_dup(m.point));
+	while (mounts_next(&rest, &m)) {
+		_cleanup_free_ char *point = mounts_unescape(m.point);
+
+		if (!strncmp(point, target, n) && (!point[n] || point[n] == '/'))
+			strv_push_take(points, take_ptr(point));
+	}
 	return 0;
 }
 
