@@ -344,7 +344,7 @@ static int check_copy(struct sha256 *digest, const char *sha256, const char *fro
 	if (!strcmp(hex, sha256))
 		return 0;
 	unlink(to);
-	return error_set(err, -EBADMSG, from, "write the stick again", "is not what dom0 was built with");
+	return error_set(err, -EBADMSG, from, "write the stick again", "is not what the medium was made with");
 }
 
 int copy_file(const char *from_path, const char *to_path, const char *sha256, const struct copy_watch *watch,

@@ -9,6 +9,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/hash.h"
 #include "common/sys/process.h"
 #include "common/ui/event.h"
 #include "common/ui/options.h"
@@ -18,6 +19,8 @@
 #include "installer/verdict/verdict.h"
 
 #define PROGRAM "bulkhead-installer"
+
+enum { CMDLINE_MAX = 64 << 10 };
 
 /* Documented in docs/install.md. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_VOLUME = 4 };
@@ -35,12 +38,33 @@ static int refuse(const struct error *err)
 	return EXIT_REFUSED;
 }
 
+/*
+ * The initramfs lies on the medium, and dom0's root, from which it is made, cannot know it; the boot menu does, as it knows
+ * the root's hash.
+ */
+static const char *named_initramfs(void)
+{
+	static const char key[] = "bulkhead.initramfs=";
+	static char hex[SHA256_HEX];
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, word;
+
+	if (hex[0] || read_file(AT_FDCWD, "/proc/cmdline", CMDLINE_MAX, &text) < 0)
+		return hex[0] ? hex : NULL;
+	rest = strbuf_blob(&text);
+	while (blob_word(&rest, &word))
+		if (blob_has_prefix(word, key) && word.n == strlen(key) + sizeof(hex) - 1)
+			memcpy(hex, word.p + strlen(key), sizeof(hex) - 1);
+	return hex[0] ? hex : NULL;
+}
+
 static struct plan_places places_of(const struct options *o)
 {
 	return (struct plan_places){
-		o->source ? o->source : INSTALL_SOURCE,
-		o->medium ? o->medium : INSTALL_MEDIUM,
-		o->target ? o->target : INSTALL_TARGET,
+		.source = o->source ? o->source : INSTALL_SOURCE,
+		.medium = o->medium ? o->medium : INSTALL_MEDIUM,
+		.target = o->target ? o->target : INSTALL_TARGET,
+		.initramfs = named_initramfs(),
 	};
 }
 

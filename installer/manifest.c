@@ -56,6 +56,6 @@ int manifest_check_file(const struct manifest *m, const char *top, const char *n
 		return error_errno(err, r, full, "cannot read");
 	if (strcmp(is, want) != 0)
 		return error_set(err, -EBADMSG, full, "write the stick again; nothing was written",
-				 "is not what dom0 was built with");
+				 "is not what the medium was made with");
 	return 0;
 }

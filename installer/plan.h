@@ -37,6 +37,7 @@ struct step {
 
 struct plan_places {
 	const char *source, *medium, *target;
+	const char *initramfs; /* digest of the medium's, as the boot menu names it; NULL: it named none */
 };
 
 struct plan {

@@ -60,8 +60,8 @@ int step_mount_again(struct install *in, struct error *err);
 int step_copy(struct install *in, struct error *err);
 int step_compare(struct install *in, struct error *err);
 int step_boot_files(struct install *in, struct error *err);
-/* Bytes of what that one copies; -ENOENT when something of it is not there. */
-int boot_files_measure(const struct plan *plan, uint64_t *total, struct error *err);
+/* Is what that one copies there, and what the boot menu names? -ENOENT, -EBADMSG when not. */
+int boot_files_check(const struct plan *plan, struct error *err);
 int step_configure(struct install *in, struct error *err);
 int step_user(struct install *in, struct error *err);
 int step_boot_menu(struct install *in, struct error *err);

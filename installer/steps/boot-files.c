@@ -1,10 +1,12 @@
 #include <fcntl.h>
 #include <glob.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/cpio.h"
 #include "common/sys/file.h"
+#include "common/sys/hash.h"
 #include "installer/copy.h"
 #include "installer/run.h"
 
@@ -73,7 +75,41 @@ static int find_file(const struct plan_places *places, size_t i, char **path, ui
 	return 0;
 }
 
-int boot_files_measure(const struct plan *plan, uint64_t *total, struct error *err)
+/* The digest of what does not come from the verified root, or NULL. */
+static const char *digest_of(const struct plan_places *places, size_t i)
+{
+	return boot_files[i].pattern ? NULL : places->initramfs;
+}
+
+static int check_digest(const char *path, const char *want, struct error *err)
+{
+	char is[SHA256_HEX];
+	int r = sha256_file(AT_FDCWD, path, is, NULL);
+
+	if (r < 0)
+		return error_errno(err, r, path, "cannot read");
+	return strcmp(is, want) ? error_set(err, -EBADMSG, path, "write the stick again; nothing was written",
+					    "is not what the boot menu was made with") :
+				  0;
+}
+
+int boot_files_check(const struct plan *plan, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BOOT_FILES; i++) {
+		const char *want = digest_of(&plan->places, i);
+		_cleanup_free_ char *path = NULL;
+		uint64_t size;
+
+		r = find_file(&plan->places, i, &path, &size, err);
+		if (r == 0 && want)
+			r = check_digest(path, want, err);
+	}
+	return r;
+}
+
+static int measure(const struct plan *plan, uint64_t *total, struct error *err)
 {
 	*total = 0;
 	for (size_t i = 0; i < BOOT_FILES; i++) {
@@ -92,7 +128,7 @@ int step_boot_files(struct install *in, struct error *err)
 {
 	const struct copy_watch watch = {.add = install_count, .data = in};
 	uint64_t total;
-	int r = boot_files_measure(in->plan, &total, err);
+	int r = measure(in->plan, &total, err);
 
 	if (r < 0)
 		return r;
@@ -104,7 +140,7 @@ int step_boot_files(struct install *in, struct error *err)
 		uint64_t size;
 
 		if ((r = find_file(&in->plan->places, i, &from, &size, err)) < 0 ||
-		    (r = copy_file(from, to, NULL, &watch, err)) < 0)
+		    (r = copy_file(from, to, digest_of(&in->plan->places, i), &watch, err)) < 0)
 			return r;
 	}
 	return in->plan->answers->plain ? 0 : append_archive(in, err);

@@ -66,11 +66,10 @@ int step_check(struct install *in, struct error *err)
 	static const char *const system[] = {"etc/passwd", "etc/shadow", "etc/group", "usr/lib/bulkhead/grub.cfg", NULL};
 	static const char rewrite[] = "write the stick again; nothing was written";
 	const struct plan *plan = in->plan;
-	uint64_t size;
 	int r = check_disk(plan, err);
 
 	if (r == 0)
-		r = boot_files_measure(plan, &size, err);
+		r = boot_files_check(plan, err);
 	for (const char *const *s = system; r == 0 && *s; s++)
 		r = check_file(plan->places.source, *s, rewrite, err);
 	if (r == 0)

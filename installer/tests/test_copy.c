@@ -163,7 +163,7 @@ TEST(what_is_on_the_medium_is_what_the_root_knows)
 	CHECK_INT(manifest_check_file(&m, medium, "guest-kernel/2/vmlinuz", &err), -ENOENT);
 	write_file(top, "medium/guest-kernel/1/vmlinuz", "abd", 3, 0644);
 	CHECK_INT(manifest_check_file(&m, medium, "guest-kernel/1/vmlinuz", &err), -EBADMSG);
-	CHECK(strstr(err.object, "medium/guest-kernel/1/vmlinuz") && strstr(err.cause, "not what dom0 was built with"));
+	CHECK(strstr(err.object, "medium/guest-kernel/1/vmlinuz") && strstr(err.cause, "not what the medium was made with"));
 }
 
 TEST(a_file_that_is_another_leaves_no_copy)

@@ -5,6 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/hash.h"
 #include "common/tests/test.h"
 #include "installer/manifest.h"
 #include "installer/questions/questions.h"
@@ -52,6 +53,29 @@ static void end_example(struct example *e)
 	free(e->source);
 	free(e->medium);
 	free(e->target);
+}
+
+/* What comes from the medium has to be what the boot menu names, before anything is written and when it is copied. */
+TEST(initramfs_of_the_boot_menu)
+{
+	_cleanup_(end_example) struct example e;
+	_cleanup_error_ struct error err = {0};
+	struct install in = {.plan = &e.plan};
+	char hex[SHA256_HEX];
+
+	make_example(&e);
+	put(e.top, "source/boot/xen-4.20-amd64.gz", "xen");
+	put(e.top, "source/boot/vmlinuz-6.12.1", "kernel");
+	put(e.top, "medium/boot/initramfs.img", "initramfs");
+	CHECK_INT(sha256_file(e.top, "medium/boot/initramfs.img", hex, NULL), 0);
+	e.plan.places.initramfs = hex;
+	CHECK_INT(boot_files_check(&e.plan, &err), 0);
+	CHECK_INT(step_boot_files(&in, &err), 0);
+	put(e.top, "medium/boot/initramfs.img", "altered");
+	CHECK_INT(boot_files_check(&e.plan, &err), -EBADMSG);
+	CHECK(err.object && strstr(err.object, "medium/boot/initramfs.img"));
+	CHECK_INT(step_boot_files(&in, &err), -EBADMSG);
+	CHECK_INT(faccessat(e.top, "target/boot/initramfs.img", F_OK, 0), -1);
 }
 
 /* What packages bring is taken from the verified root, whatever the medium has. */
