@@ -1,5 +1,7 @@
 /* Runs the plan: requisites, conditions, the state itself, what watches it. */
+#include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -10,7 +12,6 @@
 #include "salt-lite/value/yaml.h"
 
 enum { OUTPUT_MAX = 1 << 20 };
-
 
 const char *arg_text(struct salt *s, const struct chunk *c, const char *name, const char *otherwise)
 {
@@ -24,6 +25,30 @@ bool arg_bool(const struct chunk *c, const char *name, bool otherwise)
 	const struct value *v = arg(c, name);
 
 	return v ? value_true(v) : otherwise;
+}
+
+bool arg_mode(struct salt *s, const struct chunk *c, const char *name, mode_t *mode)
+{
+	const struct value *v = arg(c, name);
+	unsigned long n = ULONG_MAX;
+	const char *text, *digits;
+	char *end;
+
+	if (!v || v->kind == V_NONE)
+		return false;
+	text = value_cstr(&s->h, v);
+	digits = text + (strncmp(text, "0o", 2) ? 0 : 2);
+	/* 0644 without quotes is a number that YAML has read as octal already. */
+	if (v->kind == V_INT && v->octal)
+		n = (unsigned long)v->i;
+	else if (isdigit((unsigned char)digits[0])) {
+		n = strtoul(digits, &end, 8);
+		n = *end ? ULONG_MAX : n;
+	}
+	if (n > 07777)
+		heap_fail(&s->h, "'%s' is no mode", text);
+	*mode = (mode_t)n;
+	return true;
 }
 
 const struct value *arg_list(struct salt *s, const struct chunk *c, const char *name)
@@ -193,8 +218,11 @@ struct attempt {
 static void attempt(struct heap *h, void *data)
 {
 	struct attempt *a = data;
+	mode_t mask;
 
 	(void)h;
+	if (arg_mode(a->s, a->c, "umask", &mask))
+		umask(mask & 0777);
 	if (!parameters_known(a->s, a->c, a->f) || !conditions_hold(a->s, a->c))
 		return;
 	run_checked(a->s, a->c, a->f->run);
@@ -205,21 +233,14 @@ static void attempt(struct heap *h, void *data)
 	}
 }
 
-/* umask 077 of YAML is octal already, "077" is not. */
-static mode_t wanted_umask(struct salt *s, const struct chunk *c)
-{
-	const struct value *v = arg(c, "umask");
-
-	return v->kind == V_INT && v->octal ? (mode_t)v->i & 0777 : (mode_t)strtoul(value_cstr(&s->h, v), NULL, 8) & 0777;
-}
-
 static int run_masked(struct salt *s, struct attempt *a)
 {
-	mode_t old = arg(a->c, "umask") ? umask(wanted_umask(s, a->c)) : 0;
-	int r = heap_try(&s->h, attempt, a);
+	mode_t old = umask(022);
+	int r;
 
-	if (arg(a->c, "umask"))
-		umask(old);
+	umask(old);
+	r = heap_try(&s->h, attempt, a);
+	umask(old);
 	return r;
 }
 

@@ -135,6 +135,8 @@ extern const struct state_function file_states[], edit_states[], command_states[
 const struct value *arg(const struct chunk *c, const char *name);
 const char *arg_text(struct salt *s, const struct chunk *c, const char *name, const char *otherwise);
 bool arg_bool(const struct chunk *c, const char *name, bool otherwise);
+/* A mode or umask (0644, '0644', '0o644'); false when it is not given. Fails when it is none. */
+bool arg_mode(struct salt *s, const struct chunk *c, const char *name, mode_t *mode);
 /* A scalar as a list of one; absent: an empty list. */
 const struct value *arg_list(struct salt *s, const struct chunk *c, const char *name);
 void result_say(struct salt *s, struct chunk *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

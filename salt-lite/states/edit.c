@@ -204,7 +204,7 @@ static void make_folders(struct salt *s, struct chunk *c, const char *path)
 	mode_t mode = 0755;
 	int r;
 
-	file_mode_arg(s, c, "dir_mode", &mode);
+	arg_mode(s, c, "dir_mode", &mode);
 	r = s->test ? 0 : mkdir_parents(AT_FDCWD, rooted(s, path), mode);
 	if (r < 0)
 		heap_fail(&s->h, "the folder of %s cannot be made: %s", path, strerror(-r));
@@ -223,7 +223,7 @@ static void recurse_one(struct salt *s, struct chunk *c, const char *source, con
 	new = file_templated(s, c, from, new);
 	make_folders(s, c, path);
 	file_store(s, c, path, old, new, existed);
-	file_keep_mode(s, c, path, "file_mode");
+	file_keep_mode(s, c, path, "file_mode", from);
 	file_keep_owner(s, c, path);
 	/* Each file by its own name. */
 	if (c->result.changes->map.n != before || map_get_str(c->result.changes, "diff") != diff) {

@@ -45,20 +45,15 @@ static const struct value *difference(struct salt *s, struct blob old, struct bl
 	return value_blob(&s->h, text_blob(&t));
 }
 
-bool file_mode_arg(struct salt *s, const struct chunk *c, const char *name, mode_t *mode)
+bool file_mode_arg(struct salt *s, const struct chunk *c, const char *name, const char *source, mode_t *mode)
 {
-	const struct value *v = arg(c, name);
-	char *end;
+	struct stat st;
 
-	if (!v || v->kind == V_NONE)
-		return false;
-	/* 0644 without quotes is a number that YAML has read as octal already. */
-	if (v->kind == V_INT && v->octal)
-		*mode = (mode_t)v->i;
-	else
-		*mode = (mode_t)strtoul(value_cstr(&s->h, v), &end, 8);
-	if (*mode > 07777)
-		heap_fail(&s->h, "'%s' is no mode", value_cstr(&s->h, v));
+	if (!value_is_str(arg(c, name), "keep"))
+		return arg_mode(s, c, name, mode);
+	if (!source || stat(source, &st) < 0)
+		heap_fail(&s->h, "'%s: keep' needs a source, whose mode it is", name);
+	*mode = st.st_mode & 07777;
 	return true;
 }
 
@@ -81,19 +76,21 @@ void file_keep_owner(struct salt *s, struct chunk *c, const char *path)
 		result_fail(s, c, "the owner of %s cannot be changed: %s", path, strerror(errno));
 }
 
-void file_keep_mode(struct salt *s, struct chunk *c, const char *path, const char *name)
+void file_keep_mode(struct salt *s, struct chunk *c, const char *path, const char *name, const char *source)
 {
 	struct stat st;
 	mode_t mode;
 
-	if (!file_mode_arg(s, c, name, &mode) || stat(rooted(s, path), &st) < 0 || (st.st_mode & 07777) == mode)
+	if (!file_mode_arg(s, c, name, source, &mode) || stat(rooted(s, path), &st) < 0 || (st.st_mode & 07777) == mode)
 		return;
 	result_change(s, c, "mode", value_format(&s->h, "0%o", mode));
 	if (!s->test && chmod(rooted(s, path), mode) < 0)
 		result_fail(s, c, "the mode of %s cannot be changed: %s", path, strerror(errno));
 }
 
-void file_store(struct salt *s, struct chunk *c, const char *path, struct blob old, struct blob new, bool existed)
+/* As file_store(), with that mode; NULL: the one that the file has. */
+static void store(struct salt *s, struct chunk *c, const char *path, struct blob old, struct blob new, bool existed,
+		  const mode_t *wanted)
 {
 	mode_t mode = 0644;
 	struct stat st;
@@ -109,15 +106,19 @@ void file_store(struct salt *s, struct chunk *c, const char *path, struct blob o
 		return;
 	if (stat(rooted(s, path), &st) == 0)
 		mode = st.st_mode & 07777;
-	file_mode_arg(s, c, "mode", &mode);
 	if (arg_bool(c, "makedirs", false) && (r = mkdir_parents(AT_FDCWD, rooted(s, path), 0755)) < 0)
 		result_fail(s, c, "the folder of %s cannot be made: %s", path, strerror(-r));
-	r = write_atomic(AT_FDCWD, rooted(s, path), new.p, new.n, mode);
+	r = write_atomic(AT_FDCWD, rooted(s, path), new.p, new.n, wanted ? *wanted : mode);
 	if (r < 0)
 		result_fail(s, c, "%s cannot be written: %s", path, strerror(-r));
 	else if (existed && (st.st_uid != geteuid() || st.st_gid != getegid()))
 		if (chown(rooted(s, path), st.st_uid, st.st_gid) < 0)
 			result_fail(s, c, "the owner of %s cannot be kept: %s", path, strerror(errno));
+}
+
+void file_store(struct salt *s, struct chunk *c, const char *path, struct blob old, struct blob new, bool existed)
+{
+	store(s, c, path, old, new, existed, NULL);
 }
 
 void file_finish(struct salt *s, struct chunk *c, const char *good)
@@ -160,7 +161,8 @@ struct blob file_templated(struct salt *s, const struct chunk *c, const char *pa
 	return salt_template(s, path, c->sls, text, vars);
 }
 
-static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob old)
+/* *from: the file that it comes from, or NULL. */
+static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob old, const char **from)
 {
 	const struct value *contents = arg(c, "contents"), *source = arg(c, "source");
 	const struct value *pillar = arg(c, "contents_pillar");
@@ -168,6 +170,7 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 	struct blob text;
 	const char *path;
 
+	*from = NULL;
 	if (pillar) {
 		contents = value_path(&s->h, s->pillar, value_text(&s->h, pillar), ':');
 		if (!contents)
@@ -184,6 +187,7 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 
 		if (!salt_read(s, value_cstr(&s->h, first), &text, &path))
 			heap_fail(&s->h, "the source %s is in none of the file roots", value_cstr(&s->h, first));
+		*from = path;
 	} else {
 		return old;
 	}
@@ -193,15 +197,18 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 static void file_managed(struct salt *s, struct chunk *c)
 {
 	struct blob old, new;
-	bool existed = file_content(s, c->name, &old);
+	bool existed = file_content(s, c->name, &old), moded;
+	const char *from;
+	mode_t mode;
 
 	if (existed && !arg_bool(c, "replace", true)) {
 		result_say(s, c, "File %s exists", c->name);
 		return;
 	}
-	new = wanted_content(s, c, old);
-	file_store(s, c, c->name, old, new, existed);
-	file_keep_mode(s, c, c->name, "mode");
+	new = wanted_content(s, c, old, &from);
+	moded = file_mode_arg(s, c, "mode", from, &mode);
+	store(s, c, c->name, old, new, existed, moded ? &mode : NULL);
+	file_keep_mode(s, c, c->name, "mode", from);
 	file_keep_owner(s, c, c->name);
 	file_finish(s, c, "File is in the correct state");
 }
@@ -225,8 +232,9 @@ static void add_texts(struct salt *s, struct chunk *c, bool before)
 {
 	const struct value *texts = arg_list(s, c, "text");
 	struct blob old;
-	bool existed = file_content(s, c->name, &old);
+	bool existed = file_content(s, c->name, &old), moded;
 	struct text head = {0}, t = {0};
+	mode_t mode;
 
 	for (size_t i = 0; i < texts->list.n; i++) {
 		struct blob text = value_text(&s->h, texts->list.items[i]);
@@ -245,7 +253,8 @@ static void add_texts(struct salt *s, struct chunk *c, bool before)
 		text_add_char(&s->h, &t, '\n');
 	if (!before)
 		text_add(&s->h, &t, text_blob(&head));
-	file_store(s, c, c->name, old, text_blob(&t), existed);
+	moded = arg_mode(s, c, "mode", &mode);
+	store(s, c, c->name, old, text_blob(&t), existed, moded ? &mode : NULL);
 	file_finish(s, c, "File is in the correct state");
 }
 
@@ -345,8 +354,8 @@ static void file_directory(struct salt *s, struct chunk *c)
 		return;
 	}
 	if (stat(rooted(s, c->name), &st) < 0) {
-		file_mode_arg(s, c, "mode", &mode);
-		file_mode_arg(s, c, "dir_mode", &mode);
+		arg_mode(s, c, "mode", &mode);
+		arg_mode(s, c, "dir_mode", &mode);
 		result_change(s, c, c->name, value_string(&s->h, "directory"));
 		if (!s->test && arg_bool(c, "makedirs", false))
 			r = mkdir_p(AT_FDCWD, rooted(s, c->name), mode);
@@ -355,7 +364,7 @@ static void file_directory(struct salt *s, struct chunk *c)
 		if (r < 0)
 			result_fail(s, c, "%s cannot be made: %s", c->name, strerror(-r));
 	}
-	file_keep_mode(s, c, c->name, arg(c, "dir_mode") ? "dir_mode" : "mode");
+	file_keep_mode(s, c, c->name, arg(c, "dir_mode") ? "dir_mode" : "mode", NULL);
 	file_keep_owner(s, c, c->name);
 	file_finish(s, c, "The directory is in the correct state");
 }
