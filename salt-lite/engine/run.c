@@ -115,14 +115,30 @@ static void add_environment(struct salt *s, const struct value *env, const char 
 	}
 }
 
+int output_run(struct process *p, size_t max, struct strbuf *out)
+{
+	char rest[4096];
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	p->stdout_fd = p->stderr_fd = ends[1];
+	pid = process_spawn(p);
+	close(ends[1]);
+	if (pid > 0 && read_fd(ends[0], max, out) == -EFBIG)
+		while (read(ends[0], rest, sizeof(rest)) > 0)
+			;
+	close(ends[0]);
+	return pid < 0 ? (int)pid : process_wait(pid);
+}
+
 int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
 {
 	enum { VARIABLES_MAX = 64 };
 	const char *argv[VARIABLES_MAX + 16];
 	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
-	int ends[2];
-	pid_t pid;
 
 	if (shell->timeout > 0) {
 		argv[n++] = "timeout";
@@ -143,16 +159,8 @@ int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
 	argv[n++] = "-c";
 	argv[n++] = shell->command;
 	argv[n] = NULL;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
 	s->qubes = (struct blob){0};
-	pid = process_spawn(&(struct process){.argv = argv, .cwd = shell->cwd, .stdin_fd = null, .stdout_fd = ends[1],
-					      .stderr_fd = ends[1]});
-	close(ends[1]);
-	if (pid > 0)
-		read_fd(ends[0], OUTPUT_MAX, out);
-	close(ends[0]);
-	return pid < 0 ? (int)pid : process_wait(pid);
+	return output_run(&(struct process){.argv = argv, .cwd = shell->cwd, .stdin_fd = null}, OUTPUT_MAX, out);
 }
 
 static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt *s, struct chunk *c))

@@ -152,6 +152,12 @@ struct shell {
 	const struct value *env;	  /* a map, a list of maps, or NULL */
 };
 
+struct process;
+/*
+ * Runs a program; what it prints to both outputs is added to *out, at most `max` bytes. What comes after that is read
+ * too, and dropped: a closed pipe would end it in the middle of its work. The exit code, or -errno.
+ */
+int output_run(struct process *p, size_t max, struct strbuf *out);
 /* Runs a shell command; its output is added to *out. The exit code, or -errno. */
 int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out);
 

@@ -70,17 +70,11 @@ int tool_run(struct salt *s, struct tool *t, struct blob input, struct blob *out
 {
 	_cleanup_close_ int in = input_fd(input);
 	_cleanup_strbuf_ struct strbuf text = {0};
-	int ends[2], r;
-	pid_t pid;
+	int r;
 
-	if (in < 0 || pipe2(ends, O_CLOEXEC) < 0)
+	if (in < 0)
 		return -errno;
-	pid = process_spawn(&(struct process){.argv = t->argv, .stdin_fd = in, .stdout_fd = ends[1], .stderr_fd = ends[1]});
-	close(ends[1]);
-	if (pid > 0)
-		read_fd(ends[0], OUTPUT_MAX, &text);
-	close(ends[0]);
-	r = pid < 0 ? (int)pid : process_wait(pid);
+	r = output_run(&(struct process){.argv = t->argv, .stdin_fd = in}, OUTPUT_MAX, &text);
 	if (out)
 		*out = value_blob(&s->h, strbuf_blob(&text))->s;
 	return r;
