@@ -116,6 +116,29 @@ static int open_state(struct salt *s)
 	return s->journal < 0 ? s->journal : 0;
 }
 
+struct word {
+	const char *text;
+	const struct value *value;
+};
+
+static void resolve(struct heap *h, void *data)
+{
+	struct word *w = data;
+
+	w->value = yaml_resolve(h, blob_of(w->text));
+}
+
+/* What is neither a boolean nor a number of YAML is refused: taken for False, it would change the system. */
+static bool take_test(struct request *r, const char *text)
+{
+	struct word w = {.text = text};
+
+	if (heap_try(&r->salt.h, resolve, &w) < 0 || !value_is_number(w.value))
+		return false;
+	r->salt.test = value_true(w.value);
+	return true;
+}
+
 /* Salt's arguments NAME=VALUE; what would change the result and is not known is refused. */
 static bool take_setting(struct request *r, const char *word)
 {
@@ -123,8 +146,8 @@ static bool take_setting(struct request *r, const char *word)
 	size_t n = (size_t)(value - word);
 
 	if (!strncmp(word, "test=", n))
-		r->salt.test = !strcasecmp(value, "true") || !strcmp(value, "1");
-	else if (!strncmp(word, "pillar=", n))
+		return take_test(r, value);
+	if (!strncmp(word, "pillar=", n))
 		r->pillar = value;
 	else if (!strncmp(word, "saltenv=", n) || !strncmp(word, "pillarenv=", n))
 		return !strcmp(value, "base");
@@ -199,6 +222,7 @@ int main(int argc, char **argv)
 	r.command = words.v[0];
 	/* What is shown of another qube is shown without its being asked. */
 	r.salt.absent = (!strcmp(r.command, "show-top") || !strcmp(r.command, "show-pillar")) && strcmp(r.salt.id, "dom0") != 0;
+	heap_init(&r.salt.h, arena, &err);
 	r.wrong = take_words(&r, &words);
 	if (r.wrong)
 		return options_wrong(&cmd, "%s is not supported", r.wrong), EXIT_USAGE;
@@ -210,7 +234,6 @@ int main(int argc, char **argv)
 		strv_push(&r.salt.pillar_roots, "/srv/pillar");
 	if (!strcmp(r.command, "show-states"))
 		return salt_show_states(), 0;
-	heap_init(&r.salt.h, arena, &err);
 	r.salt.lock = r.salt.journal = -1;
 	code = strcmp(r.command, "apply") ? 0 : open_state(&r.salt);
 	if (code == -EWOULDBLOCK) {
