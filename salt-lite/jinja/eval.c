@@ -190,8 +190,11 @@ static const struct value *eval_slice(struct run *r, const struct node *n)
 		heap_fail(r->h, "the step of a slice cannot be 0");
 	from = bound(r, n->list[0], length, step < 0 ? length - 1 : 0, low);
 	to = bound(r, n->list[1], length, step < 0 ? -1 : length, low);
-	for (int64_t i = from; step > 0 ? i < to : i > to; i += step)
+	for (int64_t i = from; step > 0 ? i < to : i > to;) {
 		list_push(r->h, out, items->list.items[i]);
+		if (__builtin_add_overflow(i, step, &i))
+			break;
+	}
 	if (v->kind != V_STRING) {
 		out->kind = v->kind == V_TUPLE ? V_TUPLE : V_LIST;
 		return out;

@@ -17,10 +17,12 @@ GLOBAL(g_range)
 	(void)self;
 	if (!step)
 		heap_fail(h, "the step of a range cannot be 0");
-	for (int64_t i = from; step > 0 ? i < to : i > to; i += step) {
+	for (int64_t i = from; step > 0 ? i < to : i > to;) {
 		if (out->list.n == RANGE_MAX)
 			heap_fail(h, "a range of more than %d numbers", RANGE_MAX);
 		list_push(h, out, value_int(h, i));
+		if (__builtin_add_overflow(i, step, &i))
+			break;
 	}
 	return out;
 }

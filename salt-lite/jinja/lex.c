@@ -132,7 +132,8 @@ static void number(struct lexer *l)
 	char *end;
 	struct token *token;
 
-	for (; at < l->in.n && n < sizeof(text) - 1; at++) {
+	/* An exponent adds two characters. */
+	for (; at < l->in.n && n < sizeof(text) - 2; at++) {
 		char c = l->in.p[at];
 		bool exponent = (c == 'e' || c == 'E') && at + 1 < l->in.n &&
 				(isdigit((unsigned char)l->in.p[at + 1]) ||

@@ -213,16 +213,21 @@ bool value_equal(const struct value *a, const struct value *b)
 	return equal(a, b, 0);
 }
 
-static int compare_lists(struct heap *h, const struct value *a, const struct value *b)
+static int compare(struct heap *h, const struct value *a, const struct value *b, int depth);
+
+static int compare_lists(struct heap *h, const struct value *a, const struct value *b, int depth)
 {
 	for (size_t i = 0; i < a->list.n && i < b->list.n; i++)
 		if (!value_equal(a->list.items[i], b->list.items[i]))
-			return value_compare(h, a->list.items[i], b->list.items[i]);
+			return compare(h, a->list.items[i], b->list.items[i], depth + 1);
 	return a->list.n < b->list.n ? -1 : a->list.n > b->list.n;
 }
 
-int value_compare(struct heap *h, const struct value *a, const struct value *b)
+static int compare(struct heap *h, const struct value *a, const struct value *b, int depth)
 {
+	/* A list may contain itself. */
+	if (depth > VALUE_DEPTH_MAX)
+		heap_fail(h, "a value is nested deeper than %d levels", VALUE_DEPTH_MAX);
 	if (a->kind == V_INT && b->kind == V_INT)
 		return a->i < b->i ? -1 : a->i > b->i;
 	if (value_is_number(a) && value_is_number(b)) {
@@ -233,8 +238,13 @@ int value_compare(struct heap *h, const struct value *a, const struct value *b)
 	if (a->kind == V_STRING && b->kind == V_STRING)
 		return blob_cmp(a->s, b->s);
 	if (value_is_list(a) && a->kind == b->kind)
-		return compare_lists(h, a, b);
+		return compare_lists(h, a, b, depth);
 	heap_fail(h, "%s and %s have no order", value_kind_name(a), value_kind_name(b));
+}
+
+int value_compare(struct heap *h, const struct value *a, const struct value *b)
+{
+	return compare(h, a, b, 0);
 }
 
 const char *value_kind_name(const struct value *v)
