@@ -17,6 +17,12 @@ static bool glob_matches(struct salt *s, struct blob pattern)
 	return !fnmatch(arena_strndup(s->h.arena, pattern.p, pattern.n), s->id, 0);
 }
 
+/* A grain that is not known here: it is for the qube itself to say, which looks again. */
+static bool left_to_qube(const struct salt *s, struct blob grain)
+{
+	return s->absent && memrchr(grain.p, ':', grain.n) && !blob_has_prefix(grain, "id:");
+}
+
 /* "os:Debian" against grains or the pillar; the last part may be a glob. */
 static bool value_matches(struct salt *s, const struct value *in, struct blob text)
 {
@@ -26,8 +32,7 @@ static bool value_matches(struct salt *s, const struct value *in, struct blob te
 
 	if (!colon)
 		return false;
-	/* Not known here: it is for the qube itself to say, which looks again. */
-	if (in == s->grains && s->absent && !blob_has_prefix(text, "id:"))
+	if (in == s->grains && left_to_qube(s, text))
 		return true;
 	v = value_path(&s->h, in, (struct blob){text.p, (size_t)(colon - text.p)}, ':');
 	pattern = (struct blob){colon + 1, text.n - (size_t)(colon + 1 - text.p)};
@@ -81,9 +86,12 @@ static bool compound_matches(struct salt *s, struct blob text)
 			any |= all;
 			all = true;
 		} else if (!blob_eq_str(word, "and")) {
+			/* Not known, its opposite is not known either. */
+			bool open = blob_has_prefix(word, "G@") && left_to_qube(s, (struct blob){word.p + 2, word.n - 2});
+
 			if (memchr(word.p, '(', word.n) || memchr(word.p, ')', word.n))
 				heap_fail(&s->h, "parentheses in a target are not supported");
-			all &= word_matches(s, word) != negate;
+			all &= open || word_matches(s, word) != negate;
 			negate = false;
 		}
 	}
