@@ -14,7 +14,7 @@ enum { EXIT_COMPILE = 1, EXIT_CHANGED = 2, EXIT_FAILED = 20, EXIT_USAGE = 64, EX
 struct request {
 	struct salt salt;
 	const char *command, *grains, *pillar, *pillar_file, *wrong;
-	struct strv operands;
+	struct strv operands, user_files, user_pillar;
 	size_t failed, changed;
 };
 
@@ -49,17 +49,18 @@ static void read_pillar(struct request *r)
 		return;
 	}
 	salt_external_pillar(s);
-	if (s->pillar_roots.n)
+	if (s->pillar_roots[ENV_BASE].n)
 		salt_load_pillar(s);
 }
 
 static void show_top(struct salt *s)
 {
-	_cleanup_strv_ struct strv names = {0};
+	_cleanup_(top_names_free) struct top_names names = {0};
 
-	top_matches(s, &s->file_roots, &names);
-	for (size_t i = 0; i < names.n; i++)
-		puts(names.v[i]);
+	top_matches(s, s->file_roots, s->saltenv, &names);
+	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++)
+		for (size_t i = 0; i < names.v[e].n; i++)
+			puts(names.v[e].v[i]);
 }
 
 static void render(struct request *r)
@@ -139,6 +140,12 @@ static bool take_test(struct request *r, const char *text)
 	return true;
 }
 
+static bool take_environment(const char **environment, const char *name)
+{
+	*environment = name;
+	return environment_find(blob_of(name)) < ENVIRONMENTS;
+}
+
 /* Salt's arguments NAME=VALUE; what would change the result and is not known is refused. */
 static bool take_setting(struct request *r, const char *word)
 {
@@ -147,12 +154,13 @@ static bool take_setting(struct request *r, const char *word)
 
 	if (!strncmp(word, "test=", n))
 		return take_test(r, value);
-	if (!strncmp(word, "pillar=", n))
-		r->pillar = value;
-	else if (!strncmp(word, "saltenv=", n) || !strncmp(word, "pillarenv=", n))
-		return !strcmp(value, "base");
-	else
+	if (!strncmp(word, "saltenv=", n))
+		return take_environment(&r->salt.saltenv, value);
+	if (!strncmp(word, "pillarenv=", n))
+		return take_environment(&r->salt.pillarenv, value);
+	if (strncmp(word, "pillar=", n))
 		return !strncmp(word, "queue=", n) || !strncmp(word, "concurrent=", n);
+	r->pillar = value;
 	return true;
 }
 
@@ -167,11 +175,29 @@ static const char *take_words(struct request *r, const struct strv *words)
 	return NULL;
 }
 
+static void add_roots(struct strv *to, const struct strv *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		strv_push(to, from->v[i]);
+}
+
+/* Both environments have all roots, each its own first. */
+static void order_roots(struct strv roots[ENVIRONMENTS], const struct strv *user)
+{
+	add_roots(&roots[ENV_USER], user);
+	add_roots(&roots[ENV_USER], &roots[ENV_BASE]);
+	add_roots(&roots[ENV_BASE], user);
+}
+
 static void request_end(struct request *r)
 {
 	strv_free(&r->operands);
-	strv_free(&r->salt.file_roots);
-	strv_free(&r->salt.pillar_roots);
+	strv_free(&r->user_files);
+	strv_free(&r->user_pillar);
+	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++) {
+		strv_free(&r->salt.file_roots[e]);
+		strv_free(&r->salt.pillar_roots[e]);
+	}
 }
 
 static bool command_known(const char *word)
@@ -194,8 +220,10 @@ int main(int argc, char **argv)
 	bool plan = false, detailed = false;
 	const struct option_def options[] = {
 		{"root", 0, OPTION_STRING, &r.salt.root, "DIR", "apply below DIR"},
-		{"file-roots", 0, OPTION_LIST, &r.salt.file_roots, "DIR", "where state files lie (/srv/salt)"},
-		{"pillar-roots", 0, OPTION_LIST, &r.salt.pillar_roots, "DIR", "where the pillar lies (/srv/pillar)"},
+		{"file-roots", 0, OPTION_LIST, &r.salt.file_roots[ENV_BASE], "DIR", "where state files lie (/srv/salt)"},
+		{"pillar-roots", 0, OPTION_LIST, &r.salt.pillar_roots[ENV_BASE], "DIR", "where the pillar lies (/srv/pillar)"},
+		{"user-file-roots", 0, OPTION_LIST, &r.user_files, "DIR", "where those of the environment user lie"},
+		{"user-pillar-roots", 0, OPTION_LIST, &r.user_pillar, "DIR", "where its pillar lies"},
 		{"pillar-file", 0, OPTION_STRING, &r.pillar_file, "FILE", "the pillar, as YAML, instead of that of the roots"},
 		{"grains", 0, OPTION_STRING, &r.grains, "FILE", "facts, as YAML, over those that are gathered"},
 		{"id", 0, OPTION_STRING, &r.salt.id, "NAME", "who this is for top files (dom0)"},
@@ -228,10 +256,12 @@ int main(int argc, char **argv)
 		return options_wrong(&cmd, "%s is not supported", r.wrong), EXIT_USAGE;
 	/* What is only shown changes nothing, whatever its templates call. */
 	r.salt.test |= plan || strcmp(r.command, "apply") != 0;
-	if (!r.salt.file_roots.n)
-		strv_push(&r.salt.file_roots, "/srv/salt");
-	if (!r.salt.pillar_roots.n && access("/srv/pillar", F_OK) == 0)
-		strv_push(&r.salt.pillar_roots, "/srv/pillar");
+	if (!r.salt.file_roots[ENV_BASE].n && !r.user_files.n)
+		strv_push(&r.salt.file_roots[ENV_BASE], "/srv/salt");
+	if (!r.salt.pillar_roots[ENV_BASE].n && !r.user_pillar.n && access("/srv/pillar", F_OK) == 0)
+		strv_push(&r.salt.pillar_roots[ENV_BASE], "/srv/pillar");
+	order_roots(r.salt.file_roots, &r.user_files);
+	order_roots(r.salt.pillar_roots, &r.user_pillar);
 	if (!strcmp(r.command, "show-states"))
 		return salt_show_states(), 0;
 	r.salt.lock = r.salt.journal = -1;

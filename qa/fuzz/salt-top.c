@@ -22,20 +22,20 @@ static void match(struct heap *h, void *data)
 	globals = map_copy(&s.h, s.jinja.globals);
 	map_remove(globals, value_string(&s.h, "salt"));
 	s.jinja.globals = globals;
-	top_matches(&s, &s.file_roots, data);
+	top_matches(&s, s.file_roots, NULL, data);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_error_ struct error err = {0};
-	_cleanup_strv_ struct strv names = {0};
+	_cleanup_(top_names_free) struct top_names names = {0};
 	char path[96];
 
 	if (!folder[0]) {
 		snprintf(folder, sizeof(folder), "/tmp/fuzz-salt-top.%d", (int)getpid());
 		mkdir(folder, 0700);
-		strv_push(&s.file_roots, folder);
+		strv_push(&s.file_roots[ENV_BASE], folder);
 		s.root = "/nonexistent";
 		s.id = "dom0";
 	}

@@ -90,8 +90,8 @@ static char *target_line(const struct control *c, const char *target)
 {
 	_cleanup_strv_ struct strv roots = {0}, words = {0};
 	struct strbuf line = {0};
+	size_t base = control_roots(c, false, &roots);
 
-	control_roots(c, false, &roots);
 	control_words(c, &words);
 	strbuf_printf(&line,
 		      "d=$(mktemp -d /run/salt-lite.XXXXXXXX) && trap 'rm -rf \"$d\"' EXIT && cd \"$d\" && "
@@ -100,7 +100,7 @@ static char *target_line(const struct control *c, const char *target)
 	strbuf_add_char(&line, ' ');
 	strbuf_add_quoted(&line, target);
 	for (size_t i = 0; i < roots.n; i++)
-		strbuf_printf(&line, " --file-roots %s/%zu", roots_folder, i);
+		strbuf_printf(&line, " --%sfile-roots %s/%zu", i < base ? "" : "user-", roots_folder, i);
 	strbuf_printf(&line, " --pillar-file %s apply", pillar_name);
 	for (size_t i = 0; i < words.n; i++) {
 		strbuf_add_char(&line, ' ');

@@ -16,8 +16,11 @@ struct control {
 
 enum { CONTROL_USAGE = 64 };
 
-/* The folders of a tree that the engine looks into: SRV/salt, SRV/formulas/base/NAME, SRV/user_salt; or the pillar's. */
-void control_roots(const struct control *c, bool pillar, struct strv *roots);
+/*
+ * The folders of a tree that the engine looks into: SRV/salt and SRV/formulas/base/NAME, or the pillar's. Returns the
+ * number of those; those that follow are of the environment user: SRV/user_salt, or SRV/user_pillar.
+ */
+size_t control_roots(const struct control *c, bool pillar, struct strv *roots);
 /* argv of the engine up to its command: its options and roots. */
 void control_engine(const struct control *c, struct strv *argv);
 /* Adds the command's words, "a,b" as two. */

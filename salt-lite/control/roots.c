@@ -33,23 +33,27 @@ static void add_formulas(const struct control *c, struct strv *roots)
 		add(c, names.v[i], roots);
 }
 
-void control_roots(const struct control *c, bool pillar, struct strv *roots)
+size_t control_roots(const struct control *c, bool pillar, struct strv *roots)
 {
+	size_t n;
+
 	add(c, pillar ? "pillar" : "salt", roots);
 	if (pillar)
 		add(c, "pillar/base", roots);
 	else
 		add_formulas(c, roots);
+	n = roots->n;
 	add(c, pillar ? "user_pillar" : "user_salt", roots);
+	return n;
 }
 
 static void add_roots(const struct control *c, bool pillar, struct strv *argv)
 {
 	_cleanup_strv_ struct strv roots = {0};
+	size_t base = control_roots(c, pillar, &roots);
 
-	control_roots(c, pillar, &roots);
 	for (size_t i = 0; i < roots.n; i++) {
-		strv_push(argv, pillar ? "--pillar-roots" : "--file-roots");
+		strv_pushf(argv, "--%s%s-roots", i < base ? "" : "user-", pillar ? "pillar" : "file");
 		strv_push(argv, roots.v[i]);
 	}
 }

@@ -20,6 +20,10 @@ static int ask_engine(const struct control *c, const struct target *t, const cha
 	strv_push(&argv, "--id");
 	strv_push(&argv, t->name);
 	strv_push(&argv, question);
+	for (size_t i = 1; i < c->words.n; i++)
+		if (blob_has_prefix(blob_of(c->words.v[i]), "saltenv=") ||
+		    blob_has_prefix(blob_of(c->words.v[i]), "pillarenv="))
+			strv_push(&argv, c->words.v[i]);
 	return process_capture((const char *const *)argv.v, PILLAR_MAX, answer);
 }
 

@@ -1,4 +1,4 @@
-/* top.*: which top files are enabled: links NAME.top in _tops/base of the tree's first root. */
+/* top.*: which top files are enabled: links NAME.top in _tops/ENVIRONMENT of the tree's first root. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,22 +16,33 @@ static bool of_pillar(const struct control *c)
 	return strv_contains(&c->words, "pillar=True") || strv_contains(&c->words, "pillar=true");
 }
 
-static void links_folder(const struct control *c, struct strbuf *path)
+/* saltenv=user says the user's; NULL: there is no such one. */
+static const char *environment(const struct control *c)
 {
-	strbuf_printf(path, "%s/%s/_tops/base", c->srv, of_pillar(c) ? "pillar" : "salt");
+	const char *name = "base";
+
+	for (size_t i = 1; i < c->words.n; i++)
+		if (blob_has_prefix(blob_of(c->words.v[i]), "saltenv="))
+			name = c->words.v[i] + strlen("saltenv=");
+	return !strcmp(name, "base") || !strcmp(name, "user") ? name : NULL;
 }
 
-/* "qvm.vault" is qvm/vault.top below one of the roots. */
+static void links_folder(const struct control *c, struct strbuf *path)
+{
+	strbuf_printf(path, "%s/%s/_tops/%s", c->srv, of_pillar(c) ? "pillar" : "salt", environment(c));
+}
+
+/* "qvm.vault" is qvm/vault.top below one of the roots, of which those of the environment come first. */
 static bool find_top(const struct control *c, const char *name, struct strbuf *found)
 {
 	_cleanup_strv_ struct strv roots = {0};
+	size_t base = control_roots(c, of_pillar(c), &roots), first = strcmp(environment(c), "user") ? 0 : base;
 
-	control_roots(c, of_pillar(c), &roots);
 	for (size_t i = 0; i < roots.n; i++) {
 		size_t start;
 
 		strbuf_reset(found);
-		strbuf_printf(found, "%s/", roots.v[i]);
+		strbuf_printf(found, "%s/", roots.v[(first + i) % roots.n]);
 		start = found->n;
 		strbuf_printf(found, "%s.top", name);
 		for (size_t k = start; k < found->n - strlen(".top"); k++)
@@ -123,6 +134,10 @@ int control_top(const struct control *c)
 	} commands[] = {{"top.enable", enable}, {"top.disable", disable}, {"top.is_enabled", show_enabled}};
 	int code = 0;
 
+	if (!environment(c)) {
+		fprintf(stderr, "qubesctl: the environments are base and user; check saltenv=\n");
+		return CONTROL_USAGE;
+	}
 	if (!strcmp(c->words.v[0], "top.enabled"))
 		return list_enabled(c);
 	for (size_t k = 0; k < sizeof(commands) / sizeof(commands[0]); k++) {

@@ -61,6 +61,7 @@ static void add_id(struct salt *s, const char *sls, const struct value *key, con
 		heap_fail_remedy(&s->h, "IDs are unique over all state files", "conflicting ID '%s' in %s and %s", id, sls,
 				 value_cstr(&s->h, map_get_str(map_get_str(s->high, id), "__sls__")));
 	map_set_str(&s->h, entry, "__sls__", value_string(&s->h, sls));
+	map_set_str(&s->h, entry, "__env__", value_int(&s->h, s->environment));
 	map_set_str(&s->h, s->high, id, entry);
 }
 
@@ -70,11 +71,12 @@ static void load_sls(struct salt *s, const char *sls)
 	struct blob text;
 	const struct value *doc;
 
-	if (map_get_str(s->loaded, sls))
-		return;
-	map_set_str(&s->h, s->loaded, sls, value_bool(true));
 	if (!salt_read_sls(s, sls, &text, &path))
 		heap_fail(&s->h, "the state file '%s' is in none of the file roots", sls);
+	/* By its path: both environments may name it. */
+	if (map_get_str(s->loaded, path))
+		return;
+	map_set_str(&s->h, s->loaded, path, value_bool(true));
 	doc = yaml_parse(&s->h, path, salt_template(s, path, sls, text, NULL));
 	s->h.file = path;
 	s->h.line = 0;
@@ -223,7 +225,9 @@ static void flatten_id(struct salt *s, const char *id, const struct value *entry
 	for (size_t i = 0; i < entry->map.n; i++) {
 		const char *key = value_cstr(&s->h, entry->map.pairs[i].key);
 		const char *dot = strchr(key, '.');
-		struct chunk c = {.id = id, .sls = value_cstr(&s->h, map_get_str(entry, "__sls__"))};
+		struct chunk c = {.id = id,
+				  .sls = value_cstr(&s->h, map_get_str(entry, "__sls__")),
+				  .environment = (enum environment)map_get_str(entry, "__env__")->i};
 
 		if (!strncmp(key, "__", 2))
 			continue;
@@ -504,19 +508,32 @@ static void order_chunks(struct salt *s)
 		visit(s, s->chunks[i]);
 }
 
+/* Those, or what the top files name. */
+static void load_names(struct salt *s, const struct strv *sls)
+{
+	_cleanup_(top_names_free) struct top_names top = {0};
+
+	environment_leave(s);
+	for (size_t i = 0; i < sls->n; i++)
+		load_sls(s, sls->v[i]);
+	if (sls->n)
+		return;
+	top_matches(s, s->file_roots, s->saltenv, &top);
+	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++) {
+		environment_enter(s, s->file_roots, e);
+		for (size_t i = 0; i < top.v[e].n; i++)
+			load_sls(s, top.v[e].v[i]);
+	}
+	environment_leave(s);
+}
+
 void salt_compile(struct salt *s, const struct strv *sls)
 {
-	_cleanup_strv_ struct strv names = {0};
-
-	s->roots = &s->file_roots;
 	s->high = map_new(&s->h);
 	s->loaded = map_new(&s->h);
 	s->extends = list_new(&s->h);
 	s->excludes = list_new(&s->h);
-	if (!sls->n)
-		top_matches(s, &s->file_roots, &names);
-	for (size_t i = 0; i < (sls->n ? sls->n : names.n); i++)
-		load_sls(s, sls->n ? sls->v[i] : names.v[i]);
+	load_names(s, sls);
 	for (size_t i = 0; i < s->high->map.n; i++)
 		flatten_id(s, value_cstr(&s->h, s->high->map.pairs[i].key), s->high->map.pairs[i].value);
 	for (size_t i = 0; i < s->extends->list.n; i++)

@@ -70,13 +70,38 @@ static bool load(struct jinja *j, const char *name, const char *from, struct blo
 	return import(s, name, text, path);
 }
 
+const char *const environment_names[ENVIRONMENTS] = {"base", "user"};
+
+enum environment environment_find(struct blob name)
+{
+	enum environment e = ENV_BASE;
+
+	while (e < ENVIRONMENTS && !blob_eq_str(name, environment_names[e]))
+		e++;
+	return e;
+}
+
+void environment_enter(struct salt *s, const struct strv roots[ENVIRONMENTS], enum environment e)
+{
+	if (s->roots == &roots[e])
+		return;
+	s->roots = &roots[e];
+	s->environment = e;
+	map_set_str(&s->h, (struct value *)(uintptr_t)s->jinja.globals, "saltenv",
+		    value_string(&s->h, environment_names[e]));
+}
+
+void environment_leave(struct salt *s)
+{
+	environment_enter(s, s->file_roots, s->saltenv ? environment_find(blob_of(s->saltenv)) : ENV_BASE);
+}
+
 void salt_prepare(struct salt *s)
 {
 	struct value *globals = map_new(&s->h);
 
 	s->h.user = s;
 	s->jinja = (struct jinja){.h = &s->h, .load = load, .data = s};
-	s->roots = &s->file_roots;
 	s->imported = map_new(&s->h);
 	if (!s->pillar)
 		s->pillar = map_new(&s->h);
@@ -85,9 +110,9 @@ void salt_prepare(struct salt *s)
 	map_set_str(&s->h, globals, "salt", execution_library(s));
 	map_set_str(&s->h, globals, "grains", s->grains);
 	map_set_str(&s->h, globals, "pillar", s->pillar);
-	map_set_str(&s->h, globals, "saltenv", value_string(&s->h, "base"));
 	map_set_str(&s->h, globals, "opts", map_new(&s->h));
 	s->jinja.globals = globals;
+	environment_leave(s);
 }
 
 struct blob salt_template(struct salt *s, const char *path, const char *sls, struct blob text,

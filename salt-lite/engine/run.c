@@ -229,6 +229,7 @@ static void attempt(struct heap *h, void *data)
 	mode_t mask;
 
 	(void)h;
+	environment_enter(a->s, a->s->file_roots, a->c->environment);
 	if (arg_mode(a->s, a->c, "umask", &mask))
 		umask(mask & 0777);
 	if (!parameters_known(a->s, a->c, a->f) || !conditions_hold(a->s, a->c))

@@ -21,8 +21,12 @@ struct result {
 
 enum { REQUISITE_KINDS = 7 };
 
+/* Environments: where files are looked for. `user` begins with the user's own roots, `base` ends with them. */
+enum environment { ENV_BASE, ENV_USER, ENVIRONMENTS };
+
 struct chunk {
 	const char *sls, *id, *name, *module, *function;
+	enum environment environment;
 	struct value *args; /* parameters and requisites, by name */
 	int64_t order;
 	size_t position;
@@ -51,18 +55,20 @@ struct salt {
 	const char *root; /* "" for the real one */
 	const char *id;
 	const char *qubesd; /* its socket, or NULL: the usual one */
-	struct strv file_roots, pillar_roots;
+	struct strv file_roots[ENVIRONMENTS], pillar_roots[ENVIRONMENTS];
+	const char *saltenv, *pillarenv; /* the one that is asked for, or NULL: both */
 	const struct value *grains, *pillar;
 	bool test, failhard, quiet;
 	bool absent; /* s->id is another machine than this one: of its grains only the id is known */
-	const struct strv *roots; /* where templates are looked for now */
+	const struct strv *roots; /* where templates are looked for now: of this environment */
+	enum environment environment;
 	/* What templates asked for, until the plan runs or something of ours may have changed it (p NULL: not asked). */
 	struct blob qubes;
 	struct value *imported; /* path: text of a template that others import */
 	bool running;
 	/* compiled */
 	struct value *high;	/* id: {key: body}; of all state files, in order */
-	struct value *loaded;	/* sls: true */
+	struct value *loaded;	/* path of a state file: true */
 	struct value *extends;	/* list of maps */
 	struct value *excludes; /* list */
 	struct chunk **chunks;
@@ -101,8 +107,22 @@ size_t salt_run(struct salt *s, size_t *changed);
 void salt_show(struct salt *s);
 const struct value *grains_gather(struct salt *s);
 
-/* The names of the top file for s->id, from `roots`. */
-void top_matches(struct salt *s, const struct strv *roots, struct strv *sls);
+extern const char *const environment_names[ENVIRONMENTS];
+/* "base" or "user"; ENVIRONMENTS: neither. */
+enum environment environment_find(struct blob name);
+/* Files are read from the roots of that environment until the next call. */
+void environment_enter(struct salt *s, const struct strv roots[ENVIRONMENTS], enum environment environment);
+/* From the file roots again, of the environment that is asked for. */
+void environment_leave(struct salt *s);
+
+/* Names of state files, by environment. */
+struct top_names {
+	struct strv v[ENVIRONMENTS];
+};
+
+/* What the top files name for s->id, from `roots`; only of that environment (NULL: of both). */
+void top_matches(struct salt *s, const struct strv roots[ENVIRONMENTS], const char *only, struct top_names *names);
+void top_names_free(struct top_names *names);
 /* Reads "a.b" from a/b.sls or a/b/init.sls; false: nowhere. */
 bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const char **path);
 bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path);

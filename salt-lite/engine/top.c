@@ -1,4 +1,4 @@
-/* Top files: which state files are for whom. top.sls and every enabled _tops/base/NAME.top of each root. */
+/* Top files: which state files are for whom. top.sls and every enabled _tops/ENVIRONMENT/NAME.top of each root. */
 #include <dirent.h>
 #include <fnmatch.h>
 
@@ -138,32 +138,47 @@ static const char *match_kind(struct salt *s, const struct value *list)
 	return "glob";
 }
 
-static void top_file(struct salt *s, const char *path, struct blob text, struct strv *sls)
+static void add_targets(struct salt *s, const struct value *targets, struct strv *sls)
 {
-	const struct value *doc = yaml_parse(&s->h, path, salt_template(s, path, NULL, text, NULL)), *base;
+	for (size_t i = 0; i < targets->map.n; i++) {
+		const struct value *key = targets->map.pairs[i].key, *list = targets->map.pairs[i].value;
+
+		if (!value_is_list(list))
+			heap_fail(&s->h, "the target '%s' needs a list", value_cstr(&s->h, key));
+		if (target_matches(s, value_text(&s->h, key), match_kind(s, list)))
+			add_names(s, list, sls);
+	}
+}
+
+static void top_file(struct salt *s, const char *path, struct blob text, const char *only, struct top_names *names)
+{
+	const struct value *doc = yaml_parse(&s->h, path, salt_template(s, path, NULL, text, NULL));
 
 	s->h.file = path;
 	s->h.line = 0;
 	if (doc->kind == V_NONE)
 		return;
-	base = map_get_str(doc, "base");
-	if (doc->kind != V_MAP || (base && base->kind != V_MAP))
+	if (doc->kind != V_MAP)
 		heap_fail(&s->h, "a top file is a mapping of environments to targets");
-	for (size_t i = 0; base && i < base->map.n; i++) {
-		const struct value *list = base->map.pairs[i].value;
+	for (size_t i = 0; i < doc->map.n; i++) {
+		const char *name = value_cstr(&s->h, doc->map.pairs[i].key);
+		enum environment e = environment_find(blob_of(name));
 
-		if (!value_is_list(list))
-			heap_fail(&s->h, "the target '%s' needs a list", value_cstr(&s->h, base->map.pairs[i].key));
-		if (target_matches(s, value_text(&s->h, base->map.pairs[i].key), match_kind(s, list)))
-			add_names(s, list, sls);
+		if (e == ENVIRONMENTS)
+			heap_fail(&s->h, "the environment '%s' is neither base nor user", name);
+		if (doc->map.pairs[i].value->kind != V_MAP)
+			heap_fail(&s->h, "a top file is a mapping of environments to targets");
+		if (!only || !strcmp(only, name))
+			add_targets(s, doc->map.pairs[i].value, &names->v[e]);
 	}
 }
 
-static void enabled_tops(struct salt *s, const char *root, struct strv *sls)
+static void enabled_tops(struct salt *s, const char *root, const char *environment, const char *only,
+			 struct top_names *found)
 {
+	const char *folder = arena_printf(s->h.arena, "_tops/%s", environment);
 	struct dirent **names = NULL;
-	const char *dir = arena_printf(s->h.arena, "%s/_tops/base", root);
-	int n = scandir(dir, &names, NULL, alphasort);
+	int n = scandir(arena_printf(s->h.arena, "%s/%s", root, folder), &names, NULL, alphasort);
 	struct value *list = list_new(&s->h);
 
 	for (int i = 0; i < n; i++) {
@@ -176,23 +191,34 @@ static void enabled_tops(struct salt *s, const char *root, struct strv *sls)
 		const char *path;
 		struct blob text;
 
-		if (salt_read(s, arena_printf(s->h.arena, "_tops/base/%.*s", BLOB_ARG(list->list.items[i]->s)), &text,
+		if (salt_read(s, arena_printf(s->h.arena, "%s/%.*s", folder, BLOB_ARG(list->list.items[i]->s)), &text,
 			      &path))
-			top_file(s, path, text, sls);
+			top_file(s, path, text, only, found);
 	}
 }
 
-void top_matches(struct salt *s, const struct strv *roots, struct strv *sls)
+void top_matches(struct salt *s, const struct strv roots[ENVIRONMENTS], const char *only, struct top_names *names)
 {
-	const char *path;
+	const char *path, *first = "";
 	struct blob text;
 
-	s->roots = roots;
-	if (salt_read(s, "top.sls", &text, &path))
-		top_file(s, path, text, sls);
-	for (size_t i = 0; i < roots->n; i++)
-		enabled_tops(s, roots->v[i], sls);
-	s->roots = &s->file_roots;
+	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++) {
+		environment_enter(s, roots, e);
+		/* Both find the same one, unless the user has one of their own. */
+		if (salt_read(s, "top.sls", &text, &path) && strcmp(path, first)) {
+			first = path;
+			top_file(s, path, text, only, names);
+		}
+		for (size_t i = 0; i < roots[e].n; i++)
+			enabled_tops(s, roots[e].v[i], environment_names[e], only, names);
+	}
+	environment_leave(s);
+}
+
+void top_names_free(struct top_names *names)
+{
+	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++)
+		strv_free(&names->v[e]);
 }
 
 /* As Salt's "smart" merging: mappings member by member, everything else is replaced. */
@@ -220,23 +246,28 @@ void salt_pillar_add(struct salt *s, const struct value *more)
 	merge_deep(s, (struct value *)(uintptr_t)s->pillar, more);
 }
 
+static void pillar_file(struct salt *s, const char *name)
+{
+	const struct value *doc;
+	const char *path;
+	struct blob text;
+
+	if (!salt_read_sls(s, name, &text, &path))
+		heap_fail(&s->h, "the pillar file '%s' is in none of the pillar roots", name);
+	doc = yaml_parse(&s->h, path, salt_template(s, path, name, text, NULL));
+	if (doc->kind == V_MAP)
+		merge_deep(s, (struct value *)(uintptr_t)s->pillar, doc);
+}
+
 void salt_load_pillar(struct salt *s)
 {
-	_cleanup_strv_ struct strv names = {0};
-	struct value *pillar = (struct value *)(uintptr_t)s->pillar;
+	_cleanup_(top_names_free) struct top_names names = {0};
 
-	top_matches(s, &s->pillar_roots, &names);
-	s->roots = &s->pillar_roots;
-	for (size_t i = 0; i < names.n; i++) {
-		const char *path;
-		struct blob text;
-		const struct value *doc;
-
-		if (!salt_read_sls(s, names.v[i], &text, &path))
-			heap_fail(&s->h, "the pillar file '%s' is in none of the pillar roots", names.v[i]);
-		doc = yaml_parse(&s->h, path, salt_template(s, path, names.v[i], text, NULL));
-		if (doc->kind == V_MAP)
-			merge_deep(s, pillar, doc);
+	top_matches(s, s->pillar_roots, s->pillarenv, &names);
+	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++) {
+		environment_enter(s, s->pillar_roots, e);
+		for (size_t i = 0; i < names.v[e].n; i++)
+			pillar_file(s, names.v[e].v[i]);
 	}
-	s->roots = &s->file_roots;
+	environment_leave(s);
 }

@@ -40,12 +40,12 @@ static double compile_round(char **argv, const struct value *grains)
 	int r;
 
 	heap_init(&job.salt.h, arena, &err);
-	strv_push(&job.salt.file_roots, argv[3]);
+	strv_push(&job.salt.file_roots[ENV_BASE], argv[3]);
 	for (char **name = argv + 4; *name; name++)
 		strv_push(&job.names, *name);
 	r = heap_try(&job.salt.h, compile, &job);
 	strv_free(&job.names);
-	strv_free(&job.salt.file_roots);
+	strv_free(&job.salt.file_roots[ENV_BASE]);
 	if (r < 0)
 		error_print("salt-rounds", &err);
 	return r < 0 ? -1 : now() - start;
