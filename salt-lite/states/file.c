@@ -88,6 +88,25 @@ void file_keep_mode(struct salt *s, struct chunk *c, const char *path, const cha
 		result_fail(s, c, "the mode of %s cannot be changed: %s", path, strerror(errno));
 }
 
+/* Where the file lies: as in Salt, links are followed, but none that leads out of the root. */
+static const char *real_path(struct salt *s, const char *path)
+{
+	_cleanup_free_ char *real = realpath(rooted(s, path), NULL), *root = realpath(s->root[0] ? s->root : "/", NULL);
+	size_t n = root && root[1] ? strlen(root) : 0;
+
+	if (!real || !root || strncmp(real, root, n) || real[n] != '/')
+		return rooted(s, path);
+	return arena_strdup(s->h.arena, real);
+}
+
+static int write_content(const char *path, struct blob text, mode_t mode)
+{
+	int r = write_atomic(AT_FDCWD, path, text.p, text.n, mode);
+
+	/* Something is mounted on it: it cannot be replaced. */
+	return r == -EBUSY ? write_file(AT_FDCWD, path, text.p, text.n, mode) : r;
+}
+
 /* As file_store(), with that mode; NULL: the one that the file has. */
 static void store(struct salt *s, struct chunk *c, const char *path, struct blob old, struct blob new, bool existed,
 		  const mode_t *wanted)
@@ -108,7 +127,7 @@ static void store(struct salt *s, struct chunk *c, const char *path, struct blob
 		mode = st.st_mode & 07777;
 	if (arg_bool(c, "makedirs", false) && (r = mkdir_parents(AT_FDCWD, rooted(s, path), 0755)) < 0)
 		result_fail(s, c, "the folder of %s cannot be made: %s", path, strerror(-r));
-	r = write_atomic(AT_FDCWD, rooted(s, path), new.p, new.n, wanted ? *wanted : mode);
+	r = write_content(real_path(s, path), new, wanted ? *wanted : mode);
 	if (r < 0)
 		result_fail(s, c, "%s cannot be written: %s", path, strerror(-r));
 	else if (existed && (st.st_uid != geteuid() || st.st_gid != getegid()))
