@@ -71,7 +71,8 @@ static bool differs(struct salt *s, struct chunk *c, struct tool *t, const char 
 	return true;
 }
 
-static bool groups_differ(struct salt *s, struct chunk *c, struct tool *t)
+/* usermod(8) needs to be told to keep others; useradd(8) has no such option. */
+static bool groups_differ(struct salt *s, struct chunk *c, struct tool *t, bool new)
 {
 	const struct value *want = wanted_groups(s, c), *now = groups_of(s, c->name);
 	bool only = arg_bool(c, "remove_groups", true), wrong = false;
@@ -83,13 +84,13 @@ static bool groups_differ(struct salt *s, struct chunk *c, struct tool *t)
 	if (!wrong)
 		return false;
 	result_change(s, c, "groups", value_string(&s->h, list_joined(s, want)));
-	if (!only)
+	if (!only && !new)
 		tool_add(s, t, "-a");
 	tool_words(s, t, "-G", list_joined(s, want), NULL);
 	return true;
 }
 
-static bool user_differs(struct salt *s, struct chunk *c, struct tool *t, const struct blob now[])
+static bool user_differs(struct salt *s, struct chunk *c, struct tool *t, const struct blob now[], bool new)
 {
 	bool any = false;
 
@@ -98,7 +99,7 @@ static bool user_differs(struct salt *s, struct chunk *c, struct tool *t, const 
 	any |= differs(s, c, t, "fullname", "-c", now[4]);
 	any |= differs(s, c, t, "home", "-d", now[5]);
 	any |= differs(s, c, t, "shell", "-s", now[6]);
-	return groups_differ(s, c, t) || any;
+	return groups_differ(s, c, t, new) || any;
 }
 
 /* The hash goes by the input: arguments are seen by everybody. */
@@ -138,7 +139,7 @@ static void user_new(struct salt *s, struct chunk *c)
 	tool_add(s, &t, arg_bool(c, "createhome", true) ? "-m" : "-M");
 	if (!arg_bool(c, "unique", true))
 		tool_add(s, &t, "-o");
-	user_differs(s, c, &t, nothing);
+	user_differs(s, c, &t, nothing, true);
 	tool_add(s, &t, c->name);
 	result_change(s, c, "name", value_string(&s->h, c->name));
 	if (tool_do(s, c, &t, BLOB("")))
@@ -156,7 +157,7 @@ static void user_present(struct salt *s, struct chunk *c)
 		return;
 	}
 	tool_start(s, &t, "usermod");
-	if (user_differs(s, c, &t, now)) {
+	if (user_differs(s, c, &t, now, false)) {
 		tool_add(s, &t, c->name);
 		tool_do(s, c, &t, BLOB(""));
 	}
