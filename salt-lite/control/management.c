@@ -8,6 +8,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "runtime/qubesadmin/include/qubesadmin-values.h"
 
 enum { POLICY_MAX = 1 << 20 };
 
@@ -65,14 +66,44 @@ static void remove_qube(const struct control *c, const char *name)
 	control_ask(c, name, "admin.vm.Remove", NULL, NULL, NULL, NULL);
 }
 
+/* Is it a disposable that a run of ours made? */
+static bool is_ours(const struct control *c, const char *name, struct blob class)
+{
+	_cleanup_strbuf_ struct strbuf internal = {0};
+
+	return blob_eq_str(class, "DispVM") &&
+	       control_ask(c, name, "admin.vm.feature.Get", "internal", NULL, &internal, NULL) == 0 &&
+	       blob_eq_str(strbuf_blob(&internal), "1");
+}
+
+/* One that an interrupted run left is removed; a qube of that name that is not ours stays as it is. */
+static int clear_name(const struct control *c, const char *name, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf list = {0};
+	struct admin_vm vm;
+	struct blob rest;
+	int r = control_ask(c, "dom0", "admin.vm.List", NULL, NULL, &list, err);
+
+	rest = strbuf_blob(&list);
+	while (r == 0 && admin_next_vm(&rest, &vm)) {
+		if (!blob_eq_str(vm.name, name))
+			continue;
+		if (!is_ours(c, name, vm.class))
+			return error_set(err, -EEXIST, name, "rename or remove that qube",
+					 "the management qube needs this name, which another qube has");
+		remove_qube(c, name);
+	}
+	return r;
+}
+
 /* Without network, windows or a place in menus, and gone when it is switched off. */
 static int prepare(const struct control *c, const char *name, struct error *err)
 {
 	static const struct {
 		const char *method, *what, *value;
-	} calls[] = {{"admin.vm.property.Set", "netvm", ""},
+	} calls[] = {{"admin.vm.feature.Set", "internal", "1"}, /* first: by it a later run knows it */
+		     {"admin.vm.property.Set", "netvm", ""},
 		     {"admin.vm.property.Set", "auto_cleanup", "True"},
-		     {"admin.vm.feature.Set", "internal", "1"},
 		     {"admin.vm.feature.Set", "gui", ""}};
 	int r = 0;
 
@@ -84,10 +115,10 @@ static int prepare(const struct control *c, const char *name, struct error *err)
 static int make(const struct control *c, struct management *m, const char *template, struct error *err)
 {
 	_cleanup_free_ char *payload = xasprintf("name=%s label=black", m->name);
-	int r;
+	int r = clear_name(c, m->name, err);
 
-	/* One that an interrupted run left. */
-	remove_qube(c, m->name);
+	if (r < 0)
+		return r;
 	r = control_ask(c, "dom0", "admin.vm.Create.DispVM", template, payload, NULL, err);
 	m->made = r == 0;
 	return r < 0 ? r : prepare(c, m->name, err);
