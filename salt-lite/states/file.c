@@ -343,6 +343,14 @@ static void file_uncomment(struct salt *s, struct chunk *c)
 		      "\\1");
 }
 
+/* However its path is written: //, /etc/.. */
+static bool is_root(const struct salt *s, const struct stat *st)
+{
+	struct stat root;
+
+	return stat(s->root[0] ? s->root : "/", &root) == 0 && root.st_dev == st->st_dev && root.st_ino == st->st_ino;
+}
+
 static void file_absent(struct salt *s, struct chunk *c)
 {
 	struct stat st;
@@ -352,7 +360,7 @@ static void file_absent(struct salt *s, struct chunk *c)
 		result_say(s, c, "File %s is not present", c->name);
 		return;
 	}
-	if (!strcmp(c->name, "/") || c->name[0] != '/') {
+	if (c->name[0] != '/' || is_root(s, &st)) {
 		result_fail(s, c, "Refusing to remove %s", c->name);
 		return;
 	}
