@@ -8,6 +8,46 @@
 
 enum { REPORT_MAX = 64 << 20 };
 
+/* What libyaml reads as a character. */
+static bool is_character(uint32_t c)
+{
+	return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7e) || c == 0x85 || (c >= 0xa0 && c <= 0xd7ff) ||
+	       (c >= 0xe000 && c <= 0xfffd && c != 0xfeff) || (c >= 0x10000 && c <= 0x10ffff);
+}
+
+/* The length of the character at the beginning of the text; 0: it is not UTF-8, or none that libyaml reads. */
+static size_t character_length(struct blob s)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	unsigned char first = (unsigned char)s.p[0];
+	size_t n = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+	uint32_t c = n == 1 ? first : first & (0xffu >> (n + 1));
+
+	if (!n || n > s.n)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
+	}
+	return c >= least[n] && is_character(c) ? n : 0;
+}
+
+/* Programs print what they like: as Salt does, what cannot be read has a sign in its place. */
+static struct blob readable(struct heap *h, struct blob text)
+{
+	struct text t = {0};
+
+	while (text.n) {
+		size_t n = character_length(text);
+
+		text_add(h, &t, n ? (struct blob){text.p, n} : BLOB("\xef\xbf\xbd"));
+		text.p += n ? n : 1;
+		text.n -= n ? n : 1;
+	}
+	return text_blob(&t);
+}
+
 /* What the process of a state tells ours: a document. */
 static void tell(struct salt *s, const struct chunk *c, int fd)
 {
@@ -18,7 +58,7 @@ static void tell(struct salt *s, const struct chunk *c, int fd)
 	map_set_str(&s->h, v, "outcome", value_int(&s->h, c->outcome));
 	map_set_str(&s->h, v, "comment", value_blob(&s->h, text_blob(&c->result.comment)));
 	map_set_str(&s->h, v, "changes", c->result.changes);
-	text = yaml_write(&s->h, v, false);
+	text = readable(&s->h, yaml_write(&s->h, v, false));
 	write_all(fd, text.p, text.n);
 }
 
