@@ -46,11 +46,14 @@ static struct blob cron_without(struct salt *s, struct chunk *c, struct blob tab
 	*had = *same = false;
 	while (blob_token(&table, '\n', &line)) {
 		if (blob_has_prefix(line, "#") && blob_has_suffix(line, id)) {
+			struct blob after = table, job;
+			/* A comment in its place is somebody else's. */
+			bool there = blob_token(&after, '\n', &job) && !blob_has_prefix(job, "#");
+
 			*had = true;
-			*same = blob_eq_str(line, cron_mark(s, c)) && blob_token(&table, '\n', &line) &&
-				blob_eq_str(line, cron_line(s, c));
-			if (!*same && blob_has_prefix(line, "#"))
-				blob_token(&table, '\n', &line);
+			*same = there && blob_eq_str(line, cron_mark(s, c)) && blob_eq_str(job, cron_line(s, c));
+			if (there)
+				table = after;
 			continue;
 		}
 		text_printf(&s->h, &t, "%.*s\n", BLOB_ARG(line));
