@@ -293,19 +293,28 @@ static bool assigned(struct qube *q, const char *port, bool *no_strict)
 	return false;
 }
 
-static void assign_pci(struct qube *q, const char *device, bool no_strict)
+/* [SSSS:]BB:DD.F[:DEVICE_ID] as a port of qubesd's, which does not name the first segment. */
+static const char *pci_port(struct qube *q, const char *device)
 {
-	char *port = arena_strdup(q->s->h.arena, device + (device[0] == '*'));
-	const char *argument;
-	bool now = false, have;
+	bool segment = strspn(device, "0123456789abcdefABCDEF") == 4 && device[4];
+	char *port = arena_strdup(q->s->h.arena, device + (segment && !strncmp(device, "0000", 4) ? 5 : 0));
+	char *bus = port + (segment && strncmp(device, "0000", 4) ? 5 : 0);
 
 	for (char *p = port; *p; p++) {
-		if (*p == ':' && p - port > 3) {
+		if (*p == ':' && p - bus > 3) {
 			*p = 0;
 			break;
 		}
 		*p = *p == ':' ? '_' : *p;
 	}
+	return port;
+}
+
+static void assign_pci(struct qube *q, const char *device, bool no_strict)
+{
+	const char *port = pci_port(q, device + (device[0] == '*')), *argument;
+	bool now = false, have;
+
 	argument = arena_printf(q->s->h.arena, "dom0+%s", port);
 	have = assigned(q, port, &now);
 	if (have && now == no_strict)
