@@ -223,15 +223,22 @@ struct attempt {
 	const struct state_function *f;
 };
 
-static void attempt(struct heap *h, void *data)
+/* What the state sees: the files of its environment, its umask. */
+static void surround(struct attempt *a)
 {
-	struct attempt *a = data;
 	mode_t mask;
 
-	(void)h;
 	environment_enter(a->s, a->s->file_roots, a->c->environment);
 	if (arg_mode(a->s, a->c, "umask", &mask))
 		umask(mask & 0777);
+}
+
+static void attempt(struct heap *h, void *data)
+{
+	struct attempt *a = data;
+
+	(void)h;
+	surround(a);
 	if (!parameters_known(a->s, a->c, a->f) || !conditions_hold(a->s, a->c))
 		return;
 	run_checked(a->s, a->c, a->f->run);
@@ -242,13 +249,22 @@ static void attempt(struct heap *h, void *data)
 	}
 }
 
-static int run_masked(struct salt *s, struct attempt *a)
+static void listen(struct heap *h, void *data)
+{
+	struct attempt *a = data;
+
+	(void)h;
+	surround(a);
+	a->f->watched(a->s, a->c);
+}
+
+static int run_masked(struct salt *s, void (*run)(struct heap *h, void *data), struct attempt *a)
 {
 	mode_t old = umask(022);
 	int r;
 
 	umask(old);
-	r = heap_try(&s->h, attempt, a);
+	r = heap_try(&s->h, run, a);
 	umask(old);
 	return r;
 }
@@ -270,7 +286,7 @@ static void foresee(struct salt *s, struct chunk *target, void *data)
 	s->test = true;
 	target->result = (struct result){.changes = map_new(&s->h)};
 	if (!requisites_hold(s, target) ? target->outcome == OUTCOME_SKIPPED
-					: run_masked(s, &a) < 0 || target->result.value == RESULT_FALSE)
+					: run_masked(s, attempt, &a) < 0 || target->result.value == RESULT_FALSE)
 		f->failures++;
 	f->changes += target->result.changes->map.n > 0;
 	target->result = (struct result){.changes = map_new(&s->h)};
@@ -291,13 +307,13 @@ static bool prereq_holds(struct salt *s, struct chunk *c)
 	return !list || f.changes || chunk_skip(s, c, "No changes detected");
 }
 
-void chunk_run(struct salt *s, struct chunk *c)
+static void run_to_outcome(struct salt *s, struct chunk *c, void (*run)(struct heap *h, void *data))
 {
 	struct attempt a = {s, c, state_find(c->module, c->function)};
 
 	s->h.file = c->sls;
 	s->h.line = 0;
-	if (run_masked(s, &a) < 0)
+	if (run_masked(s, run, &a) < 0)
 		result_fail(s, c, "%s", s->h.error->cause);
 	if (c->result.value == RESULT_FALSE)
 		c->outcome = OUTCOME_FAILED;
@@ -305,11 +321,17 @@ void chunk_run(struct salt *s, struct chunk *c)
 		c->outcome = c->result.changes->map.n ? OUTCOME_CHANGED : OUTCOME_SAME;
 }
 
+void chunk_run(struct salt *s, struct chunk *c)
+{
+	run_to_outcome(s, c, attempt);
+}
+
 void chunk_finish(struct salt *s, struct chunk *c)
 {
 	chunk_journal(s, c);
 	if (!s->quiet || c->outcome != OUTCOME_SAME)
 		chunk_report(s, c);
+	s->ran++;
 	s->failed += c->result.value == RESULT_FALSE;
 	s->changed += c->outcome == OUTCOME_CHANGED;
 	s->stop |= c->result.value == RESULT_FALSE && (s->failhard || arg_bool(c, "failhard", false));
@@ -332,15 +354,11 @@ static void run_listeners(struct salt *s)
 {
 	for (size_t i = 0; i < s->n_plan; i++) {
 		struct chunk *c = s->plan[i];
-		const struct state_function *f = state_find(c->module, c->function);
 
-		if (!arg(c, "listen") || !requisite_changed(s, c, "listen") || !f->watched)
+		if (!arg(c, "listen") || !requisite_changed(s, c, "listen") || !state_find(c->module, c->function)->watched)
 			continue;
 		c->result = (struct result){.changes = map_new(&s->h)};
-		f->watched(s, c);
-		c->outcome = c->result.value == RESULT_FALSE  ? OUTCOME_FAILED
-			     : c->result.changes->map.n ? OUTCOME_CHANGED
-							: OUTCOME_SAME;
+		run_to_outcome(s, c, listen);
 		chunk_finish(s, c);
 	}
 }
@@ -356,8 +374,8 @@ size_t salt_run(struct salt *s, size_t *changed)
 	journal_keep(s);
 	printf("\nSummary for %s\n------------\nSucceeded: %zu (%s=%zu)\nFailed:    %zu\n------------\n"
 	       "Total states run:     %zu\n",
-	       s->id, s->n_plan - s->failed, s->test ? "unchanged" : "changed",
-	       s->test ? s->n_plan - s->failed - s->changed : s->changed, s->failed, s->n_plan);
+	       s->id, s->ran - s->failed, s->test ? "unchanged" : "changed",
+	       s->test ? s->ran - s->failed - s->changed : s->changed, s->failed, s->ran);
 	*changed = s->changed;
 	return s->failed;
 }

@@ -81,8 +81,8 @@ struct salt {
 	int lock;
 	int journal;
 	bool journal_failed;
-	/* of the run */
-	size_t failed, changed;
+	/* of the run; what listens runs once more */
+	size_t ran, failed, changed;
 	bool stop; /* failhard */
 	/* of this run: what is installed (NULL: not asked yet), whether the lists of packages are new */
 	struct value *packages;
