@@ -27,14 +27,6 @@ static struct value *groups_of(struct salt *s, const char *user)
 	return out;
 }
 
-static bool in_list(const struct value *list, const struct value *v)
-{
-	for (size_t i = 0; i < list->list.n; i++)
-		if (value_equal(list->list.items[i], v))
-			return true;
-	return false;
-}
-
 /* The groups that the user should be in; NULL: the state says nothing of them. */
 static const struct value *wanted_groups(struct salt *s, struct chunk *c)
 {
@@ -78,9 +70,9 @@ static bool groups_differ(struct salt *s, struct chunk *c, struct tool *t, bool 
 	bool only = arg_bool(c, "remove_groups", true), wrong = false;
 
 	for (size_t i = 0; want && i < want->list.n; i++)
-		wrong |= !in_list(now, want->list.items[i]);
+		wrong |= !list_holds(now, value_text(&s->h, want->list.items[i]));
 	for (size_t i = 0; want && only && i < now->list.n; i++)
-		wrong |= !in_list(want, now->list.items[i]);
+		wrong |= !list_holds(want, now->list.items[i]->s);
 	if (!wrong)
 		return false;
 	result_change(s, c, "groups", value_string(&s->h, list_joined(s, want)));

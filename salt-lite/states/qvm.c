@@ -6,6 +6,7 @@
 #include "common/sys/process.h"
 #include "runtime/qubesadmin/include/qubesadmin-values.h"
 #include "runtime/qubesadmin/include/qubesadmin.h"
+#include "salt-lite/states/state.h"
 
 struct qube {
 	struct salt *s;
@@ -94,17 +95,9 @@ static const struct value *part(const struct qube *q, const char *name)
 	return v;
 }
 
-static bool in_list(const struct value *list, const char *name)
-{
-	for (size_t i = 0; value_is_list(list) && i < list->list.n; i++)
-		if (value_is_str(list->list.items[i], name))
-			return true;
-	return false;
-}
-
 static bool flag(const struct qube *q, const char *name)
 {
-	return in_list(part(q, "flags"), name) || in_list(q->args, name);
+	return list_holds(part(q, "flags"), blob_of(name)) || list_holds(q->args, blob_of(name));
 }
 
 static void note(struct qube *q, const char *what, const char *value)

@@ -34,6 +34,14 @@ void tool_words(struct salt *s, struct tool *t, ...)
 	va_end(ap);
 }
 
+bool list_holds(const struct value *list, struct blob text)
+{
+	for (size_t i = 0; value_is_list(list) && i < list->list.n; i++)
+		if (list->list.items[i]->kind == V_STRING && blob_eq(list->list.items[i]->s, text))
+			return true;
+	return false;
+}
+
 const char *list_joined(struct salt *s, const struct value *list)
 {
 	struct text t = {0};
