@@ -385,16 +385,6 @@ int sandbox_run(const struct sandbox *sb, int *status, struct error *err)
 	return run_varied(sb, NULL, 0, status, err);
 }
 
-static struct blob last_line(struct blob text)
-{
-	struct blob line = {0}, token;
-
-	while (blob_token(&text, '\n', &token))
-		if (blob_trim(token).n)
-			line = blob_trim(token);
-	return line;
-}
-
 int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log, size_t max,
 		  struct error *err)
 {
@@ -410,7 +400,7 @@ int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log
 	}
 	if (status == 0)
 		return 0;
-	line = last_line(strbuf_blob(text));
+	line = blob_last_line(strbuf_blob(text));
 	return error_set(err, -EPROTO, what, NULL, "exit code %d%s%.*s", status, line.n ? ": " : "",
 			 BLOB_ARG(line));
 }

@@ -85,6 +85,16 @@ bool blob_word(struct blob *rest, struct blob *word)
 	return true;
 }
 
+struct blob blob_last_line(struct blob text)
+{
+	struct blob line = {0}, token;
+
+	while (blob_token(&text, '\n', &token))
+		if (blob_trim(token).n)
+			line = blob_trim(token);
+	return line;
+}
+
 bool blob_has_word(struct blob list, const char *word)
 {
 	struct blob w;

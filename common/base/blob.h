@@ -35,6 +35,8 @@ struct blob blob_trim(struct blob b);
 bool blob_token(struct blob *rest, char separator, struct blob *token);
 /* As blob_token(), for runs of blanks: no piece that is cut is empty. */
 bool blob_word(struct blob *rest, struct blob *word);
+/* The last line that is not blank, trimmed; empty when there is none. */
+struct blob blob_last_line(struct blob text);
 /* Is that one of the words, which blanks separate? */
 bool blob_has_word(struct blob list, const char *word);
 /* Decimal digits only, at most `max`. False when empty, not a number or too large. */

@@ -113,16 +113,6 @@ int process_capture(const char *const *argv, size_t max, struct strbuf *out)
 	return capture(&p, &p.stdout_fd, max, out);
 }
 
-static struct blob last_line(struct blob text)
-{
-	struct blob line = {0}, token;
-
-	while (blob_token(&text, '\n', &token))
-		if (blob_trim(token).n)
-			line = blob_trim(token);
-	return line;
-}
-
 int process_check(const char *const *argv, struct error *err)
 {
 	struct process p = {.argv = argv, .null_stdin = 1};
@@ -134,6 +124,6 @@ int process_check(const char *const *argv, struct error *err)
 		return 0;
 	if (r < 0)
 		return error_errno(err, r, argv[0], "cannot run");
-	line = last_line(strbuf_blob(&said));
+	line = blob_last_line(strbuf_blob(&said));
 	return error_set(err, -EIO, argv[0], NULL, "exit code %d%s%.*s", r, line.n ? ": " : "", BLOB_ARG(line));
 }

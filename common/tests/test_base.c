@@ -10,6 +10,14 @@
 #include "common/base/strv.h"
 #include "common/tests/test.h"
 
+TEST(blob_last_lines)
+{
+	CHECK(blob_eq_str(blob_last_line(BLOB("one\n two \n\n \t\n")), "two"));
+	CHECK(blob_eq_str(blob_last_line(BLOB("one")), "one"));
+	CHECK(blob_last_line(BLOB("\n \n")).n == 0);
+	CHECK(blob_last_line(BLOB("")).n == 0);
+}
+
 TEST(blob_tokens)
 {
 	struct blob rest = BLOB("a::b:"), t;

@@ -4,19 +4,10 @@
 #include "common/sys/file.h"
 #include "salt-lite/states/state.h"
 
-static struct blob last_line(struct blob text)
-{
-	struct blob line, last = BLOB("");
-
-	while (blob_token(&text, '\n', &line))
-		last = blob_trim(line).n ? blob_trim(line) : last;
-	return last;
-}
-
 /* stateful: the last line says whether something changed, "changed=yes comment='...'". */
 static bool stateful_same(struct salt *s, struct chunk *c, struct blob out)
 {
-	struct blob line = last_line(out), word;
+	struct blob line = blob_last_line(out), word;
 	bool changed = true;
 
 	while (blob_word(&line, &word))

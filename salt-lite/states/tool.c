@@ -88,20 +88,10 @@ int tool_run(struct salt *s, struct tool *t, struct blob input, struct blob *out
 	return r;
 }
 
-static struct blob last_line(struct blob text)
-{
-	struct blob line, last = BLOB("it printed nothing");
-
-	while (blob_token(&text, '\n', &line))
-		if (blob_trim(line).n)
-			last = blob_trim(line);
-	return last;
-}
-
 bool tool_do(struct salt *s, struct chunk *c, struct tool *t, struct blob input)
 {
 	const char *program = t->argv[s->root[0] ? 5 : 3];
-	struct blob out;
+	struct blob out, said;
 	int r;
 
 	if (s->test)
@@ -109,10 +99,14 @@ bool tool_do(struct salt *s, struct chunk *c, struct tool *t, struct blob input)
 	r = tool_run(s, t, input, &out);
 	if (r == 0)
 		return true;
-	if (r < 0)
+	if (r < 0) {
 		result_fail(s, c, "%s cannot be started: %s", program, strerror(-r));
-	else
-		result_fail(s, c, "%s ended with %d: %.*s", program, r, BLOB_ARG(last_line(out)));
+		return false;
+	}
+	said = blob_last_line(out);
+	if (!said.n)
+		said = BLOB("it printed nothing");
+	result_fail(s, c, "%s ended with %d: %.*s", program, r, BLOB_ARG(said));
 	return false;
 }
 
