@@ -83,6 +83,10 @@ static void add_protocol(struct strbuf *out, const struct client *c, const struc
 	}
 }
 
+/*
+ * The address that the client asked: before rules of a forward hook come those of table qubes, chain dnat-dns, which put
+ * the real name server in its place.
+ */
 static void add_dns_rule(struct strbuf *out, const struct client *c, const struct rule *r)
 {
 	static const enum rule_proto both[] = {PROTO_TCP, PROTO_UDP};
@@ -91,7 +95,7 @@ static void add_dns_rule(struct strbuf *out, const struct client *c, const struc
 		if (r->proto != PROTO_ANY && r->proto != both[i])
 			continue;
 		add_rule(out, c);
-		strbuf_printf(out, "%s daddr @dns-addr %s dport 53 ", family_name(c->family), i ? "udp" : "tcp");
+		strbuf_printf(out, "ct original %s daddr @dns-addr %s dport 53 ", family_name(c->family), i ? "udp" : "tcp");
 		add_verdict(out, c, r->accept);
 	}
 }

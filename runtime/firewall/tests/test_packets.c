@@ -126,10 +126,10 @@ static struct sockaddr_in address(const char *ip, int port)
 	return a;
 }
 
-/* A connection from the client to the outside; -1 when none comes about. */
-static int connect_from(const char *source)
+/* A connection from the client to an address behind the netvm; -1 when none comes about. */
+static int connect_to(const char *source, const char *ip, int port)
 {
-	struct sockaddr_in from = address(source, 0), to = address("192.0.2.1", PORT);
+	struct sockaddr_in from = address(source, 0), to = address(ip, port);
 	struct pollfd p = {.events = POLLOUT};
 	int error = 0;
 	socklen_t n = sizeof(error);
@@ -148,19 +148,29 @@ static int connect_from(const char *source)
 	return -1;
 }
 
-static bool passes(const char *source)
+static int connect_from(const char *source)
 {
-	int fd = connect_from(source);
+	return connect_to(source, "192.0.2.1", PORT);
+}
+
+static bool reaches(const char *source, const char *ip, int port)
+{
+	int fd = connect_to(source, ip, port);
 
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
 }
 
-/* Takes connections and sends back what comes, until it is killed. */
-static pid_t start_server(void)
+static bool passes(const char *source)
 {
-	struct sockaddr_in at = address("192.0.2.1", PORT);
+	return reaches(source, "192.0.2.1", PORT);
+}
+
+/* Takes connections and sends back what comes, until it is killed. */
+static pid_t start_server(int port)
+{
+	struct sockaddr_in at = address("192.0.2.1", port);
 	int listener;
 	pid_t pid = fork();
 
@@ -205,7 +215,9 @@ static bool prepare(void)
 	move_link(netvm, "eth0", client);
 	move_link(netvm, "out0", outside);
 	in(netvm, "ip addr add 10.137.0.2/32 dev vif1.0; ip link set vif1.0 up; ip route add 10.137.0.4 dev vif1.0;"
-		  "ip route add 10.137.0.5 dev vif1.0; ip addr add 192.0.2.2/24 dev up0; ip link set up0 up");
+		  "ip route add 10.137.0.5 dev vif1.0; ip addr add 192.0.2.2/24 dev up0; ip link set up0 up;"
+		  "nft 'add table ip qubes; add chain ip qubes dnat-dns { type nat hook prerouting priority dstnat; };"
+		  " add rule ip qubes dnat-dns ip daddr 10.139.1.1 tcp dport 53 dnat to 192.0.2.1'");
 	in(client, "ip link set eth0 up; ip addr add 10.137.0.4/32 dev eth0; ip addr add 10.137.0.5/32 dev eth0;"
 		   "ip route add 10.137.0.2 dev eth0; ip route add default via 10.137.0.2");
 	in(outside, "ip addr add 192.0.2.1/24 dev out0; ip link set out0 up; ip route add 10.137.0.0/16 via 192.0.2.2");
@@ -224,6 +236,7 @@ static bool start_daemons(void)
 	if (!CHECK(db))
 		return false;
 	put("/connected-ips", "10.137.0.4");
+	put("/qubes-netvm-primary-dns", "10.139.1.1");
 	put("/qubes-firewall/10.137.0.4/policy", "drop");
 	firewall = start("qubes-firewall", of_firewall);
 	return CHECK(wait_handled(0));
@@ -264,6 +277,11 @@ static void try_rules(void)
 	rules("drop", NULL);
 	CHECK(!echoes(open_one));
 	close(open_one);
+	/* Name servers are meant by the addresses that clients know, whatever is put in their place on the way. */
+	rules("drop", "action=accept specialtarget=dns");
+	CHECK(reaches("10.137.0.4", "10.139.1.1", 53));
+	CHECK(!reaches("10.137.0.4", "192.0.2.1", 53));
+	CHECK(!passes("10.137.0.4"));
 }
 
 /* The tables that every qube loads, in a system without netbase's lists of names. The second time replaces the first. */
@@ -291,7 +309,7 @@ TEST(tables)
 TEST(packets)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	pid_t server;
+	pid_t server, name_server;
 
 	if (geteuid() != 0) {
 		test_skip("needs root");
@@ -299,7 +317,8 @@ TEST(packets)
 	}
 	if (!CHECK(prepare()))
 		return;
-	server = start_server();
+	server = start_server(PORT);
+	name_server = start_server(53);
 	if (start_daemons())
 		try_rules();
 	if (db)
@@ -307,5 +326,6 @@ TEST(packets)
 	stop(firewall);
 	stop(database);
 	stop(server);
+	stop(name_server);
 	CHECK(setns(home, CLONE_NEWNET) == 0);
 }
