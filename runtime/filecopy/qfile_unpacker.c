@@ -17,13 +17,15 @@
 #include "runtime/filecopy/names.h"
 #include "runtime/filecopy/receive.h"
 
-static bool verbose, all_names, only_safe_names, unsafe_symlinks, safe_symlinks;
-static long wait_for_space, max_bytes;
+static bool verbose, no_symlinks, all_names, only_safe_names, unsafe_symlinks, safe_symlinks;
+static long wait_for_space, max_bytes, max_files;
 
 static const struct option_def options[] = {
 	{"verbose", 'v', OPTION_FLAG, &verbose, NULL, "print what arrives, and which walls hold"},
 	{"wait-for-space", 'w', OPTION_NUMBER, &wait_for_space, "N", "wait while fewer than N bytes are free"},
-	{"max-bytes", 0, OPTION_NUMBER, &max_bytes, "N", "refuse more than N bytes"},
+	{"max-bytes", 0, OPTION_NUMBER, &max_bytes, "N", "refuse more than N bytes of content"},
+	{"max-files", 0, OPTION_NUMBER, &max_files, "N", "refuse more than N entries; each folder comes twice"},
+	{"no-symlinks", 0, OPTION_FLAG, &no_symlinks, NULL, "refuse all links"},
 	{"allow-all-names", 0, OPTION_FLAG, &all_names, NULL, "take names of any characters"},
 	{"no-allow-all-names", 0, OPTION_FLAG, &only_safe_names, NULL, "refuse them (the default)"},
 	{"allow-unsafe-symlinks", 0, OPTION_FLAG, &unsafe_symlinks, NULL, "take links that point anywhere"},
@@ -114,6 +116,8 @@ static int unpack(const struct passwd *user, int folder)
 	r->verbose = verbose;
 	r->wait_for_space = (uint64_t)wait_for_space;
 	r->max_bytes = (uint64_t)max_bytes;
+	r->max_files = (uint64_t)max_files;
+	r->allow_symlinks = !no_symlinks;
 	r->name_flags = (all_names && !only_safe_names ? NAME_ALLOW_UNSAFE_CHARACTERS : 0) |
 			(unsafe_symlinks && !safe_symlinks ? NAME_ALLOW_UNSAFE_SYMLINKS : 0);
 	if (jail_enter(&jail, folder, user->pw_uid, user->pw_gid, &err) < 0 || jail_seal(&jail, &err) < 0)

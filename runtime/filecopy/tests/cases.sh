@@ -55,6 +55,10 @@ check "--wait-for-space" "$(fresh; verbose --wait-for-space 1 '' in)" "OK a crc=
 check "--wait-for-space, no number" "$("$bin/qfile-unpacker" --wait-for-space x '' in </dev/null 2>/dev/null; echo $?)" 2
 check "--max-bytes" "$(fresh; verbose --max-bytes 1 '' in)" "OK a crc=ok exit=0"
 check "--max-bytes, one more" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" --max-bytes 1 '' in -- file:a:xx end 2>/dev/null | tr -d '\001')" "EDQUOT a crc=- exit=1"
+check "--max-files" "$(fresh; verbose --max-files 1 '' in)" "OK a crc=ok exit=0"
+check "--max-files, one more" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" --max-files 1 '' in -- dir:d dir:d end 2>/dev/null | tr -d '\001')" "EDQUOT d crc=- exit=1"
+check "--no-symlinks" "$(fresh; verbose --no-symlinks '' in)" "OK a crc=ok exit=0"
+check "--no-symlinks, a link" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" --no-symlinks '' in -- link:l:a end 2>/dev/null | tr -d '\001')" "EINVAL l crc=- exit=1"
 check "UID DIR -v -w" "$(fresh; verbose "$(id -u)" in -v -w | tail -n 1)" "OK a crc=ok exit=0"
 
 # What arrives
