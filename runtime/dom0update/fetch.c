@@ -34,10 +34,26 @@ static int close_and_wait(int *fd, pid_t pid)
 	return process_wait(pid);
 }
 
-static int receive(const struct fetch_from *from, int in, int out)
+/* How many entries what was named makes at most: the file, and each folder above it, which is sent twice. */
+static size_t entries(const struct strv *uris)
 {
-	_cleanup_free_ char *max = xasprintf("%llu", (unsigned long long)from->max_bytes);
-	const char *const argv[] = {from->unpacker, "--max-bytes", max, "0", from->incoming, NULL};
+	size_t n = 0;
+
+	for (size_t i = 0; i < uris->n; i++) {
+		n++;
+		for (const char *p = sources_path(uris->v[i]); (p = strchr(p, '/')); p++)
+			n += 2;
+	}
+	return n;
+}
+
+/* Nothing that is not counted may come: empty files, folders and links fill a disk too. */
+static int receive(const struct fetch_from *from, const struct strv *uris, int in, int out)
+{
+	_cleanup_free_ char *bytes = xasprintf("%llu", (unsigned long long)from->max_bytes);
+	_cleanup_free_ char *files = xasprintf("%zu", entries(uris));
+	const char *const argv[] = {from->unpacker, "--max-bytes", bytes, "--max-files", files, "--no-symlinks", "0",
+				    from->incoming, NULL};
 	const struct process p = {.argv = argv, .stdin_fd = in, .stdout_fd = out};
 
 	return process_run(&p);
@@ -61,7 +77,7 @@ static int call(const struct fetch_from *from, const struct strv *uris, struct e
 	close(to_qube[0]);
 	close(from_qube[1]);
 	r = pid < 0 ? pid : send_request(to_qube[1], uris);
-	received = r < 0 ? -1 : receive(from, from_qube[0], to_qube[1]);
+	received = r < 0 ? -1 : receive(from, uris, from_qube[0], to_qube[1]);
 	close(from_qube[0]);
 	if (pid > 0 && close_and_wait(&to_qube[1], pid) != 0)
 		return error_set(err, -EIO, from->qube, "look at its network, and at what it says above",
@@ -111,7 +127,7 @@ static int take(const struct fetch_from *from, const struct strv *uris, struct e
 
 int fetch_files(const struct fetch_from *from, const struct strv *uris, struct error *err)
 {
-	int r;
+	int r, removed;
 
 	signal(SIGPIPE, SIG_IGN);
 	if ((r = remove_tree(AT_FDCWD, from->incoming)) < 0 || (r = mkdir_p(AT_FDCWD, from->incoming, 0700)) < 0 ||
@@ -120,6 +136,6 @@ int fetch_files(const struct fetch_from *from, const struct strv *uris, struct e
 	r = call(from, uris, err);
 	if (r == 0)
 		r = take(from, uris, err);
-	remove_tree(AT_FDCWD, from->incoming);
-	return r;
+	removed = remove_tree(AT_FDCWD, from->incoming);
+	return r == 0 && removed < 0 ? error_errno(err, removed, from->incoming, "cannot remove") : r;
 }
