@@ -43,12 +43,6 @@ static void encode(struct strbuf *out, const struct words *words)
 	}
 }
 
-static void add_line(struct strbuf *out, const struct words *words)
-{
-	for (size_t i = 0; i < words->n; i++)
-		strbuf_printf(out, "%s%s", i ? " " : "", words->v[i]);
-}
-
 /* USER:COMMAND as qrexec-client takes it. */
 static char *command_text(const struct words *words)
 {
@@ -62,7 +56,7 @@ static char *command_text(const struct words *words)
 		encode(&s, words);
 		strbuf_add_str(&s, " dom0");
 	} else {
-		add_line(&s, words);
+		strbuf_add_str(&s, words->v[0]);
 	}
 	return strbuf_steal(&s);
 }
@@ -105,33 +99,36 @@ static int client_failed(int r)
 	return r < 0 ? 126 : r;
 }
 
-/* A disposable lives as long as the command, so its end is waited for. */
-static int run_unheard(const struct strv *argv)
+/* Nobody hears what the command has to say, but its end is waited for: wait_unheard(). */
+static int start_unheard(const struct strv *argv, pid_t *pid)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	return client_failed(null < 0 ? -errno
-				      : process_run(&(struct process){
-						.argv = (const char *const *)argv->v,
-						.null_stdin = 1,
-						.stdout_fd = null,
-						.stderr_fd = null}));
+	*pid = null < 0 ? -errno
+			: process_spawn(&(struct process){.argv = (const char *const *)argv->v,
+							  .null_stdin = 1,
+							  .stdout_fd = null,
+							  .stderr_fd = null});
+	return *pid < 0 ? client_failed(*pid) : 0;
+}
+
+static int wait_unheard(pid_t pid)
+{
+	return pid > 0 ? client_failed(process_wait(pid)) : 0;
 }
 
 /* A service for what dom0 would tell the qube's agent itself. */
 static void remote_words(struct strv *argv, const char *vm, const struct words *words)
 {
-	_cleanup_strbuf_ struct strbuf name = {0}, line = {0};
+	_cleanup_strbuf_ struct strbuf name = {0};
 	char shell[] = "/bin/sh", option[] = "-c";
-	char *through_shell[] = {shell, option, NULL};
+	char *through_shell[] = {shell, option, words->v[0]};
 
 	strv_push(argv, "--");
 	strv_push(argv, vm);
 	if (service) {
 		strv_push(argv, words->v[0]);
 	} else {
-		add_line(&line, words);
-		through_shell[2] = line.p;
 		strbuf_add_str(&name, "qubes.VMExec");
 		encode(&name, no_shell ? words : &(struct words){through_shell, 3});
 		strv_push(argv, name.p);
@@ -148,18 +145,20 @@ static void local_words(struct strv *argv, const struct words *words)
 	if (local_command) {
 		strv_push(argv, "-l");
 		strv_push(argv, local_command);
-	} else if (!pass_io && !dispvm) {
+	} else if (service && !pass_io && !dispvm) {
 		strv_push(argv, "-e");
 	}
 	strv_push_take(argv, command_text(words));
 }
 
-static int run_client(const char *vm, const struct words *words)
+/* *unheard: 0, or the process that is still to be waited for. */
+static int run_client(const char *vm, const struct words *words, pid_t *unheard)
 {
 	_cleanup_strv_ struct strv argv = {0};
 	bool remote = admin_is_remote(&qvm_admin);
 	int r;
 
+	*unheard = 0;
 	strv_push(&argv, client());
 	if (!remote) {
 		strv_push(&argv, "-d");
@@ -173,8 +172,8 @@ static int run_client(const char *vm, const struct words *words)
 		remote_words(&argv, vm, words);
 	else
 		local_words(&argv, words);
-	if ((dispvm || remote) && !pass_io && !local_command)
-		return run_unheard(&argv);
+	if ((dispvm || remote || !service) && !pass_io && !local_command)
+		return start_unheard(&argv, unheard);
 	if (!dispvm && !all && (!pass_io || (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO)))) {
 		execvp(argv.v[0], argv.v);
 		return client_failed(-errno);
@@ -207,6 +206,7 @@ static int run_disposable(const struct words *words)
 	_cleanup_admin_error_ struct admin_error ignored_error = {0};
 	_cleanup_strbuf_ struct strbuf name = {0};
 	int r = qvm_call(*dispvm ? dispvm : "dom0", "admin.vm.CreateDisposable", NULL, NULL, &name);
+	pid_t pid;
 
 	if (r)
 		return r;
@@ -217,25 +217,48 @@ static int run_disposable(const struct words *words)
 			   &ignored_error);
 		return r;
 	}
-	r = run_client(name.p, words);
+	r = run_client(name.p, words, &pid);
+	if (!r)
+		r = wait_unheard(pid);
 	qvm_call(name.p, "admin.vm.Kill", NULL, NULL, NULL);
 	return r;
 }
 
-/* The command in each qube; the worst exit code. */
+/* --all starts nothing, and leaves alone what the system has for itself. */
+static bool is_meant(const struct qvm_vm *vm, bool every)
+{
+	_cleanup_admin_error_ struct admin_error none = {0};
+	_cleanup_strbuf_ struct strbuf internal = {0};
+
+	return !every || (!strcmp(vm->state, "Running") &&
+			  (admin_call(&qvm_admin, vm->name, "admin.vm.feature.Get", "internal", (struct blob){0},
+				      &internal, &none) != 0 ||
+			   !internal.n));
+}
+
+/* The command in each qube, in all of them at once when nobody hears it; the worst exit code. */
 static int run_in(const struct strv *names, bool every, const struct words *words)
 {
 	_cleanup_list_ struct qvm_list list = {0};
 	_cleanup_strv_ struct strv chosen = {0};
-	int result = qvm_list_read(&list);
+	_cleanup_free_ pid_t *unheard = NULL;
+	int result = qvm_list_read(&list), r;
 
 	if (!result && qvm_select(&list, names, every, &excluded, &chosen))
 		result = QVM_FAILED;
+	unheard = xcalloc(chosen.n + 1, sizeof(*unheard));
 	for (size_t i = 0; i < chosen.n; i++) {
-		int r = ensure_running(qvm_list_find(&list, chosen.v[i]));
+		const struct qvm_vm *vm = qvm_list_find(&list, chosen.v[i]);
 
+		if (!is_meant(vm, every))
+			continue;
+		r = ensure_running(vm);
 		if (!r)
-			r = run_client(chosen.v[i], words);
+			r = run_client(vm->name, words, &unheard[i]);
+		result = r > result ? r : result;
+	}
+	for (size_t i = 0; i < chosen.n; i++) {
+		r = wait_unheard(unheard[i]);
 		result = r > result ? r : result;
 	}
 	return result;
@@ -246,7 +269,7 @@ int qvm_run(int argc, char **argv)
 	static const struct option_def options[] = {
 		QVM_COMMON,
 		{"pass-io", 'p', OPTION_FLAG, &pass_io, NULL,
-		 "connect stdin, stdout, stderr; exit with its code"},
+		 "connect stdin, stdout, stderr"},
 		{"user", 'u', OPTION_STRING, &user, "USER", "user in the qube (its default_user)"},
 		{"auto", 'a', OPTION_FLAG, &auto_start, NULL,
 		 "start the qube if it does not run (default)"},
@@ -256,12 +279,12 @@ int qvm_run(int argc, char **argv)
 		{"service", 0, OPTION_FLAG, &service, NULL,
 		 "COMMAND is the name of a qrexec service"},
 		{"no-shell", 0, OPTION_FLAG, &no_shell, NULL,
-		 "run the words as they are, without a shell"},
+		 "run one word as several are, without a shell"},
 		{"localcmd", 0, OPTION_STRING, &local_command, "COMMAND",
 		 "connect it to this command in dom0"},
 		{"gui", 0, OPTION_FLAG, &gui, NULL, NULL},
 		{"no-gui", 0, OPTION_FLAG, &no_gui, NULL, "do not wait for a graphical session"},
-		{"all", 0, OPTION_FLAG, &all, NULL, "in every qube but dom0, one after the other"},
+		{"all", 0, OPTION_FLAG, &all, NULL, "in every qube that runs, but dom0, paused and internal ones"},
 		{"exclude", 0, OPTION_LIST, &excluded, "VM", "with --all: not this one"},
 		{"dispvm", 0, OPTION_MAYBE, &dispvm, "TEMPLATE",
 		 "in a new disposable (of dom0's default_dispvm)"},
@@ -284,8 +307,10 @@ int qvm_run(int argc, char **argv)
 	static const struct command_line cmd = {"qvm-run",
 						"VM COMMAND... | --all COMMAND... | --dispvm COMMAND...",
 						"Run a command in a qube.",
-						"Exit codes with --pass-io: the command's; 1 the "
-						"qube did not start, 126 no connection.",
+						"One word is a command for the shell in the qube, several are a program and its\n"
+						"arguments. Without --pass-io the command reads and says nothing.\n"
+						"Exit codes: the command's; 1 the qube did not start, 126 no connection. A\n"
+						"service without --pass-io is not waited for.",
 						options,
 						true};
 	_cleanup_strv_ struct strv operands = {0};
@@ -302,6 +327,7 @@ int qvm_run(int argc, char **argv)
 	words = (struct words){operands.v + first, operands.n - first};
 	if (service && words.n > 1)
 		return options_wrong(&cmd, "a service takes no further words");
+	no_shell |= words.n > 1;
 	if (admin_is_remote(&qvm_admin) && strcmp(user, "DEFAULT") != 0)
 		return options_wrong(&cmd, "--user is for dom0: a qube cannot choose the user in another one");
 	return dispvm ? run_disposable(&words) : run_in(&(struct strv){operands.v, first}, all, &words);
