@@ -159,9 +159,10 @@ static void offline(struct backend *b, struct vif *v)
 static void look_at(struct backend *b, unsigned domid, unsigned device)
 {
 	_cleanup_free_ char *state = node_read(b, domid, device, "state"), *wanted = node_read(b, domid, device, "online"),
+			    *status = node_read(b, domid, device, "hotplug-status"),
 			    *node = xasprintf(NODES "/%u/%u", domid, device);
 	struct vif *v = find(b, domid, device);
-	enum backend_action action = backend_decide(state, wanted, v);
+	enum backend_action action = backend_decide(state, wanted, status, v);
 
 	if (action == BACKEND_ONLINE)
 		online(b, domid, device);
@@ -214,11 +215,11 @@ static void on_path(struct backend *b, const char *path)
 	struct blob first, second;
 	uint64_t domid, device;
 
-	if (blob_token(&rest, '/', &first) && blob_to_u64(first, DOMID_MAX, &domid) &&
-	    blob_token(&rest, '/', &second) && blob_to_u64(second, DEVICE_MAX, &device))
-		look_at(b, (unsigned)domid, (unsigned)device);
-	else
+	if (!blob_token(&rest, '/', &first) || !blob_to_u64(first, DOMID_MAX, &domid) ||
+	    !blob_token(&rest, '/', &second) || !blob_to_u64(second, DEVICE_MAX, &device))
 		look_at_all(b);
+	else if (backend_key_matters(rest))
+		look_at(b, (unsigned)domid, (unsigned)device);
 }
 
 int main(void)

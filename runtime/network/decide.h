@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "common/base/blob.h"
+
 enum backend_action {
 	BACKEND_NOTHING,
 	BACKEND_ONLINE,	 /* set it up and say so */
@@ -14,5 +16,10 @@ enum backend_action {
 	BACKEND_REMOVE,	 /* the same, and remove the node: nobody else does when the backend is not dom0 */
 };
 
-/* Values as they are in xenstore, NULL when absent. `known`: it has been set up. */
-enum backend_action backend_decide(const char *state, const char *online, bool known);
+/* Whether a change of this key of a node, empty for the node itself, can mean something: what we write there does not. */
+bool backend_key_matters(struct blob key);
+/*
+ * Values as they are in xenstore, NULL when absent: `status` is hotplug-status. `known`: it has been set up. One that could
+ * not be set up is not tried again.
+ */
+enum backend_action backend_decide(const char *state, const char *online, const char *status, bool known);

@@ -59,17 +59,24 @@ TEST(vif_refusals)
 
 TEST(what_a_change_of_a_node_means)
 {
-	CHECK_INT(backend_decide("1", "1", false), BACKEND_NOTHING);
-	CHECK_INT(backend_decide("2", "1", false), BACKEND_ONLINE);
-	CHECK_INT(backend_decide("2", "1", true), BACKEND_NOTHING);
-	CHECK_INT(backend_decide("4", "1", true), BACKEND_NOTHING);
-	CHECK_INT(backend_decide("4", "1", false), BACKEND_ONLINE);
-	CHECK_INT(backend_decide("5", "0", true), BACKEND_NOTHING);
-	CHECK_INT(backend_decide("6", "0", true), BACKEND_REMOVE);
-	CHECK_INT(backend_decide("6", "0", false), BACKEND_REMOVE);
-	CHECK_INT(backend_decide("6", "1", true), BACKEND_OFFLINE);
-	CHECK_INT(backend_decide(NULL, NULL, true), BACKEND_OFFLINE);
-	CHECK_INT(backend_decide(NULL, NULL, false), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("1", "1", NULL, false), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("2", "1", NULL, false), BACKEND_ONLINE);
+	CHECK_INT(backend_decide("2", "1", NULL, true), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("4", "1", NULL, true), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("4", "1", NULL, false), BACKEND_ONLINE);
+	CHECK_INT(backend_decide("5", "0", NULL, true), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("6", "0", NULL, true), BACKEND_REMOVE);
+	CHECK_INT(backend_decide("6", "0", NULL, false), BACKEND_REMOVE);
+	CHECK_INT(backend_decide("6", "1", NULL, true), BACKEND_OFFLINE);
+	CHECK_INT(backend_decide(NULL, NULL, NULL, true), BACKEND_OFFLINE);
+	CHECK_INT(backend_decide(NULL, NULL, NULL, false), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("2", "1", "connected", false), BACKEND_ONLINE);
+	/* What failed is not tried again, but goes as everything does. */
+	CHECK_INT(backend_decide("2", "1", "error", false), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("4", "1", "error", false), BACKEND_NOTHING);
+	CHECK_INT(backend_decide("6", "0", "error", false), BACKEND_REMOVE);
+	CHECK(backend_key_matters(BLOB("")) && backend_key_matters(BLOB("state")) && backend_key_matters(BLOB("online")));
+	CHECK(!backend_key_matters(BLOB("hotplug-status")) && !backend_key_matters(BLOB("hotplug-error")));
 }
 
 TEST(name_servers)
