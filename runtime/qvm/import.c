@@ -3,9 +3,12 @@
  * services admin.vm.volume.Import and ImportWithSize of dom0, for other qubes that may do it.
  */
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -19,15 +22,42 @@ static bool is_zero(const char *p, size_t n)
 	return !n || (!*p && !memcmp(p, p + 1, n - 1));
 }
 
+/* Holds back what would end us, but not what is ignored: it can be read from the descriptor instead, or -1. */
+static int hold_signals(sigset_t *before)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction now;
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&held, ends[i]);
+	sigprocmask(SIG_BLOCK, &held, before);
+	return signalfd(-1, &held, SFD_CLOEXEC);
+}
+
+/* Until there is more to read. 0; -EINTR: we are to end. */
+static int wait_for_data(int from, int signals)
+{
+	struct pollfd p[] = {{.fd = from, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+
+	return poll(p, 2, -1) > 0 && p[1].revents ? -EINTR : 0;
+}
+
 /* At most `size` bytes, holes where there are zeros. 0 or -errno; -EFBIG: there is more. */
-static int copy_sparse(int from, int to, uint64_t size)
+static int copy_sparse(int from, int to, uint64_t size, int signals)
 {
 	_cleanup_free_ char *buf = xmalloc(CHUNK);
 	uint64_t at = 0;
 
 	for (;;) {
-		ssize_t n = read(from, buf, CHUNK);
+		int r = wait_for_data(from, signals);
+		ssize_t n;
 
+		if (r < 0)
+			return r;
+		n = read(from, buf, CHUNK);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -42,7 +72,7 @@ static int copy_sparse(int from, int to, uint64_t size)
 }
 
 /* `SIZE PATH` of ImportBegin. */
-static int fill(const struct strbuf *begun, int fd)
+static int fill(const struct strbuf *begun, int fd, int signals)
 {
 	struct blob rest = strbuf_blob(begun), word;
 	_cleanup_free_ char *path = NULL;
@@ -53,7 +83,7 @@ static int fill(const struct strbuf *begun, int fd)
 		return -EBADMSG;
 	path = blob_dup(rest);
 	to = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	return to < 0 ? -errno : copy_sparse(fd, to, size);
+	return to < 0 ? -errno : copy_sparse(fd, to, size, signals);
 }
 
 /* From a management qube: the services below, which do the same in dom0. */
@@ -67,19 +97,17 @@ static int import_remote(const char *vm, const char *volume, int fd, uint64_t si
 	return qvm_report(vm, r, &err);
 }
 
-int qvm_import(const char *vm, const char *volume, int fd, uint64_t size)
+/* What has begun is ended, whatever happens: until then the volume cannot be used. */
+static int import_local(const char *vm, const char *volume, int fd, uint64_t size, int signals)
 {
 	_cleanup_free_ char *payload = size ? xasprintf("%llu", (unsigned long long)size) : NULL;
 	_cleanup_free_ char *failed = NULL;
 	_cleanup_strbuf_ struct strbuf begun = {0};
-	int r, end;
+	int r = qvm_call(vm, "internal.vm.volume.ImportBegin", volume, payload, &begun), end;
 
-	if (admin_is_remote(&qvm_admin))
-		return import_remote(vm, volume, fd, size);
-	r = qvm_call(vm, "internal.vm.volume.ImportBegin", volume, payload, &begun);
 	if (r)
 		return r;
-	r = fill(&begun, fd);
+	r = fill(&begun, fd, signals);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s:%s: %s\n", qvm_name, vm, volume,
 			r == -EFBIG ? "the data is larger than the volume" : strerror(-r));
@@ -87,6 +115,21 @@ int qvm_import(const char *vm, const char *volume, int fd, uint64_t size)
 	}
 	end = qvm_call(vm, "internal.vm.volume.ImportEnd", volume, failed ? failed : "ok", NULL);
 	return failed ? QVM_FAILED : end;
+}
+
+int qvm_import(const char *vm, const char *volume, int fd, uint64_t size)
+{
+	_cleanup_close_ int signals = -1;
+	sigset_t before;
+	int r;
+
+	if (admin_is_remote(&qvm_admin))
+		return import_remote(vm, volume, fd, size);
+	signals = hold_signals(&before);
+	r = import_local(vm, volume, fd, size, signals);
+	/* One that came ends us here. */
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return r;
 }
 
 /* A line with the size; byte by byte, since the data follows at once. */
