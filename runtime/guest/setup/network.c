@@ -60,6 +60,12 @@ static bool service_on(const struct setup *s, const char *name)
 	return faccessat(s->root, path, F_OK, 0) == 0;
 }
 
+/* Not with ipv6.disable=1 among the kernel's options: then each command about it fails, with all else that it says. */
+static bool has_ipv6(const struct setup *s)
+{
+	return faccessat(s->root, "proc/net/if_inet6", F_OK, 0) == 0;
+}
+
 static void add_family(struct setup *s, const char *iface, const char *ip, const char *gateway,
 		       bool v6, bool custom, struct strbuf *out)
 {
@@ -84,18 +90,20 @@ int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, s
 				  net_value(s, mac, "ip6", "/qubes-ip6")),
 		   *custom = net_value(s, mac, "custom", NULL);
 
+	bool v6 = has_ipv6(s);
+
 	if (!ip && !ip6)
 		return -ENOENT;
 	/* Nobody here announces routers; a guess of the kernel's would only be another address of
 	 * the qube. */
-	strbuf_printf(out, "link set dev %s group 1 addrgenmode none\nlink set dev %s up\n", iface,
-		      iface);
+	strbuf_printf(out, "link set dev %s group 1%s\nlink set dev %s up\n", iface,
+		      v6 ? " addrgenmode none" : "", iface);
 	if (ip)
 		add_family(s, iface, ip,
 			   address(s, AF_INET, "IPv4 gateway",
 				   net_value(s, mac, "gateway", "/qubes-gateway")),
 			   false, custom && *custom, out);
-	if (ip6)
+	if (ip6 && v6)
 		add_family(s, iface, ip6,
 			   address(s, AF_INET6, "IPv6 gateway",
 				   net_value(s, mac, "gateway6", "/qubes-gateway6")),
@@ -144,7 +152,7 @@ static int configure(struct setup *s, const char *iface)
 {
 	_cleanup_free_ char *path = xasprintf("/sys/class/net/%s/address", iface);
 	_cleanup_strbuf_ struct strbuf mac = {0}, commands = {0};
-	int r = read_file(AT_FDCWD, path, 64, &mac);
+	int r = read_file(AT_FDCWD, path, 64, &mac), resolvers;
 
 	if (r < 0)
 		return r;
@@ -155,8 +163,10 @@ static int configure(struct setup *s, const char *iface)
 		return 0;
 	if (!r && ip_batch(iface, &commands, true, NULL) < 0)
 		r = -EIO;
+	/* Whatever works of the way out is of no use without names. */
+	resolvers = setup_resolvers(s, iface);
 	if (!r)
-		r = setup_resolvers(s, iface);
+		r = resolvers;
 	setup_run_hook(s, "/rw/config/qubes-ip-change-hook");
 	setup_run_hook(s, "/rw/config/qubes_ip_change_hook");
 	return r;

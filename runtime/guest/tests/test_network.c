@@ -21,6 +21,8 @@ static struct setup begin(void)
 	remove_tree(s.root, "run");
 	mkdir_p(s.root, "etc", 0755);
 	mkdir_p(s.root, "run/qubes-service", 0755);
+	mkdir_p(s.root, "proc/net", 0755);
+	write_file(s.root, "proc/net/if_inet6", "", 0, 0644);
 	return s;
 }
 
@@ -80,6 +82,21 @@ TEST(uplink_with_ipv6_alone)
 		   "permanent\n"
 		   "route replace fd09:24ef:4179::a89:2/128 dev eth0\n"
 		   "route replace ::/0 via fd09:24ef:4179::a89:2 dev eth0 onlink\n");
+}
+
+TEST(uplink_in_a_kernel_without_ipv6)
+{
+	struct setup s = begin();
+
+	unlinkat(s.root, "proc/net/if_inet6", 0);
+	put(&s, "/qubes-ip", "10.137.0.5");
+	put(&s, "/qubes-gateway", "10.137.0.2");
+	put(&s, "/qubes-ip6", "fd09:24ef:4179::a89:5");
+	put(&s, "/qubes-gateway6", "fd09:24ef:4179::a89:2");
+	check(&s, 0,
+	      "link set dev eth0 group 1\nlink set dev eth0 up\naddr replace 10.137.0.5/32 dev eth0\n"
+	      "neigh replace 10.137.0.2 lladdr fe:ff:ff:ff:ff:ff dev eth0 nud permanent\n"
+	      "route replace 10.137.0.2/32 dev eth0\nroute replace 0.0.0.0/0 via 10.137.0.2 dev eth0 onlink\n");
 }
 
 TEST(uplink_without_default_route)
