@@ -8,7 +8,6 @@
 
 #include "common/base/alloc.h"
 #include "runtime/firewall/conntrack.h"
-#include "runtime/firewall/resolve.h"
 #include "runtime/firewall/script.h"
 
 enum { RESOLVE_SECONDS = 5 };
@@ -59,6 +58,7 @@ static void forget(struct apply *ap)
 void apply_end(struct apply *ap)
 {
 	forget(ap);
+	resolved_free(ap->names);
 	if (ap->nft)
 		nft_ctx_free(ap->nft);
 }
@@ -102,8 +102,8 @@ static int load(struct apply *ap, const struct firewall *f, struct resolved *nam
 	return run(ap, &script);
 }
 
-/* Keeps what is in force now, and has the kernel forget the connections of those whose rules are other ones. */
-static void remember(struct apply *ap, const struct firewall *f, struct resolved *names)
+/* Keeps what is in force now, and has the kernel forget connections of those whose rules are other ones: `changed`. */
+static void remember(struct apply *ap, const struct firewall *f, struct resolved *names, bool *changed)
 {
 	char **clients = xcalloc(f->n_clients + 1, sizeof(char *)), **texts = xcalloc(f->n_clients + 1, sizeof(char *));
 
@@ -113,7 +113,8 @@ static void remember(struct apply *ap, const struct firewall *f, struct resolved
 
 		clients[i] = xstrdup(c->ip);
 		texts[i] = client_text(c, names);
-		if ((!old || strcmp(old, texts[i]) != 0) && conntrack_forget(c->family, c->ip) < 0)
+		changed[i] = !old || strcmp(old, texts[i]) != 0;
+		if (changed[i] && conntrack_forget(c->family, c->ip) < 0)
 			fprintf(stderr, "qubes-firewall: %s: connections that stand already go on\n", c->ip);
 	}
 	forget(ap);
@@ -122,11 +123,12 @@ static void remember(struct apply *ap, const struct firewall *f, struct resolved
 	ap->n = f->n_clients;
 }
 
-int apply_clients(struct apply *ap, const struct firewall *f,
+int apply_clients(struct apply *ap, const struct firewall *f, const struct resolve_what *what,
 		  void (*on_host)(void *user, const struct client *c, const char *host, const char *const *addresses),
 		  void (*on_done)(void *user, const struct client *c), void *user)
 {
-	struct resolved *names = resolve_all(f, RESOLVE_SECONDS);
+	struct resolved *names = resolve_all(f, ap->names, what, RESOLVE_SECONDS);
+	_cleanup_free_ bool *changed = xcalloc(f->n_clients + 1, sizeof(*changed));
 	struct firewall checked = *f;
 	int r = load(ap, f, names);
 
@@ -137,10 +139,12 @@ int apply_clients(struct apply *ap, const struct firewall *f,
 	if (r < 0) {
 		say_error(ap, "the rules cannot be brought in; the former ones hold");
 	} else {
-		remember(ap, &checked, names);
+		remember(ap, &checked, names, changed);
 		for (size_t i = 0; i < f->n_clients; i++) {
 			const struct client *c = &f->clients[i];
 
+			if (what->missing && !changed[i])
+				continue;
 			if (c->problem)
 				fprintf(stderr, "qubes-firewall: %s: blocked: %s\n", c->ip, c->problem);
 			for (size_t k = 0; k < c->n_rules; k++)
@@ -149,6 +153,7 @@ int apply_clients(struct apply *ap, const struct firewall *f,
 			on_done(user, c);
 		}
 	}
-	resolved_free(names);
+	resolved_free(ap->names);
+	ap->names = names;
 	return r;
 }

@@ -19,7 +19,7 @@
 #include "runtime/firewall/apply.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
-enum { SETTLE_USEC = 20000, PATH_LIMIT = 63 };
+enum { SETTLE_USEC = 20000, RETRY_USEC = 30000000, PATH_LIMIT = 63 };
 
 static const char *qubesdb_dir;
 static bool no_scripts;
@@ -35,6 +35,8 @@ struct daemon {
 	struct apply apply;
 	sd_event *event;
 	sd_event_source *settle; /* changes come in bursts */
+	sd_event_source *retry;	 /* while there are names that nobody knows */
+	struct strv changed;	 /* clients whose rules dom0 has written since, by their keys */
 };
 
 static void publish_host(void *user, const struct client *c, const char *host, const char *const *addresses)
@@ -70,7 +72,17 @@ static void free_pairs(char **pairs)
 	free(pairs);
 }
 
-static int update(struct daemon *d)
+static int on_retry(sd_event_source *s, uint64_t usec, void *user);
+
+/* What is not there yet may come to be: the network of this qube, or the name. */
+static void retry_later(struct daemon *d)
+{
+	d->retry = sd_event_source_disable_unref(d->retry);
+	if (d->apply.names && !resolved_complete(d->apply.names))
+		sd_event_add_time_relative(d->event, &d->retry, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, d);
+}
+
+static int update(struct daemon *d, const struct resolve_what *what)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	char **pairs = qdb_multiread(d->db, "/", NULL, NULL);
@@ -82,9 +94,18 @@ static int update(struct daemon *d)
 		return -EIO;
 	}
 	firewall_read(a, (const char *const *)pairs, &f);
-	r = apply_clients(&d->apply, &f, publish_host, publish_done, d);
+	r = apply_clients(&d->apply, &f, what, publish_host, publish_done, d);
 	free_pairs(pairs);
+	retry_later(d);
 	return r;
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *user)
+{
+	(void)s;
+	(void)usec;
+	update(user, &(struct resolve_what){.missing = true});
+	return 0;
 }
 
 static int on_settled(sd_event_source *s, uint64_t usec, void *user)
@@ -94,7 +115,8 @@ static int on_settled(sd_event_source *s, uint64_t usec, void *user)
 	(void)s;
 	(void)usec;
 	d->settle = sd_event_source_disable_unref(d->settle);
-	update(d);
+	update(d, &(struct resolve_what){.clients = &d->changed});
+	strv_free(&d->changed);
 	return 0;
 }
 
@@ -105,11 +127,15 @@ static void update_soon(struct daemon *d)
 }
 
 /* Rules count when their client's mark is written, which is its path without a name behind it. */
-static bool matters(const char *path)
+static bool matters(struct daemon *d, const char *path)
 {
 	const char *ip = !strncmp(path, "/qubes-firewall/", 16) ? path + 16 : NULL;
 
-	return !ip || !strchr(ip, '/');
+	if (ip && strchr(ip, '/'))
+		return false;
+	if (ip)
+		strv_push(&d->changed, ip);
+	return true;
 }
 
 static int on_change(sd_event_source *s, int fd, uint32_t events, void *user)
@@ -124,7 +150,7 @@ static int on_change(sd_event_source *s, int fd, uint32_t events, void *user)
 		fprintf(stderr, "qubes-firewall: qubesdb: the connection is lost; the rules stay as they are\n");
 		return sd_event_exit(d->event, 1);
 	}
-	if (matters(path))
+	if (matters(d, path))
 		update_soon(d);
 	return 0;
 }
@@ -139,7 +165,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 		return sd_event_exit(d->event, 0);
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)t.tv_sec * 1000000 + (unsigned long long)t.tv_nsec / 1000);
-	update(d);
+	update(d, &(struct resolve_what){.all = true});
 	sd_notify(0, "READY=1");
 	return 0;
 }
@@ -208,10 +234,12 @@ static int serve(struct daemon *d)
 	for (size_t i = 0; i < 3; i++)
 		if (sd_event_add_signal(d->event, NULL, signals[i], on_signal, d) < 0)
 			return 1;
-	update(d);
+	update(d, &(struct resolve_what){.all = true});
 	sd_notify(0, "READY=1");
 	code = sd_event_loop(d->event);
 	d->settle = sd_event_source_disable_unref(d->settle);
+	d->retry = sd_event_source_disable_unref(d->retry);
+	strv_free(&d->changed);
 	sd_event_unref(d->event);
 	return code;
 }

@@ -14,7 +14,7 @@ qubes-firewall_LIBS := firewall-parts conntrack qubesdb-client common
 qubes-firewall_PKGS := libsystemd libnftables
 
 TESTS += test-firewall
-test-firewall_SRCS := runtime/firewall/tests/test_script.c
+test-firewall_SRCS := $(addprefix runtime/firewall/tests/,test_script.c test_resolve.c)
 test-firewall_LIBS := firewall-parts common
 
 TESTS += test-firewall-packets

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,8 +11,9 @@
 enum { NAMES_MAX = 4096, ADDRESSES_MAX = 64 };
 
 struct name {
-	const char *host;
+	const char *client, *host;
 	int family; /* 4 or 6 */
+	bool asked; /* otherwise the addresses are those of before */
 	const char *const *addresses;
 	struct gaicb request;
 	struct addrinfo hints;
@@ -23,27 +25,55 @@ struct resolved {
 	size_t n;
 };
 
-static struct name *find(const struct resolved *r, int family, const char *host)
+static struct name *find(const struct resolved *r, const struct client *c, const char *host)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (r->names[i].family == family && !strcmp(r->names[i].host, host))
+	for (size_t i = 0; r && i < r->n; i++)
+		if (!strcmp(r->names[i].client, c->ip) && !strcmp(r->names[i].host, host))
 			return &r->names[i];
 	return NULL;
 }
 
-static void collect_names(const struct firewall *f, struct resolved *r)
+static const char *const *copy_list(struct arena *a, const char *const *list)
+{
+	const char **copy = arena_alloc(a, (ADDRESSES_MAX + 1) * sizeof(*copy));
+
+	for (size_t i = 0; list[i]; i++)
+		copy[i] = arena_strdup(a, list[i]);
+	return copy;
+}
+
+static void add_name(struct resolved *r, const struct client *c, const char *host, const struct name *known,
+		     const struct resolve_what *what)
+{
+	struct name *name = &r->names[r->n++];
+
+	*name = (struct name){.client = arena_strdup(r->arena, c->ip), .host = arena_strdup(r->arena, host)};
+	name->family = c->family;
+	name->asked = !known || what->all || (what->missing && !known->addresses) ||
+		      (what->clients && strv_contains(what->clients, c->key));
+	if (!name->asked && known->addresses)
+		name->addresses = copy_list(r->arena, known->addresses);
+}
+
+static void collect_names(const struct firewall *f, const struct resolved *old, const struct resolve_what *what,
+			  struct resolved *r)
 {
 	for (size_t i = 0; i < f->n_clients; i++)
 		for (size_t k = 0; k < f->clients[i].n_rules; k++) {
-			const char *host = f->clients[i].rules[k].host;
-			int family = f->clients[i].family;
+			const struct client *c = &f->clients[i];
+			const char *host = c->rules[k].host;
 
-			if (!host || r->n == NAMES_MAX || find(r, family, host))
-				continue;
-			r->names[r->n++] = (struct name){.host = arena_strdup(r->arena, host), .family = family};
+			if (host && r->n < NAMES_MAX && !find(r, c, host))
+				add_name(r, c, host, find(old, c, host), what);
 		}
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In an order of their own: name servers change theirs with each answer, and it would be another rule each time. */
 static void take_answer(struct arena *a, struct name *name)
 {
 	const char **list = arena_alloc(a, (ADDRESSES_MAX + 1) * sizeof(*list));
@@ -61,6 +91,7 @@ static void take_answer(struct arena *a, struct name *name)
 	}
 	if (answer)
 		freeaddrinfo(answer);
+	qsort(list, n, sizeof(*list), by_text);
 	name->addresses = n ? list : NULL;
 }
 
@@ -92,29 +123,31 @@ static void wait_for(struct gaicb *const *requests, size_t n, unsigned seconds)
 	}
 }
 
-struct resolved *resolve_all(const struct firewall *f, unsigned seconds)
+struct resolved *resolve_all(const struct firewall *f, const struct resolved *old, const struct resolve_what *what,
+			     unsigned seconds)
 {
 	struct resolved *r = xcalloc(1, sizeof(*r));
 	struct gaicb **requests;
+	size_t n = 0;
 
 	r->arena = arena_new();
 	r->names = xcalloc(NAMES_MAX, sizeof(*r->names));
-	collect_names(f, r);
-	if (!r->n)
-		return r;
-	requests = xcalloc(r->n, sizeof(struct gaicb *));
+	collect_names(f, old, what, r);
+	requests = xcalloc(r->n + 1, sizeof(struct gaicb *));
 	for (size_t i = 0; i < r->n; i++) {
 		struct name *name = &r->names[i];
 
+		if (!name->asked)
+			continue;
 		name->hints = (struct addrinfo){.ai_family = name->family == 6 ? AF_INET6 : AF_INET,
 						.ai_socktype = SOCK_STREAM};
 		name->request = (struct gaicb){.ar_name = name->host, .ar_request = &name->hints};
-		requests[i] = &name->request;
+		requests[n++] = &name->request;
 	}
-	if (getaddrinfo_a(GAI_NOWAIT, requests, (int)r->n, NULL) == 0)
-		wait_for(requests, r->n, seconds);
+	if (n && getaddrinfo_a(GAI_NOWAIT, requests, (int)n, NULL) == 0)
+		wait_for(requests, n, seconds);
 	for (size_t i = 0; i < r->n; i++)
-		if (gai_error(requests[i]) == 0)
+		if (r->names[i].asked && gai_error(&r->names[i].request) == 0)
 			take_answer(r->arena, &r->names[i]);
 	free(requests);
 	return r;
@@ -129,9 +162,17 @@ void resolved_free(struct resolved *r)
 	free(r);
 }
 
+bool resolved_complete(const struct resolved *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->names[i].addresses)
+			return false;
+	return true;
+}
+
 const char *const *resolved_get(void *user, const struct client *c, const char *host)
 {
-	struct name *name = find(user, c->family, host);
+	struct name *name = find(user, c, host);
 
 	return name ? name->addresses : NULL;
 }

@@ -168,7 +168,8 @@ static struct client *find_client(struct firewall *f, struct blob text)
 			return &f->clients[i];
 	if (f->n_clients == CLIENTS_MAX)
 		return NULL;
-	f->clients[f->n_clients] = (struct client){.ip = ip, .family = family, .problem = "no policy"};
+	f->clients[f->n_clients] = (struct client){
+		.ip = ip, .key = arena_strndup(f->arena, text.p, text.n), .family = family, .problem = "no policy"};
 	return &f->clients[f->n_clients++];
 }
 

@@ -31,7 +31,8 @@ struct rule {
 };
 
 struct client {
-	const char *ip; /* canonical */
+	const char *ip;	 /* canonical */
+	const char *key; /* the same as QubesDB has it */
 	int family;	/* 4 or 6 */
 	bool accept;	/* the policy */
 	struct rule *rules;

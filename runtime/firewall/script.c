@@ -84,8 +84,8 @@ static void add_protocol(struct strbuf *out, const struct client *c, const struc
 }
 
 /*
- * The address that the client asked: before rules of a forward hook come those of table qubes, chain dnat-dns, which put
- * the real name server in its place.
+ * The address that the client asked: before rules of a forward hook come those of table qubes, chain dnat-dns, which
+ * put the real name server in its place.
  */
 static void add_dns_rule(struct strbuf *out, const struct client *c, const struct rule *r)
 {
