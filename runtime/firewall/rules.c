@@ -78,8 +78,9 @@ static const char *set_ports(struct blob value, struct rule *r)
 	blob_token(&last, '-', &first);
 	if (first.n == value.n)
 		last = first;
-	if (r->ports[1] || !blob_to_u64(first, 65535, &from) || !blob_to_u64(last, 65535, &to) || to < from || !to)
+	if (r->has_ports || !blob_to_u64(first, 65535, &from) || !blob_to_u64(last, 65535, &to) || to < from)
 		return "not a range of ports";
+	r->has_ports = true;
 	r->ports[0] = (unsigned)from;
 	r->ports[1] = (unsigned)to;
 	return NULL;
@@ -130,12 +131,12 @@ static const char *contradiction(const struct rule *r, bool has_action)
 {
 	if (!has_action)
 		return "no action";
-	if (r->ports[1] && r->proto != PROTO_TCP && r->proto != PROTO_UDP)
+	if (r->has_ports && r->proto != PROTO_TCP && r->proto != PROTO_UDP)
 		return "ports without proto=tcp or proto=udp";
 	if (r->icmp_type >= 0 && r->proto != PROTO_ICMP)
 		return "an ICMP type without proto=icmp";
-	if (r->dns && (r->network || r->host || r->ports[1] || r->proto == PROTO_ICMP))
-		return "specialtarget=dns goes with nothing else";
+	if (r->dns && (r->network || r->host))
+		return "specialtarget=dns has its destination";
 	return NULL;
 }
 

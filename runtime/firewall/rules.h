@@ -26,7 +26,8 @@ struct rule {
 	const char *network;  /* ADDRESS[/LENGTH] in canonical form, or NULL */
 	int network_family;   /* 4 or 6 */
 	const char *host;     /* a name to look up, or NULL */
-	unsigned ports[2];    /* first and last; 0, 0: any */
+	bool has_ports;	      /* otherwise any */
+	unsigned ports[2];    /* first and last */
 	int icmp_type;	      /* -1: any */
 };
 

@@ -68,7 +68,7 @@ static void add_protocol(struct strbuf *out, const struct client *c, const struc
 		break;
 	case PROTO_TCP:
 	case PROTO_UDP:
-		if (r->ports[1])
+		if (r->has_ports)
 			strbuf_printf(out, "%s dport %u-%u ", r->proto == PROTO_TCP ? "tcp" : "udp", r->ports[0],
 				      r->ports[1]);
 		else
@@ -85,12 +85,14 @@ static void add_protocol(struct strbuf *out, const struct client *c, const struc
 
 /*
  * The address that the client asked: before rules of a forward hook come those of table qubes, chain dnat-dns, which
- * put the real name server in its place.
+ * put the real name server in its place. By another protocol or at another port there is nothing to ask, and no rule.
  */
 static void add_dns_rule(struct strbuf *out, const struct client *c, const struct rule *r)
 {
 	static const enum rule_proto both[] = {PROTO_TCP, PROTO_UDP};
 
+	if (r->has_ports && (r->ports[0] != 53 || r->ports[1] != 53))
+		return;
 	for (size_t i = 0; i < 2; i++) {
 		if (r->proto != PROTO_ANY && r->proto != both[i])
 			continue;
