@@ -2,6 +2,7 @@
  * qvm-open-in-vm VM FILE|URL, qvm-open-in-dvm FILE|URL: the file is opened in the other qube; when it was changed there it is
  * replaced here, once all of it has arrived.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include "common/ui/options.h"
 #include "runtime/filecopy/call.h"
 #include "runtime/filecopy/open.h"
+
+enum { FIRST_BYTES = 4096 };
 
 static bool view_only;
 
@@ -73,19 +76,49 @@ static int send_file(int out, int file, const char *path, struct error *err)
 	return r < 0 && r != -EPIPE ? error_errno(err, r, path, "cannot send") : r;
 }
 
-/* The new content, in a file beside the old one until the call has ended well. */
-static int receive_file(int in, pid_t pid, const char *target, const char *path, const struct stat *old, struct error *err)
+/*
+ * What comes back, in a file beside the old one, which is made when the first of it comes: a folder in which nothing can
+ * be written is none of our business before. 1: there is some, 0: nothing came, or -errno.
+ */
+static int store_answer(int in, const char *path, char **temporary, int *fd)
 {
-	_cleanup_free_ char *temporary = xasprintf("%s.XXXXXX", path);
-	_cleanup_close_ int fd = mkostemp(temporary, O_CLOEXEC);
-	int64_t bytes = fd < 0 ? -errno : copy_fd(in, fd);
-	int r = end_call(pid, target, err);
+	char first[FIRST_BYTES];
+	ssize_t n;
+	int64_t r;
 
-	if (!r && bytes > 0 && view_only)
-		r = error_set(err, -EPROTO, target, NULL, "sent a change of what it may only look at");
-	else if (!r && bytes < 0)
-		r = error_errno(err, (int)bytes, path, "cannot store what came back");
-	else if (!r && bytes > 0 && (fchmod(fd, old->st_mode & 07777) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0))
+	do
+		n = read(in, first, sizeof(first));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	if (view_only)
+		return -EPROTO;
+	*temporary = xasprintf("%s.XXXXXX", path);
+	*fd = mkostemp(*temporary, O_CLOEXEC);
+	if (*fd < 0)
+		return -errno;
+	r = write_all(*fd, first, (size_t)n);
+	if (r == 0)
+		r = copy_fd(in, *fd);
+	return r < 0 ? (int)r : 1;
+}
+
+/* The new content takes the old one's place when the call has ended well. */
+static int receive_file(int from, pid_t pid, const char *target, const char *path, const struct stat *old,
+			struct error *err)
+{
+	_cleanup_close_ int in = from, fd = -1;
+	_cleanup_free_ char *temporary = NULL;
+	int stored = store_answer(in, path, &temporary, &fd), r;
+
+	/* Nobody reads it any more: a call that still writes must not wait for that. */
+	close(take_fd(&in));
+	r = end_call(pid, target, err);
+	if (stored == -EPROTO)
+		r = error_set(err, stored, target, NULL, "sent a change of what it may only look at");
+	else if (stored < 0)
+		r = error_errno(err, stored, path, "cannot store what came back");
+	else if (!r && stored && (fchmod(fd, old->st_mode & 07777) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0))
 		r = error_errno(err, -errno, path, "cannot replace");
 	if (fd >= 0)
 		unlink(temporary); /* gone when it was renamed */
@@ -109,13 +142,13 @@ static int open_file(const char *target, const char *name, struct error *err)
 		return error_errno(err, pid, target, "cannot call");
 	r = send_file(out, file, path, err);
 	close(out);
-	_cleanup_close_ int answer = in;
 	if (r < 0 && r != -EPIPE) {
+		close(in);
 		kill(pid, SIGTERM);
 		process_wait(pid);
 		return r;
 	}
-	return receive_file(answer, pid, target, path, &st, err);
+	return receive_file(in, pid, target, path, &st, err);
 }
 
 int main(int argc, char **argv)

@@ -34,6 +34,7 @@ echo "\${1##*/} \$(stat -c %a "\$1") \$(cat "\$1")" >"$dir/opener.log"
 echo noise
 case \$EDIT in
 change) echo changed >"\$1" ;;
+much) head -c 300000 /dev/zero >"\$1" ;;
 force) chmod 600 "\$1"; echo changed >"\$1" ;;
 link) rm "\$1"; ln -s /etc/passwd "\$1" ;;
 fail) exit 3 ;;
@@ -58,6 +59,12 @@ check "open, source is not a qube" "$(SOURCE=../x EDIT= open_in vault doc.txt)" 
 check "open, a folder" "$(open_in vault tree)" "1|||old 640|"
 check "open, no such file" "$(open_in vault nosuch)" "1|||old 640|"
 check "open, no file named" "$(open_in vault)" "2|||old 640|"
+# A folder in which nobody may write matters only when something comes back, and then nobody waits for the rest of it.
+mkdir locked; echo old >locked/doc.txt; chmod 555 locked
+check "open from a folder that cannot be written in" "$(EDIT= open_in vault locked/doc.txt)" "0|vault qubes.OpenInVM|doc.txt 600 old|old 640|"
+check "only view from there" "$(EDIT= open_in --view-only vault locked/doc.txt)" "0|vault qubes.OpenInVM|doc.txt 400 old|old 640|"
+check "open from there and change" "$(EDIT=much open_in vault locked/doc.txt; tail -n 1 open.err)" \
+	"$(printf '1|vault qubes.OpenInVM|doc.txt 600 old|old 640|\nqvm-open-in-vm: %s: cannot store what came back: Permission denied' "$dir/locked/doc.txt")"
 ln -s doc.txt doc.link
 check "open a link, change the file" "$(EDIT=change open_in vault doc.link; readlink doc.link)" \
 	"$(printf '0|vault qubes.OpenInVM|doc.txt 600 old|changed 640|\ndoc.txt')"
