@@ -34,7 +34,8 @@ static struct command_line usage = {
 	.options = options,
 };
 
-static int copy(const char *target, const struct strv *files, size_t first, const struct tree_check *tree, struct error *err)
+static int copy(const char *target, const struct strv *files, size_t first, const struct tree_check *tree, bool move,
+		struct error *err)
 {
 	bool show = with_progress || (!without_progress && isatty(STDERR_FILENO));
 	struct progress progress;
@@ -65,6 +66,9 @@ static int copy(const char *target, const struct strv *files, size_t first, cons
 	/* What was left out must not be lost by a move. */
 	if (!r && s.skipped)
 		return error_set(err, -EINVAL, "sockets, pipes or devices", NULL, "were left out");
+	if (!r && move && s.ignored_links)
+		return error_set(err, -EINVAL, "links", "remove by hand what is not needed here",
+				 "were left out, so nothing is removed");
 	return r;
 }
 
@@ -115,7 +119,7 @@ int main(int argc, char **argv)
 		if (tree_check_path(&tree, files.v[i], &err) < 0)
 			return fail(&err);
 	signal(SIGPIPE, SIG_IGN);
-	if (copy(to_vm ? files.v[0] : "@default", &files, to_vm, &tree, &err) < 0)
+	if (copy(to_vm ? files.v[0] : "@default", &files, to_vm, &tree, move, &err) < 0)
 		return fail(&err);
 	return move && remove_sources(&files, to_vm, &err) < 0 ? fail(&err) : 0;
 }

@@ -197,9 +197,12 @@ static int send_entry(struct send *s, int dir, const char *base, struct strbuf *
 		return send_file(s, dir, base, name->p);
 	if (S_ISDIR(st.st_mode))
 		return send_directory(s, dir, base, name, &st);
+	if (S_ISLNK(st.st_mode) && !s->ignore_symlinks)
+		return send_link(s, dir, base, name->p, &st);
 	if (S_ISLNK(st.st_mode))
-		return s->ignore_symlinks ? 0 : send_link(s, dir, base, name->p, &st);
-	s->skipped++;
+		s->ignored_links++;
+	else
+		s->skipped++;
 	return 0;
 }
 

@@ -15,7 +15,8 @@ struct send {
 	struct progress *progress; /* may be NULL */
 	struct error *err;
 	/* Inside */
-	uint64_t skipped; /* sockets, devices and the like */
+	uint64_t skipped;	/* sockets, devices and the like */
+	uint64_t ignored_links; /* left out because the caller said so */
 	uint32_t crc;
 	char *buffer;
 	size_t used;

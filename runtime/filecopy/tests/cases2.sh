@@ -33,6 +33,10 @@ mkdir links; ln -s /etc links/l
 check "a link that leads out" "$(timeout 20 "$bin/qvm-copy" links 2>&1; echo $?)" \
 	"$(printf 'qvm-copy: links/l: is a link out of what is copied; copy with --ignore-symlinks\n1')"
 check "left out" "$(timeout 20 "$bin/qvm-copy" --ignore-symlinks links; echo $?; ls in/links)" 0
+cp -a links moved
+check "a move that leaves links out removes nothing" "$(fresh; timeout 20 "$bin/qvm-move" --ignore-symlinks moved 2>&1; echo $?; diff -r --no-dereference links moved)" \
+	"$(printf 'qvm-move: links: were left out, so nothing is removed; remove by hand what is not needed here\n1')"
+rm -r moved
 check "links after all" "$(fresh; timeout 20 "$bin/qvm-copy" --ignore-symlinks --no-ignore-symlinks tree; echo $?; readlink in/tree/link)" "$(printf '0\none')"
 check "no progress asked for" "$(fresh; PROGRESS_TYPE=console timeout 20 "$bin/qvm-copy" --without-progress tree/sub/big 2>&1)" ""
 check "progress asked for" "$(fresh; timeout 20 "$bin/qvm-copy" --with-progress tree/sub/big 2>&1 | grep -c 'sent 2929/2929 KB')" 1
