@@ -11,7 +11,7 @@
 
 void progress_start(struct progress *p, enum progress_kind kind, uint64_t total)
 {
-	*p = (struct progress){.kind = kind, .gui_fd = 1, .total = total};
+	*p = (struct progress){.kind = kind, .gui_fd = -1, .total = total};
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
 	p->drawn = p->start;
 }
@@ -19,14 +19,15 @@ void progress_start(struct progress *p, enum progress_kind kind, uint64_t total)
 void progress_from_environment(struct progress *p)
 {
 	const char *type = getenv("PROGRESS_TYPE"), *bytes = getenv("FILECOPY_TOTAL_BYTES"), *fd = getenv("SAVED_FD_1");
-	uint64_t total = 0, gui_fd = 1;
+	uint64_t total = 0, gui_fd = 0;
+	/* Our own stdout is the stream. */
+	bool has_fd = blob_to_u64(blob_of(fd ? fd : ""), 1 << 20, &gui_fd);
 
 	blob_to_u64(blob_of(bytes ? bytes : ""), UINT64_MAX, &total);
-	blob_to_u64(blob_of(fd ? fd : ""), 1 << 20, &gui_fd);
-	progress_start(p, !type                     ? PROGRESS_NONE
-			  : !strcmp(type, "console") ? PROGRESS_CONSOLE
-			  : !strcmp(type, "gui")     ? PROGRESS_GUI
-						     : PROGRESS_NONE,
+	progress_start(p, !type				       ? PROGRESS_NONE
+			  : !strcmp(type, "console")	       ? PROGRESS_CONSOLE
+			  : !strcmp(type, "gui") && has_fd ? PROGRESS_GUI
+							   : PROGRESS_NONE,
 		       total);
 	p->gui_fd = (int)gui_fd;
 }

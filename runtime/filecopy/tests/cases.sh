@@ -87,6 +87,8 @@ check "twice" "$(copy tree; cat err)" "$(printf '1 1\nqfile-agent: tree/link: is
 fresh
 check "one file by its path" "$(copy "$dir/tree/sub/big"; cmp in/big tree/sub/big && ls in)" "$(printf '0 0\nbig\ndir\ninner\nout\nthere')"
 fresh
+check "progress for a program that gave no descriptor" "$(PROGRESS_TYPE=gui copy tree)" "0 0"
+fresh
 check "--ignore-symlinks" "$(copy --ignore-symlinks tree; find in/tree -type l)" "0 0"
 check "no such file" "$(copy none; cat err)" "$(printf '1 1\nqfile-agent: none: cannot read: No such file or directory')"
 check "a folder without a name" "$(copy .; cat err)" "$(printf '1 1\nqfile-agent: .: has no name to arrive under; name the files in it')"
