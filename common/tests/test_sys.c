@@ -7,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/hash.h"
+#include "common/sys/hook.h"
 #include "common/sys/notice.h"
 #include "common/sys/process.h"
 #include "common/tests/test.h"
@@ -114,6 +115,34 @@ TEST(process_results)
 	CHECK_INT(process_capture((const char *const[]){"/nonexistent", NULL}, 10, &out), -ENOENT);
 	CHECK(process_check((const char *const[]){"sh", "-c", "echo a >&2; echo why >&2; exit 1", NULL}, &e) < 0);
 	CHECK_STR(e.cause, "exit code 1: why");
+}
+
+TEST(hooks)
+{
+	static const char by_shell[] = "echo \"$1 $2\" >>\"${0%/*}/out\"\nexit 3\n";
+	static const char first_line[] = "#!/bin/sh\necho b >>\"${0%/*}/out\"\n";
+	const char *path = test_dir();
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	_cleanup_strv_ struct strv all = {0}, some = {0}, none = {0};
+	static const int codes[] = {0, 3, 0, 0};
+
+	CHECK_INT(write_file(dir, "20.rc", by_shell, strlen(by_shell), 0755), 0);
+	CHECK_INT(write_file(dir, "30.rc", first_line, strlen(first_line), 0755), 0);
+	CHECK_INT(write_file(dir, "10", first_line, strlen(first_line), 0644), 0);
+	CHECK_INT(write_file(dir, ".rc", first_line, strlen(first_line), 0755), 0);
+	CHECK_INT(mkdir_p(dir, "40", 0755), 0);
+	hook_list(path, NULL, &all);
+	hook_list(path, ".rc", &some);
+	hook_list("/nowhere", NULL, &none);
+	CHECK_INT(all.n, 4);
+	CHECK_INT(some.n, 2);
+	CHECK_INT(none.n, 0);
+	for (size_t i = 0; i < all.n && i < 4; i++)
+		CHECK_INT(hook_run((const char *const[]){all.v[i], "one", "two", NULL}), codes[i]);
+	CHECK_INT(read_file(dir, "out", 100, &text), 0);
+	CHECK_STR(text.p, "one two\nb\n");
+	CHECK_INT(hook_run((const char *const[]){"/nowhere", NULL}), 0);
 }
 
 TEST(hash_known_answers)

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/base/strbuf.h"
 #include "common/base/strv.h"
-#include "common/sys/process.h"
+#include "common/sys/hook.h"
 #include "common/ui/options.h"
 #include "runtime/firewall/apply.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
@@ -172,12 +172,8 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 
 static void run_script(const char *path)
 {
-	struct process p = {.argv = (const char *const[]){path, NULL}, .null_stdin = 1};
-	int r;
+	int r = hook_run((const char *const[]){path, NULL});
 
-	if (access(path, X_OK) < 0)
-		return;
-	r = process_run(&p);
 	if (r)
 		fprintf(stderr, "qubes-firewall: %s: %s\n", path, r < 0 ? strerror(-r) : "failed");
 }
@@ -188,14 +184,9 @@ static void run_scripts(void)
 	static const char *const folders[] = {"/etc/qubes/qubes-firewall.d", "/rw/config/qubes-firewall.d"};
 
 	for (size_t i = 0; i < 2; i++) {
-		_cleanup_closedir_ DIR *dir = opendir(folders[i]);
 		_cleanup_strv_ struct strv scripts = {0};
-		struct dirent *e;
 
-		while (dir && (e = readdir(dir)))
-			if (e->d_name[0] != '.')
-				strv_pushf(&scripts, "%s/%s", folders[i], e->d_name);
-		strv_sort(&scripts);
+		hook_list(folders[i], NULL, &scripts);
 		for (size_t k = 0; k < scripts.n; k++)
 			run_script(scripts.v[k]);
 	}

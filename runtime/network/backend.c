@@ -2,7 +2,6 @@
  * qubes-backend: in a qube that gives others network, what libxl's hot-plug scripts are in dom0. It watches the backend
  * nodes of its own domain, sets each client's interface up when the kernel has made it, and clears up behind it.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +15,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/base/strv.h"
-#include "common/sys/process.h"
+#include "common/sys/hook.h"
 #include "runtime/firewall/conntrack.h"
 #include "runtime/network/address.h"
 #include "runtime/network/decide.h"
@@ -76,20 +75,12 @@ static char *own_address(const char *key)
 /* The user's: COMMAND VIF TYPE IP, as Qubes OS calls them. */
 static void run_hooks(const char *what, const struct vif *v)
 {
-	_cleanup_closedir_ DIR *dir = opendir(HOOKS);
 	_cleanup_strv_ struct strv hooks = {0};
-	struct dirent *e;
 
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			strv_pushf(&hooks, HOOKS "/%s", e->d_name);
-	strv_sort(&hooks);
-	for (size_t i = 0; i < hooks.n; i++) {
-		const char *argv[] = {hooks.v[i], what, v->name, "vif", v->ip[0], NULL};
-
-		if (access(hooks.v[i], X_OK) == 0 && process_run(&(struct process){.argv = argv, .null_stdin = 1}) != 0)
+	hook_list(HOOKS, NULL, &hooks);
+	for (size_t i = 0; i < hooks.n; i++)
+		if (hook_run((const char *const[]){hooks.v[i], what, v->name, "vif", v->ip[0], NULL}) != 0)
 			fprintf(stderr, "qubes-backend: %s: failed\n", hooks.v[i]);
-	}
 }
 
 /* proxy_arp: a client may ask for any address and gets an answer, whatever its idea of the network is. */

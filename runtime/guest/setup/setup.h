@@ -65,6 +65,8 @@ int setup_volume_state(int fd);
 int setup_misc_post(struct setup *s);
 /* Runs one of the user's scripts and waits for it; one that is absent or not executable is left out. */
 void setup_run_hook(struct setup *s, const char *path);
+/* Those of the folder whose names end in .rc. */
+void setup_run_hooks(struct setup *s, const char *dir);
 /* What a new /rw/config/rc.local says: one that still says just that is not run. */
 extern const char setup_default_rc_local[];
 
