@@ -175,5 +175,9 @@ int setup_early_config(struct setup *s)
 	set_hostname(s);
 	set_timezone(s);
 	set_apt_proxy(s);
+	if (s->testing)
+		return 0;
+	setup_run_hooks(s, "/rw/config/rc.local-early.d");
+	setup_run_hook(s, "/rw/config/rc.local-early");
 	return 0;
 }

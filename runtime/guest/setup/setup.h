@@ -30,7 +30,10 @@ void setup_complain(struct setup *s, const char *object, const char *fmt, ...)
  * random seed. */
 int setup_sysinit(struct setup *s);
 
-/* Host name, /etc/hosts, time zone, apt's proxy. Files listed in protected-files.d stay as they are. */
+/*
+ * Host name, /etc/hosts, time zone, apt's proxy; files listed in protected-files.d stay as they are. Then the user's early
+ * hooks: /rw/config/rc.local-early.d/(*).rc and /rw/config/rc.local-early.
+ */
 int setup_early_config(struct setup *s);
 /* May a script change this file? `path` begins with '/'. */
 bool setup_file_protected(const struct setup *s, const char *path);

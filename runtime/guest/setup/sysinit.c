@@ -128,6 +128,13 @@ static void raise_grant_limit(struct setup *s)
 		setup_complain(s, "xen_gntalloc", "cannot raise its limit: %s", strerror(errno));
 }
 
+/* Not a failure of the set-up: but who asked for less to be kept must be able to see that more is. */
+static void warn_of_persistence(const struct setup *s)
+{
+	if (faccessat(s->root, "run/qubes-service/custom-persist", F_OK, 0) == 0)
+		fprintf(stderr, "qubes-guest-setup: custom-persist: has no effect yet; all of /rw is kept and used\n");
+}
+
 int setup_sysinit(struct setup *s)
 {
 	const char *debug = setup_value(s, "/qubes-debug-mode");
@@ -137,6 +144,7 @@ int setup_sysinit(struct setup *s)
 	make_folders(s);
 	set_kind(s);
 	set_services(s);
+	warn_of_persistence(s);
 	r = write_file(s->root, "run/qubes-service-environment", environment, strlen(environment),
 		       0644);
 	if (r < 0)
