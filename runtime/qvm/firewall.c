@@ -86,23 +86,46 @@ static int list(const char *vm)
 	return r;
 }
 
-/* `drop dst4=...` as Qubes OS's tool takes it, or the words of a rule; +SECONDS for its end. */
+/* Words of a rule that need no name, in this order. */
+static const char *const unnamed[] = {"action", "dsthost", "proto", "dstports", "icmptype"};
+enum { ACTION, HOST, PROTO, PORTS, ICMP_TYPE, UNNAMED };
+
+/* What cannot come any more once this word is there. */
+static void mark_given(struct blob key, struct blob value, bool *given)
+{
+	if (blob_eq_str(key, "dst4") || blob_eq_str(key, "dst6"))
+		given[HOST] = true;
+	for (size_t i = 0; i < UNNAMED; i++)
+		if (blob_eq_str(key, unnamed[i]))
+			given[i] = true;
+	if (blob_eq_str(key, "proto"))
+		given[blob_eq_str(value, "icmp") ? PORTS : ICMP_TYPE] = true;
+}
+
+/* As Qubes OS's tool takes it: ACTION [HOST [PROTO [PORTS or ICMPTYPE]]], these by name, or both; +SECONDS for its end. */
 static char *rule_text(const struct strv *operands)
 {
 	_cleanup_strbuf_ struct strbuf s = {0};
+	bool given[UNNAMED] = {false};
 
 	for (size_t i = 2; i < operands->n; i++) {
-		const char *word = operands->v[i];
+		struct blob value = blob_of(operands->v[i]), key = {0};
+		size_t next = 0;
 		uint64_t seconds;
 
-		strbuf_printf(&s, "%s", s.n ? " " : "");
-		if (!strcmp(word, "accept") || !strcmp(word, "drop"))
-			strbuf_printf(&s, "action=%s", word);
-		else if (!strncmp(word, "expire=+", 8) &&
-			 blob_to_u64(blob_of(word + 8), INT32_MAX, &seconds))
+		while (next < UNNAMED && given[next])
+			next++;
+		strbuf_add_str(&s, s.n ? " " : "");
+		if (memchr(value.p, '=', value.n))
+			blob_token(&value, '=', &key);
+		else if (next < UNNAMED)
+			key = blob_of(unnamed[next]);
+		mark_given(key, value, given);
+		if (blob_eq_str(key, "expire") && value.n > 1 && *value.p == '+' &&
+		    blob_to_u64((struct blob){value.p + 1, value.n - 1}, INT32_MAX, &seconds))
 			strbuf_printf(&s, "expire=%lld", (long long)time(NULL) + (long long)seconds);
 		else
-			strbuf_add_str(&s, word);
+			strbuf_printf(&s, "%.*s%s%.*s", BLOB_ARG(key), key.n ? "=" : "", BLOB_ARG(value));
 	}
 	return strbuf_steal(&s);
 }
@@ -185,8 +208,8 @@ int qvm_firewall(int argc, char **argv)
 		"qvm-firewall",
 		"VM [list | add RULE... | del RULE... | reset]",
 		"Look at and change what a qube may reach.",
-		"A rule: accept or drop, then any of dst4= dst6= dsthost= proto= dstports= icmptype= "
-		"specialtarget=dns expire=EPOCH or +SECONDS comment=.",
+		"A rule: accept or drop, then HOST [PROTO [PORTS or ICMPTYPE]], or any of dst4= dst6= dsthost=\n"
+		"proto= dstports= icmptype= specialtarget=dns expire=EPOCH or +SECONDS comment=.",
 		options,
 		false};
 	_cleanup_strv_ struct strv operands = {0};
