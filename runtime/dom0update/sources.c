@@ -100,13 +100,18 @@ static void add_field(const struct deb822_field *f, struct strbuf *local)
 	strbuf_printf(local, "%.*s:%s %.*s\n", BLOB_ARG(f->name), lines ? "\n" : "", BLOB_ARG(f->value));
 }
 
+/* Sources of packages are not fetched, so apt must not look for them. */
 static void add_local(const struct deb822_stanza *s, const char *mirror, struct strbuf *local)
 {
-	struct blob uris = deb822_get(s, "URIs");
+	struct blob uris = deb822_get(s, "URIs"), types = deb822_get(s, "Types");
 
+	if (!blob_has_word(types, "deb"))
+		return;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->fields[i].value.p == uris.p)
 			add_local_uris(uris, mirror, local);
+		else if (s->fields[i].value.p == types.p)
+			strbuf_add_str(local, "Types: deb\n");
 		else
 			add_field(&s->fields[i], local);
 	strbuf_add_char(local, '\n');

@@ -16,7 +16,9 @@ TEST(sources_name_their_indexes)
 				   " -----BEGIN PGP PUBLIC KEY BLOCK-----\n"
 				   " .\n"
 				   "\n"
-				   "Types: deb\nEnabled: no\nURIs: http://off.lab.test/d\nSuites: lab\nComponents: main\n";
+				   "Types: deb\nEnabled: no\nURIs: http://off.lab.test/d\nSuites: lab\nComponents: main\n"
+				   "\n"
+				   "Types: deb-src\nURIs: http://src.lab.test/d\nSuites: lab\nComponents: main\n";
 	_cleanup_strv_ struct strv indexes = {0};
 	_cleanup_strbuf_ struct strbuf local = {0};
 	_cleanup_error_ struct error err = {0};
@@ -30,6 +32,8 @@ TEST(sources_name_their_indexes)
 	CHECK_STR(indexes.v[3], "http://deb.lab.test/debian/dists/lab-updates/InRelease");
 	CHECK_STR(indexes.v[6], "https://other.lab.test:8080/d/dists/lab/InRelease");
 	CHECK(strstr(local.p, "URIs: file:/m/deb.lab.test/debian file:/m/other.lab.test:8080/d/\n"));
+	/* Nothing is fetched for deb-src. */
+	CHECK(!strncmp(local.p, "Types: deb\n", 11) && !strstr(local.p, "deb-src") && !strstr(local.p, "src.lab.test"));
 	/* The key stays with its source. */
 	CHECK(strstr(local.p, "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n\n"));
 }
