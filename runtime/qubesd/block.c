@@ -30,6 +30,16 @@ static bool port_ok(struct blob port)
 	return true;
 }
 
+/* A port has _ for the / of a name such as cciss/c0d0. */
+static const char *node_of(struct arena *a, const char *port)
+{
+	char *node = arena_printf(a, "/dev/%s", port);
+
+	for (char *p = node; (p = strchr(p, '_'));)
+		*p = '/';
+	return node;
+}
+
 static struct device *entry(struct device_list *l, struct arena *a, struct blob vm,
 			    struct blob port)
 {
@@ -44,7 +54,7 @@ static struct device *entry(struct device_list *l, struct arena *a, struct blob 
 	d->class = "block";
 	d->backend = arena_strndup(a, vm.p, vm.n);
 	d->port = arena_strndup(a, port.p, port.n);
-	d->node = arena_printf(a, "/dev/%s", d->port);
+	d->node = node_of(a, d->port);
 	d->interfaces = "b******";
 	return d;
 }
