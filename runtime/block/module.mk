@@ -1,0 +1,15 @@
+# Block devices that other qubes can have: which they are, telling dom0 of them.
+LIBS += block-parts
+block-parts_SRCS := runtime/block/devices.c common/sys/mounts.c
+block-parts_LIBS := common-min
+
+SOCKET_BINS += qubes-block-devices
+XEN_BINS += qubes-block-devices
+qubes-block-devices_SRCS := runtime/block/main.c common/ui/options.c
+qubes-block-devices_LIBS := block-parts qubesdb-client common-min
+
+TESTS += test-block
+test-block_SRCS := runtime/block/tests/test_block.c
+test-block_LIBS := block-parts common
+
+CHECK_FAST += runtime/block/tests/run
