@@ -21,8 +21,7 @@ qubesd-xl_LIBS := common-min
 qubesd-xl_CPPFLAGS := -U__STRICT_ANSI__
 qubesd-xl_PKGS := xenlight xencontrol xenstore xentoollog
 qubesd-block_SRCS := runtime/qubesd/xl/block.c
-qubesd-block_LIBS := common-min
-qubesd-block_PKGS := xenstore
+qubesd-block_LIBS := block-vbd common-min
 
 TESTS += test-qubesd
 test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_state.c
