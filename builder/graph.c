@@ -228,13 +228,10 @@ static int read_lock(struct graph *g, struct image *image, struct error *err)
 	return g->options->relock ? 0 : lock_check(image->definition, &check, image->lock, err);
 }
 
-static int load_image(struct graph *g, struct image *image, const char *path, struct error *err)
+static int add_image_steps(struct graph *g, struct image *image, struct error *err)
 {
-	_cleanup_free_ char *absolute = realpath(path, NULL);
-	int r = definition_read(absolute ? absolute : path, &image->definition, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	image->outputs = xcalloc(image->definition->n_outputs + 1, sizeof(struct step *));
 	if (image->definition->family == DEFINITION_DEB) {
 		r = read_lock(g, image, err);
@@ -247,6 +244,19 @@ static int load_image(struct graph *g, struct image *image, const char *path, st
 	return r;
 }
 
+static int load_image(struct graph *g, struct image *image, const char *path, struct error *err)
+{
+	_cleanup_free_ char *absolute = realpath(path, NULL);
+	int r = definition_read(absolute ? absolute : path, &image->definition, err);
+
+	if (r < 0)
+		return r;
+	image->loading = true;
+	r = add_image_steps(g, image, err);
+	image->loading = false;
+	return r;
+}
+
 int graph_add_image(struct graph *g, const char *image, struct image **out, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
@@ -256,12 +266,12 @@ int graph_add_image(struct graph *g, const char *image, struct image **out, stru
 	for (size_t i = 0; i < g->n_images; i++) {
 		const struct definition *d = g->images[i]->definition;
 
-		if (!d)
-			return error_set(err, -ELOOP, image, NULL, "is needed by what it needs");
-		if (!strcmp(d->name, image) || !strcmp(d->path, image)) {
-			*out = g->images[i];
-			return 0;
-		}
+		if (!d || (strcmp(d->name, image) != 0 && strcmp(d->path, image) != 0))
+			continue;
+		if (g->images[i]->loading)
+			return error_set(err, -ELOOP, d->path, NULL, "is needed by what it needs");
+		*out = g->images[i];
+		return 0;
 	}
 	if (g->n_images == GRAPH_IMAGES_MAX)
 		return error_set(err, -E2BIG, image, NULL, "one build holds %d images at most",

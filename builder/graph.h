@@ -35,6 +35,7 @@ struct image {
 	struct definition *medium; /* whose digests its root holds; NULL: none */
 	struct lock *lock; /* NULL: family iso */
 	bool relocked;	   /* the lock is not the one beside the definition */
+	bool loading;	   /* its steps are still being added */
 	struct step *base, *root, *folder;
 	struct step **outputs; /* as in the definition */
 };
@@ -90,7 +91,7 @@ struct graph *graph_new(const struct graph_options *o, struct store *s);
 void graph_free(struct graph *g);
 
 /* Adds the image (name or path) with all its steps, and what they need. The same image twice is
- * one. */
+ * one. -ELOOP: it needs itself. */
 int graph_add_image(struct graph *g, const char *image, struct image **out, struct error *err);
 /* An output that the definition does not have (--format). */
 int graph_add_output(struct graph *g, struct image *image, const char *name, enum output_kind kind,

@@ -159,6 +159,35 @@ TEST(a_digest_of_nothing_is_refused)
 	world_end(&w);
 }
 
+TEST(an_image_that_needs_itself_is_refused)
+{
+	static const char iso[] = "name: %s\nfamily: iso\nimages: [%s]\noutputs: {%s.iso: {kind: iso}}\n";
+	/* Itself; each the other; the root of each holds digests of what the other's medium takes. */
+	static const char *const images[] = {"itself", "one", "x"};
+	struct world w;
+
+	world_new(&w);
+	world_image(w.folder, "tools-image", "1.0", "");
+	world_write(w.folder, "iso/itself.yaml", xasprintf(iso, "itself", "itself", "itself"));
+	world_write(w.folder, "iso/one.yaml", xasprintf(iso, "one", "two", "one"));
+	world_write(w.folder, "iso/two.yaml", xasprintf(iso, "two", "one", "two"));
+	world_image(w.folder, "x", "1.0", "medium: m\n");
+	world_image(w.folder, "y", "1.0", "medium: n\n");
+	world_write(w.folder, "iso/m.yaml", xstrdup("name: m\nfamily: iso\nfiles: {/k: y/k}\n"));
+	world_write(w.folder, "iso/n.yaml", xstrdup("name: n\nfamily: iso\nfiles: {/k: x/k}\n"));
+	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+		_cleanup_error_ struct error err = {0};
+		struct image *image;
+
+		if (world_open(&w, "a")) {
+			CHECK_INT(graph_add_image(w.graph, images[i], &image, &err), -ELOOP);
+			CHECK_STR(err.cause, "is needed by what it needs");
+		}
+		world_close(&w);
+	}
+	world_end(&w);
+}
+
 TEST(digests_are_those_of_the_files)
 {
 	_cleanup_error_ struct error err = {0};
