@@ -2,8 +2,11 @@
 #include <string.h>
 
 #include "builder/lock/resolve.h"
+#include "builder/lock/suite.h"
 #include "builder/package/package.h"
 #include "common/base/alloc.h"
+
+static const char make_anew[] = "make it anew with `bulkhead lock` or --relock";
 
 static bool has(const struct lock *l, const char *name)
 {
@@ -14,8 +17,7 @@ static int stale(const struct definition *d, struct error *err, const char *who,
 {
 	_cleanup_free_ char *path = lock_path_of(d);
 
-	return error_set(err, -ESTALE, path, "make it anew with `bulkhead lock` or --relock",
-			 "%s needs %s, which the lock has not", who, name);
+	return error_set(err, -ESTALE, path, make_anew, "%s needs %s, which the lock has not", who, name);
 }
 
 /* Is one of the alternatives of "a (>= 1) | b:any" in the lock? Versions are dpkg's to judge. */
@@ -60,9 +62,30 @@ static int check_own(const struct definition *d, const struct lock_options *o, c
 	return 0;
 }
 
+/* Each component of each suite has its index in the lock, and nothing else has. */
+static int check_indexes(const struct definition *d, const struct lock *l, struct error *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; d->suites[i]; i++)
+		for (size_t k = 0; d->components[k]; k++, n++) {
+			_cleanup_free_ char *name = xasprintf("the index of %s %s", d->suites[i], d->components[k]);
+
+			if (!lock_find_index(l, lock_suite_archive(d->suites[i]), d->suites[i], d->components[k]))
+				return stale(d, err, "the definition", name);
+		}
+	if (n == l->n_indexes)
+		return 0;
+	_cleanup_free_ char *path = lock_path_of(d);
+
+	return error_set(err, -ESTALE, path, make_anew, "it is of suites or components that the definition does not name");
+}
+
 int lock_check(const struct definition *d, const struct lock_options *o, const struct lock *l,
 	       struct error *err)
 {
+	int r;
+
 	if (strcmp(l->image, d->name) != 0)
 		return error_set(err, -ESTALE, d->path, NULL,
 				 "its lock is that of another image, %s", l->image);
@@ -72,5 +95,6 @@ int lock_check(const struct definition *d, const struct lock_options *o, const s
 	for (size_t i = 0; d->runtime[i]; i++)
 		if (!lock_has_local(l, d->runtime[i]))
 			return stale(d, err, "the definition", d->runtime[i]);
-	return check_own(d, o, l, err);
+	r = check_indexes(d, l, err);
+	return r < 0 ? r : check_own(d, o, l, err);
 }

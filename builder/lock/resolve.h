@@ -36,8 +36,8 @@ int lock_resolve(const struct definition *d, const struct lock_options *o, struc
 
 /*
  * Whether the lock still fits the definition: it has every package that the definition, and what our
- * own packages depend on, name. -ESTALE: err names the first that is missing. Of the options only
- * source_root and version are used.
+ * own packages depend on, name, and is of the suites and components that the definition names.
+ * -ESTALE: err names the first that is missing. Of the options only source_root and version are used.
  */
 int lock_check(const struct definition *d, const struct lock_options *o, const struct lock *l,
 	       struct error *err);
