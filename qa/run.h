@@ -45,7 +45,10 @@ int run_wait_event(struct run *r, const char *name, const struct yaml_node *with
 int run_wait_off(struct run *r, const char *timeout, struct error *err);
 /* Logs in at a login prompt that is on the screen or comes (no password: it does so by itself), and makes the shell quiet and wide. */
 int run_login(struct run *r, const char *user, const char *password, const char *timeout, struct error *err);
-/* Runs a command in the shell on the serial line; *output (may be NULL) gets what it printed. Exit code or -errno. */
+/*
+ * Runs a command in the shell on the serial line; *output (may be NULL) gets what it printed, of more than 4 MiB the
+ * end. Exit code or -errno.
+ */
 int run_command(struct run *r, const char *command, const char *timeout, struct strbuf *output, struct error *err);
 /* Until then (CLOCK_MONOTONIC, ms), or until the run is stopped. */
 bool run_waits(int64_t deadline);

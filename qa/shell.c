@@ -65,31 +65,34 @@ static int send_command(struct run *r, const char *command, unsigned number, int
 	return run_send(r, line.p, err);
 }
 
-/* The answer is `<marker> <code> `. Text between the two markers is the output. */
+/* The answer is `<marker> <code> `, up to the end of its line, at *stop. NULL: not yet. */
+static char *find_answer(const struct channel *c, const char *end, char **stop)
+{
+	size_t n = c->text.n - c->seen;
+	char *at = n ? memmem(c->text.p + c->seen, n, end, strlen(end)) : NULL;
+
+	*stop = at ? memchr(at, '\n', (size_t)(c->text.p + c->text.n - at)) : NULL;
+	return *stop ? at : NULL;
+}
+
+/* Text between the two markers is the output. Of more than a channel keeps, the first of them is forgotten too. */
 static int await_result(struct run *r, const char *begin, const char *end, int64_t deadline, struct strbuf *output,
 			int *code)
 {
-	bool begun = false;
-	size_t from = 0;
+	struct channel *c = &r->serial;
 
 	while (run_waits(deadline)) {
-		if (!begun && channel_match(&r->serial, begin)) {
-			begun = true;
-			from = r->serial.seen;
-		}
-		if (begun) {
-			char *at = memmem(r->serial.text.p + from, r->serial.text.n - from, end, strlen(end));
-			char *stop = at ? memchr(at, '\n', (size_t)(r->serial.text.p + r->serial.text.n - at)) : NULL;
+		char *stop, *at = find_answer(c, end, &stop);
 
-			if (stop) {
-				*code = atoi(at + strlen(end));
-				if (output)
-					strbuf_add(output, r->serial.text.p + from, (size_t)(at - r->serial.text.p) - from);
-				r->serial.seen = (size_t)(stop - r->serial.text.p) + 1;
-				return 0;
-			}
+		if (at) {
+			*code = atoi(at + strlen(end));
+			channel_match(c, begin);
+			if (output)
+				strbuf_add(output, c->text.p + c->seen, (size_t)(at - c->text.p) - c->seen);
+			c->seen = (size_t)(stop - c->text.p) + 1;
+			return 0;
 		}
-		if (r->serial.fd < 0)
+		if (c->fd < 0)
 			return -EPIPE;
 		run_pump(r, 500);
 	}
