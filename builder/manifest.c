@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/plain.h"
 #include "common/base/alloc.h"
 
 #define HEADER "bulkhead-manifest 1\n"
@@ -39,7 +40,7 @@ static const char *next_word(struct arena *a, struct blob *rest)
 
 static bool parse_line(struct arena *a, struct blob line, struct manifest_entry *e)
 {
-	if (line.n < 2 || !strchr("dflpcbs", line.p[0]) || line.p[1] != ' ' || memchr(line.p, 0, line.n))
+	if (line.n < 2 || !strchr("dflpcbs", line.p[0]) || line.p[1] != ' ' || !text_is_plain(line))
 		return false;
 	e->kind = line.p[0];
 	line = (struct blob){line.p + 2, line.n - 2};

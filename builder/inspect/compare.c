@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/build_info.h"
+#include "builder/plain.h"
 #include "builder/sandbox.h"
 #include "builder/user.h"
 #include "common/base/alloc.h"
@@ -32,13 +33,26 @@ static int read_manifest(struct arena *a, const char *path, struct compare_side 
 	return manifest_parse(a, path, strbuf_blob(&text), &s->manifest, err);
 }
 
+static bool has_plain_lines(struct blob text)
+{
+	struct blob line, piece;
+
+	while (blob_token(&text, '\n', &line))
+		while (blob_token(&line, '\t', &piece))
+			if (!text_is_plain(piece))
+				return false;
+	return true;
+}
+
 static int read_build_info(const char *path, struct compare_side *s, struct error *err)
 {
 	int r = read_file(AT_FDCWD, path, RECORD_MAX, &s->build_info);
 
 	if (r < 0)
 		return error_errno(err, r, path, "cannot read");
-	return build_info_is(strbuf_blob(&s->build_info)) ? 0 : error_set(err, -EBADMSG, path, NULL, "is no build info");
+	return build_info_is(strbuf_blob(&s->build_info)) && has_plain_lines(strbuf_blob(&s->build_info))
+		       ? 0
+		       : error_set(err, -EBADMSG, path, NULL, "is no build info");
 }
 
 static int read_folder(struct arena *a, const char *path, struct compare_side *s, struct error *err)

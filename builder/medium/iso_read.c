@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/plain.h"
 #include "common/base/alloc.h"
 #include "common/base/strbuf.h"
 
@@ -154,14 +155,14 @@ static int record_name(const struct iso *iso, const struct record *r, struct str
 			return code;
 		code = add_rock_ridge(more, n_next, name, &next, &n_next);
 	}
-	if (code < 0 || name->n > 255 || (name->n && (memchr(name->p, '/', name->n) || memchr(name->p, 0, name->n))))
-		return wrong(iso, r->offset, "a file's name is damaged", err);
 	/* No Rock Ridge: the plain name, without its version. */
-	if (!name->n) {
+	if (code == 0 && !name->n) {
 		const unsigned char *end = memchr(r->name, ';', r->n_name);
 
 		strbuf_add(name, r->name, end ? (size_t)(end - r->name) : r->n_name);
 	}
+	if (code < 0 || !name->n || name->n > 255 || memchr(name->p, '/', name->n) || !text_is_plain(strbuf_blob(name)))
+		return wrong(iso, r->offset, "a file's name is damaged", err);
 	return 0;
 }
 

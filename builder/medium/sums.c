@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "builder/plain.h"
 #include "common/base/alloc.h"
 
 enum { LINES_MAX = 65536 };
@@ -19,7 +20,7 @@ static bool parse_line(struct arena *a, struct blob line, struct sum *s)
 
 	/* "  " before a text file, " *" before a binary one: for us the same. */
 	if (line.n < SHA256_HEX + 2 || !sha256_is_hex(hex) || after[0] != ' ' || (after[1] != ' ' && after[1] != '*') ||
-	    memchr(line.p, 0, line.n))
+	    !text_is_plain(line))
 		return false;
 	memcpy(s->hex, hex.p, SHA256_HEX - 1);
 	s->hex[SHA256_HEX - 1] = '\0';

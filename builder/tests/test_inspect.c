@@ -78,6 +78,17 @@ TEST(sides_of_two_kinds)
 	CHECK_INT(compare_sides(a, &s, &t, &d, &err), -EINVAL);
 }
 
+TEST(control_characters_are_refused)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_(compare_end) struct compare_side s = {0}, t = {0};
+	_cleanup_free_ char *one = write_side("a", HEADER "f 0644 0:0 x /a\033[2J\n"),
+			    *two = write_side("b", "bulkhead-build-info 1\nstep a 1\n\ta\tb \302\233 2J\n");
+
+	CHECK_INT(compare_read(a, one, &s, NULL), -EBADMSG);
+	CHECK_INT(compare_read(a, two, &t, NULL), -EBADMSG);
+}
+
 /* A root with a dpkg database of two packages. */
 static void tar_of_root(struct strbuf *bytes)
 {

@@ -94,6 +94,7 @@ TEST(no_manifest)
 		{HEADER "d 0755 0:0 - /\nd 0755 0:0 -\n", "line 3 is not of the form of a manifest"},
 		{HEADER "d 0755 0:0 - etc\n", "line 2 is not of the form of a manifest"},
 		{HEADER "d 0755 0:0 - / cap=0 more\n", "line 2 is not of the form of a manifest"},
+		{HEADER "f 0644 0:0 - /a\033[2Jb\n", "line 2 is not of the form of a manifest"},
 		{HEADER "\n", "line 2 is not of the form of a manifest"},
 		{HEADER "d 0755 0:0 - /a\nd 0755 0:0 - /b\nd 0700 0:0 - /a\n", "names /a twice"},
 	};
