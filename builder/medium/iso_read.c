@@ -21,7 +21,10 @@ enum {
 	FLAG_CONTINUES = 0x80,
 	/* More than a medium of ours needs, and little enough for a hostile one. */
 	FOLDER_MAX = 4 << 20,
+	FOLDERS_BYTES_MAX = 64 << 20,
 	FILES_MAX = 65536,
+	/* The same bytes may lie at several paths, as with hard links; of the image's size, all files together. */
+	SHARED_MAX = 4,
 	DEPTH_MAX = 16,
 	PATH_LIMIT = 1024,
 	GPT_ENTRIES_MAX = 1024,
@@ -173,6 +176,9 @@ static int add_file(struct iso *iso, const struct record *r, const char *path, b
 
 	if (r->offset > iso->size || r->size > iso->size - r->offset)
 		return wrong(iso, r->offset, "a file lies beyond the end of the image", err);
+	iso->files_bytes += r->size;
+	if (iso->files_bytes > SHARED_MAX * iso->size)
+		return wrong(iso, r->offset, "too many files lie over each other", err);
 	/* A file of more than 4 GiB has several records, of pieces that follow each other. */
 	if (continues) {
 		if (!last || last->offset + last->size != r->offset)
@@ -228,6 +234,9 @@ static int walk(struct iso *iso, const struct record *folder, const char *prefix
 	if (folder->size > FOLDER_MAX || folder->offset > iso->size ||
 	    folder->size > iso->size - folder->offset)
 		return wrong(iso, folder->offset, "a folder is too large", err);
+	iso->folders_bytes += folder->size;
+	if (iso->folders_bytes > FOLDERS_BYTES_MAX)
+		return wrong(iso, folder->offset, "too many folders", err);
 	data = xmalloc((size_t)folder->size + 1);
 	r = read_or_say(iso, data, (size_t)folder->size, folder->offset, err);
 	for (size_t at = 0; r == 0 && at < folder->size;) {

@@ -26,6 +26,7 @@ struct iso {
 	struct iso_file *files; /* sorted by path */
 	size_t n_files;
 	struct iso_file esp; /* the EFI system partition; size 0: there is none */
+	uint64_t folders_bytes, files_bytes; /* so far: bounds what extents that overlap can cost */
 };
 
 /* The descriptor and `name` stay the caller's and must outlive the result, which iso_close frees. */
