@@ -80,6 +80,9 @@ static int replace_copy(const char *source, const char *path)
 	if (to < 0)
 		return -errno;
 	r = copy_sparse(from, to, st.st_size);
+	/* The stamp may outlast a power cut: so must what it vouches for. */
+	if (r == 0 && fsync(to) < 0)
+		r = -errno;
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;
 	if (r < 0)
@@ -129,6 +132,13 @@ int publish_medium(const struct graph *g, const struct step *s, const char *name
 	return publish_to(g, s, name, g->options->out, as, err);
 }
 
+static int sync_folder(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || syncfs(fd) < 0 ? -errno : 0;
+}
+
 int publish_folder(const struct graph *g, const struct step *s, const char *as, struct error *err)
 {
 	_cleanup_free_ char *folder =
@@ -147,6 +157,8 @@ int publish_folder(const struct graph *g, const struct step *s, const char *as, 
 	r = root_unpack(tar, tmp, err);
 	if (r < 0)
 		return r;
+	if ((r = sync_folder(tmp)) < 0)
+		return error_errno(err, r, tmp, "cannot bring it to the disk");
 	if ((r = remove_tree(AT_FDCWD, path)) < 0)
 		return error_errno(err, r, path, "cannot replace");
 	if (rename(made, path) < 0)
