@@ -15,6 +15,7 @@
 #include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 #include "common/ui/event.h"
 #include "common/ui/options.h"
@@ -49,7 +50,7 @@ static const struct {
 	{"ext4", "root.ext4", OUTPUT_EXT4},
 	{"erofs", "root.erofs", OUTPUT_EROFS},
 };
-enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
+enum { FORMATS = sizeof(formats) / sizeof(formats[0]), MINUTE_MS = 60000 };
 
 static void request_end(struct request *q)
 {
@@ -144,7 +145,8 @@ static int publish_goal(const struct graph *g, struct step *s, const struct goal
 		r = goal->kind == OUTPUT_ISO && name == names
 			    ? publish_medium(g, s, *name, err)
 			    : publish_file(g, s, *name, *name, err);
-	return r;
+	/* A medium leaves the machine: what it was made of lasts as well. */
+	return r == 0 && goal->kind == OUTPUT_ISO ? store_sync(g->store, err) : r;
 }
 
 static int publish(const struct graph *g, const struct goals *goals, const struct request *q,
@@ -180,6 +182,18 @@ static void say_locks(const struct graph *g)
 			       g->images[i]->definition->name);
 }
 
+static int run(struct graph *g, const struct goals *goals, struct error *err)
+{
+	int64_t began = now_ms();
+	int r = graph_run(g, goals->steps, goals->n_steps, err), synced;
+
+	/* What took less is sooner made again than waited for. */
+	if (now_ms() - began < MINUTE_MS)
+		return r;
+	synced = store_sync(g->store, r < 0 ? NULL : err);
+	return r < 0 ? r : synced;
+}
+
 static int build(const struct request *q, const struct graph_options *o, struct store *store,
 		 struct error *err)
 {
@@ -196,8 +210,8 @@ static int build(const struct request *q, const struct graph_options *o, struct 
 		return graph_plan(g, goals.steps, goals.n_steps, q->json, err);
 	if (o->relock && (r = relock_images(g, err)) < 0)
 		return r;
-	if ((r = graph_run(g, goals.steps, goals.n_steps, err)) < 0 ||
-	    (r = publish(g, &goals, q, err)) < 0 || (r = write_records(g, image, &goals, q, err)) < 0)
+	if ((r = run(g, &goals, err)) < 0 || (r = publish(g, &goals, q, err)) < 0 ||
+	    (r = write_records(g, image, &goals, q, err)) < 0)
 		return r;
 	if (!q->quiet)
 		say_locks(g);

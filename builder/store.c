@@ -18,6 +18,7 @@ enum { LINK_LIMIT = 4096, DEPTH_MAX = 64 };
 
 struct store {
 	char *path;
+	char *boot; /* id of this boot of the machine */
 	int fd;
 };
 
@@ -53,31 +54,114 @@ static void unlock_key(const struct store *s, const char *key, int fd)
 	close(fd);
 }
 
-static int remove_leftovers(const struct store *s)
+/* The names in a folder of the store; none when it is not there. */
+static int list_names(const struct store *s, const char *folder, struct strv *names)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	const struct dirent *e;
-	int fd = openat(s->fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(s->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	d = fdopendir(fd);
 	if (!d) {
 		close(fd);
 		return -ENOMEM;
 	}
-	while ((e = readdir(d))) {
-		int lock;
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			strv_push(names, e->d_name);
+	return 0;
+}
 
-		if (e->d_name[0] == '.')
-			continue;
-		lock = lock_key(s, e->d_name, false);
+/* First out of sight as a whole: a kill in between leaves only what store_open clears away. */
+int store_remove(const struct store *s, const char *key)
+{
+	_cleanup_free_ char *name = xasprintf("tmp/%s", key), *mark = xasprintf("unsynced/%s", key);
+	int r = renameat(s->fd, key, s->fd, name) < 0 ? -errno : remove_tree(s->fd, name);
+
+	if (r == 0 || r == -ENOENT)
+		unlinkat(s->fd, mark, 0);
+	return r;
+}
+
+static int remove_leftovers(const struct store *s)
+{
+	_cleanup_strv_ struct strv names = {0};
+	int r = list_names(s, "tmp", &names);
+
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_free_ char *name = xasprintf("tmp/%s", names.v[i]);
+		int lock = lock_key(s, names.v[i], false);
+
 		if (lock < 0)
 			continue;
-		remove_tree(dirfd(d), e->d_name);
-		unlock_key(s, e->d_name, lock);
+		remove_tree(s->fd, name);
+		unlock_key(s, names.v[i], lock);
 	}
-	return 0;
+	return r;
+}
+
+static char *read_boot_id(void)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text);
+	return text.n ? blob_dup(blob_trim(strbuf_blob(&text))) : xstrdup("unknown");
+}
+
+/* Whether the result came in another boot, and nothing says since that it is on the disk. */
+static bool is_doubtful(const struct store *s, const char *mark)
+{
+	char boot[64];
+	ssize_t n = readlinkat(s->fd, mark, boot, sizeof(boot));
+
+	return n >= 0 && !blob_eq_str((struct blob){boot, (size_t)n}, s->boot);
+}
+
+/* A link is metadata: the file system's journal has it before the new name that comes after it. */
+static int mark_unsynced(const struct store *s, const char *key)
+{
+	_cleanup_free_ char *mark = xasprintf("unsynced/%s", key);
+	int r = mkdir_p(s->fd, "unsynced", 0755);
+
+	if (r < 0)
+		return r;
+	return symlinkat(s->boot, s->fd, mark) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int remove_doubtful(const struct store *s)
+{
+	_cleanup_strv_ struct strv keys = {0};
+	int r = list_names(s, "unsynced", &keys);
+
+	for (size_t i = 0; i < keys.n; i++) {
+		_cleanup_free_ char *mark = xasprintf("unsynced/%s", keys.v[i]);
+		int lock = is_doubtful(s, mark) ? lock_key(s, keys.v[i], false) : -1;
+
+		if (lock < 0)
+			continue;
+		/* Another process may have removed it meanwhile, and made it again. */
+		if (is_doubtful(s, mark))
+			store_remove(s, keys.v[i]);
+		unlock_key(s, keys.v[i], lock);
+	}
+	return r;
+}
+
+int store_sync(const struct store *s, struct error *err)
+{
+	_cleanup_strv_ struct strv keys = {0};
+	int r = list_names(s, "unsynced", &keys);
+
+	if (r == 0 && keys.n && syncfs(s->fd) < 0)
+		r = -errno;
+	for (size_t i = 0; r == 0 && i < keys.n; i++) {
+		_cleanup_free_ char *mark = xasprintf("unsynced/%s", keys.v[i]);
+
+		unlinkat(s->fd, mark, 0);
+	}
+	return r < 0 ? error_errno(err, r, s->path, "cannot bring results to the disk") : 0;
 }
 
 int store_open(const char *path, struct store **out, struct error *err)
@@ -86,6 +170,7 @@ int store_open(const char *path, struct store **out, struct error *err)
 	int r = mkdir_p(AT_FDCWD, path, 0755);
 
 	s->fd = -1;
+	s->boot = read_boot_id();
 	s->path = r < 0 ? NULL : realpath(path, NULL);
 	if (s->path)
 		s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -96,8 +181,8 @@ int store_open(const char *path, struct store **out, struct error *err)
 		if (errno != EINTR)
 			r = -errno;
 	if (r == 0 && (r = mkdir_p(s->fd, "tmp", 0755)) == 0 &&
-	    (r = mkdir_p(s->fd, "lock", 0755)) == 0)
-		r = remove_leftovers(s);
+	    (r = mkdir_p(s->fd, "lock", 0755)) == 0 && (r = remove_leftovers(s)) == 0)
+		r = remove_doubtful(s);
 	if (r < 0) {
 		store_close(s);
 		return error_errno(err, r, path, "cannot use it as the store");
@@ -113,6 +198,7 @@ void store_close(struct store *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s->path);
+	free(s->boot);
 	free(s);
 }
 
@@ -204,8 +290,10 @@ int store_begin(struct store *s, const char *key, const struct strbuf *inputs,
 int store_commit(struct store *s, struct store_entry *e, struct error *err)
 {
 	_cleanup_free_ char *target = store_entry_path(s, e->key, NULL);
-	int r = rename(e->out, target) < 0 ? -errno : 0;
+	int r = mark_unsynced(s, e->key);
 
+	if (r == 0 && rename(e->out, target) < 0)
+		r = -errno;
 	store_abort(s, e);
 	return r < 0 ? error_errno(err, r, target, "cannot put the result into the store") : 0;
 }

@@ -5,8 +5,11 @@
  *
  * A result is made in STORE/tmp/<key>/, with STORE/lock/<key> locked, and renamed at the end. A
  * folder in tmp/ whose lock nobody holds is what a killed build left; it goes when the store is
- * opened for writing the next time. Nothing is fsynced: after a power cut the store may hold wrong
- * bytes, and `rm -rf` of it is always right.
+ * opened for writing the next time.
+ *
+ * No step waits for the disk. Until store_sync(), STORE/unsynced/<key> is a link to the id of the
+ * boot in which the result came: after another one the file system may have lost what was in its
+ * files, and the result goes when the store is opened.
  */
 #pragma once
 
@@ -52,6 +55,11 @@ int store_begin(struct store *s, const char *key, const struct strbuf *inputs,
 		struct store_entry *e, struct error *err);
 int store_commit(struct store *s, struct store_entry *e, struct error *err);
 void store_abort(struct store *s, struct store_entry *e);
+
+/* Waits until all results are on the disk; at once when they are. */
+int store_sync(const struct store *s, struct error *err);
+/* -ENOENT when it is not there. */
+int store_remove(const struct store *s, const char *key);
 
 /* Digest over names, kinds, execute bits and contents of the files below a folder, for keys.
  * -ENOENT: no such. */

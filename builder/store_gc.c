@@ -106,17 +106,7 @@ static int oldest_first(const void *a, const void *b)
 	return strcmp(x->key, y->key);
 }
 
-/* First out of sight as a whole: a kill in between leaves only what store_open clears away. */
-static int remove_entry(int fd, const char *key)
-{
-	_cleanup_free_ char *name = xasprintf("tmp/%s", key);
-
-	if (renameat(fd, key, fd, name) < 0)
-		return -errno;
-	return remove_tree(fd, name);
-}
-
-static int remove_some(int fd, const struct store_gc *gc, struct store_gc_result *result)
+static int remove_some(const struct store *s, int fd, const struct store_gc *gc, struct store_gc_result *result)
 {
 	_cleanup_(entries_free) struct entries list = {0};
 	int r = list_entries(fd, &list);
@@ -133,7 +123,7 @@ static int remove_some(int fd, const struct store_gc *gc, struct store_gc_result
 
 		if (e->made.tv_sec >= gc->made_before && result->left_bytes <= gc->keep_bytes)
 			break;
-		if (!gc->dry_run && (r = remove_entry(fd, e->key)) < 0)
+		if (!gc->dry_run && (r = store_remove(s, e->key)) < 0)
 			return r;
 		result->removed++;
 		result->removed_bytes += e->bytes;
@@ -156,6 +146,6 @@ int store_collect(struct store *s, const struct store_gc *gc, struct store_gc_re
 		return r == -EWOULDBLOCK ? error_set(err, r, store_path(s), "wait until it has ended",
 						     "a build is using the store")
 					 : error_errno(err, r, store_path(s), "cannot lock the store");
-	r = remove_some(fd, gc, result);
+	r = remove_some(s, fd, gc, result);
 	return r < 0 ? error_errno(err, r, store_path(s), "cannot remove from the store") : 0;
 }

@@ -76,6 +76,49 @@ TEST(aborted_and_killed_leave_nothing)
 	store_close(s);
 }
 
+static void make_entry(struct store *s, const char *value, time_t made, char key[SHA256_HEX]);
+
+static bool is_marked(const struct store *s, const char *key)
+{
+	_cleanup_free_ char *mark = xasprintf("%s/unsynced/%s", store_path(s), key);
+
+	return faccessat(AT_FDCWD, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* As if the machine had been started anew since. */
+static void start_anew(const struct store *s, const char *key)
+{
+	_cleanup_free_ char *mark = xasprintf("%s/unsynced/%s", store_path(s), key);
+
+	CHECK(unlink(mark) == 0 && symlink("another boot", mark) == 0);
+}
+
+TEST(results_that_may_not_be_on_the_disk_go_with_the_next_boot)
+{
+	_cleanup_free_ char *path = xstrdup(test_dir());
+	struct store *s = open_store(path);
+	char synced[SHA256_HEX], lost[SHA256_HEX], kept[SHA256_HEX];
+
+	if (!s)
+		return;
+	make_entry(s, "1", 100, synced);
+	CHECK(is_marked(s, synced));
+	CHECK_INT(store_sync(s, NULL), 0);
+	CHECK(!is_marked(s, synced));
+	make_entry(s, "2", 100, lost);
+	make_entry(s, "3", 100, kept);
+	start_anew(s, lost);
+	store_close(s);
+	s = open_store(path);
+	CHECK(store_has(s, synced) && store_has(s, kept) && !store_has(s, lost));
+	CHECK(is_marked(s, kept) && !is_marked(s, lost));
+	make_entry(s, "2", 100, lost);
+	store_close(s);
+	s = open_store(path);
+	CHECK(store_has(s, lost) && is_marked(s, lost));
+	store_close(s);
+}
+
 TEST(values_do_not_run_together)
 {
 	_cleanup_strbuf_ struct strbuf one = {0}, two = {0};
