@@ -258,7 +258,8 @@ static int make_entry(struct store *s, const struct strbuf *inputs, struct store
 	e->out = xasprintf("%s/%s/out", s->path, name);
 	e->tmp = xasprintf("%s/%s/tmp", s->path, name);
 	list = xasprintf("%s/inputs", e->out);
-	if ((r = mkdir_p(AT_FDCWD, e->out, 0755)) < 0 || (r = mkdir_p(AT_FDCWD, e->tmp, 0755)) < 0)
+	if ((r = mkdir_p(s->fd, name, 0700)) < 0 || (r = mkdir_p(AT_FDCWD, e->out, 0755)) < 0 ||
+	    (r = mkdir_p(AT_FDCWD, e->tmp, 0755)) < 0)
 		return r;
 	return write_file(AT_FDCWD, list, inputs->p ? inputs->p : "", inputs->n, 0644);
 }
@@ -292,7 +293,8 @@ int store_commit(struct store *s, struct store_entry *e, struct error *err)
 	_cleanup_free_ char *target = store_entry_path(s, e->key, NULL);
 	int r = mark_unsynced(s, e->key);
 
-	if (r == 0 && rename(e->out, target) < 0)
+	/* Roots hold programs that are set-id root, and grow old: nobody else gets at them. */
+	if (r == 0 && (chmod(e->out, 0700) < 0 || rename(e->out, target) < 0))
 		r = -errno;
 	store_abort(s, e);
 	return r < 0 ? error_errno(err, r, target, "cannot put the result into the store") : 0;

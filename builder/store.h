@@ -5,7 +5,7 @@
  *
  * A result is made in STORE/tmp/<key>/, with STORE/lock/<key> locked, and renamed at the end. A
  * folder in tmp/ whose lock nobody holds is what a killed build left; it goes when the store is
- * opened for writing the next time.
+ * opened for writing the next time. Only the store's owner can look into a result.
  *
  * No step waits for the disk. Until store_sync(), STORE/unsynced/<key> is a link to the id of the
  * boot in which the result came: after another one the file system may have lost what was in its

@@ -31,6 +31,7 @@ TEST(commit_and_find)
 	char key[SHA256_HEX];
 	struct store_entry e;
 	_cleanup_free_ char *file = NULL, *path = NULL;
+	struct stat st;
 
 	if (!s)
 		return;
@@ -45,6 +46,8 @@ TEST(commit_and_find)
 	CHECK(store_has(s, key));
 	path = store_entry_path(s, key, "result");
 	CHECK(access(path, F_OK) == 0);
+	path = (free(path), store_entry_path(s, key, NULL));
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0700);
 	CHECK_INT(store_begin(s, key, &inputs, &e, &err), 1);
 	store_close(s);
 }
