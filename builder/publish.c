@@ -14,18 +14,28 @@
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
 
-/* Beside each artefact, where it came from: ".NAME.key" holds key and size. */
+/* Beside each artefact, where it came from: ".NAME.key" holds its key and, of a file, what would tell of a change. */
 static char *stamp_path(const char *folder, const char *as)
 {
 	return xasprintf("%s/.%s.key", folder, as);
 }
 
-static bool is_current(const char *path, const char *stamp, const char *want)
+/* What the stamp of the file, as it is now, has to say. NULL: it is not there. */
+static char *stamp_of_file(const char *path, const struct step *s, const char *name)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return NULL;
+	return xasprintf("%s %s %lld %lld.%09ld\n", s->key, name, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+			 st.st_mtim.tv_nsec);
+}
+
+static bool says(const char *stamp, const char *want)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
 
-	return !access(path, F_OK) && read_file(AT_FDCWD, stamp, 4096, &text) == 0 &&
-	       !strcmp(text.p ? text.p : "", want);
+	return read_file(AT_FDCWD, stamp, 4096, &text) == 0 && blob_eq_str(strbuf_blob(&text), want);
 }
 
 static int copy_range(int from, int to, off_t at, off_t end)
@@ -96,16 +106,19 @@ static int publish_to(const struct graph *g, const struct step *s, const char *n
 	_cleanup_free_ char *source = step_result(g, s, name),
 			    *path = xasprintf("%s/%s", folder, as);
 	_cleanup_free_ char *stamp = stamp_path(folder, as);
-	_cleanup_free_ char *want = xasprintf("%s %s\n", s->key, name);
+	_cleanup_free_ char *is = stamp_of_file(path, s, name);
 	int r;
 
-	if (is_current(path, stamp, want))
+	if (is && says(stamp, is))
 		return 0;
 	r = mkdir_p(AT_FDCWD, folder, 0755);
 	if (r == 0)
 		r = replace_copy(source, path);
-	if (r == 0)
-		r = write_file(AT_FDCWD, stamp, want, strlen(want), 0644);
+	if (r < 0)
+		return error_errno(err, r, path, "cannot write the result");
+	free(is);
+	is = stamp_of_file(path, s, name);
+	r = is ? write_file(AT_FDCWD, stamp, is, strlen(is), 0644) : -errno;
 	return r < 0 ? error_errno(err, r, path, "cannot write the result") : 0;
 }
 
@@ -150,7 +163,7 @@ int publish_folder(const struct graph *g, const struct step *s, const char *as, 
 	_cleanup_free_ char *stamp = stamp_path(folder, as), *want = xasprintf("%s\n", s->key);
 	int r;
 
-	if (is_current(path, stamp, want))
+	if (!access(path, F_OK) && says(stamp, want))
 		return 0;
 	if ((r = remove_tree(AT_FDCWD, tmp)) < 0 || (r = mkdir_p(AT_FDCWD, tmp, 0755)) < 0)
 		return error_errno(err, r, tmp, "cannot prepare");

@@ -6,7 +6,7 @@
 /*
  * Puts `name` of the step's result at OUT/IMAGE/<as> (a reflink where the file system can, else a
  * copy that keeps holes): the store's own file is never handed out, it may not change. What is
- * there already is left alone. An ISO goes to OUT itself, with the version in its name.
+ * there already, and was not touched since, is left alone. An ISO goes to OUT itself, with the version in its name.
  */
 int publish_file(const struct graph *g, const struct step *s, const char *name, const char *as,
 		 struct error *err);

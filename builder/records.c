@@ -214,10 +214,32 @@ static int write_sums(const struct records *q, const struct strbuf *text, struct
 	return q->key ? signify_sign(q->key, path, err) : 0;
 }
 
+/* The digest that gets signed is that of what was built: what lies in OUT may be damaged. */
+static int add_medium(const struct records *q, struct strbuf *text, struct error *err)
+{
+	_cleanup_free_ char *there = xasprintf("%s/%s", q->graph->options->out, q->medium), *built = NULL;
+	char hex[SHA256_HEX], other[SHA256_HEX];
+	int r;
+
+	for (size_t i = 0; i < q->n_goals && !built; i++)
+		if (q->goals[i]->kind == STEP_OUTPUT && q->goals[i]->output->kind == OUTPUT_ISO)
+			built = step_result(q->graph, q->goals[i], q->goals[i]->output->name);
+	if (!built)
+		return error_set(err, -ENOENT, q->medium, NULL, "no step makes it");
+	if ((r = sha256_file(AT_FDCWD, built, hex, NULL)) < 0)
+		return error_errno(err, r, built, "cannot read");
+	if ((r = sha256_file(AT_FDCWD, there, other, NULL)) < 0)
+		return error_errno(err, r, there, "cannot read");
+	if (strcmp(hex, other) != 0)
+		return error_set(err, -EBADMSG, there, "remove it and build again", "is not what was built");
+	sums_add(text, hex, q->medium);
+	return 0;
+}
+
 static int sum_medium(const struct records *q, struct image *const *images, size_t n, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	int r = add_sum(q->graph->options->out, q->medium, &text, err);
+	int r = add_medium(q, &text, err);
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t name = 0; r == 0 && name < NAMES; name++) {

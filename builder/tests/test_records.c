@@ -1,11 +1,14 @@
 /* Promise: what a build says of itself is complete, and an outsider can check it with sha256sum and a JSON reader. */
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "builder/archive/tar_write.h"
 #include "builder/build_info.h"
+#include "builder/publish.h"
 #include "builder/records.h"
 #include "builder/tests/world.h"
 #include "common/base/alloc.h"
@@ -132,6 +135,71 @@ TEST(manifest_is_of_the_root)
 		read_record(&w, "manifest", &text);
 		CHECK_STR(text.p, "bulkhead-manifest 1\n"
 				  "f 0644 0:0 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad /k\n");
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
+/* A medium m.iso of the image a, made of `bytes`, with its step as the goal. */
+static bool open_medium(struct world *w, const char *bytes)
+{
+	world_image(w->folder, "tools-image", "1.0", "");
+	world_write(w->folder, "iso/m.yaml", xstrdup("name: m\nfamily: iso\nimages: [a]\noutputs: {m.iso: {kind: iso}}\n"));
+	if (!world_open(w, "m"))
+		return false;
+	w->options.out = w->folder;
+	for (size_t i = 0; i < w->graph->n_steps; i++) {
+		struct step *s = w->graph->steps[i];
+		_cleanup_strbuf_ struct strbuf tar = {0};
+
+		tar_of(&tar);
+		if (s == w->image->outputs[0])
+			world_finish_with(w, s, "m.iso", bytes, strlen(bytes));
+		else if (s->kind == STEP_OUTPUT)
+			world_finish_with(w, s, s->output->name, "abc", 3);
+		else
+			world_finish_with(w, s, "root.tar", tar.p, tar.n);
+	}
+	return true;
+}
+
+static int hand_out(struct world *w)
+{
+	_cleanup_error_ struct error err = {0};
+	const struct records r = {
+		.graph = w->graph, .image = w->image, .goals = w->image->outputs, .n_goals = 1, .medium = "m-1.iso"};
+	int code = publish_medium(w->graph, w->image->outputs[0], "m.iso", &err);
+
+	return code < 0 ? code : records_write(&r, &err);
+}
+
+TEST(a_medium_is_summed_as_it_was_built)
+{
+	struct world w;
+	_cleanup_free_ char *iso = NULL, *sums = NULL;
+	_cleanup_strbuf_ struct strbuf text = {0}, list = {0};
+	struct stat st;
+
+	world_new(&w);
+	iso = xasprintf("%s/m-1.iso", w.folder);
+	sums = xasprintf("%s/SHA256SUMS", w.folder);
+	if (open_medium(&w, "abc")) {
+		CHECK_INT(hand_out(&w), 0);
+		CHECK_INT(read_file(AT_FDCWD, sums, 1 << 20, &list), 0);
+		CHECK(strstr(list.p, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  m-1.iso\n"));
+		/* Another size, another time: it is handed out anew. */
+		world_write(w.folder, "m-1.iso", xstrdup("ab"));
+		CHECK_INT(hand_out(&w), 0);
+		world_write(w.folder, "m-1.iso", xstrdup("xyz"));
+		CHECK(utimensat(AT_FDCWD, iso, (const struct timespec[2]){{1, 0}, {1, 0}}, 0) == 0);
+		CHECK_INT(hand_out(&w), 0);
+		CHECK_INT(read_file(AT_FDCWD, iso, 1 << 20, &text), 0);
+		CHECK_STR(text.p, "abc");
+		/* Nothing tells but its bytes. */
+		CHECK(stat(iso, &st) == 0);
+		world_write(w.folder, "m-1.iso", xstrdup("xyz"));
+		CHECK(utimensat(AT_FDCWD, iso, (const struct timespec[2]){st.st_atim, st.st_mtim}, 0) == 0);
+		CHECK_INT(hand_out(&w), -EBADMSG);
 	}
 	world_close(&w);
 	world_end(&w);
