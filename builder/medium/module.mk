@@ -2,7 +2,9 @@
 builder_SRCS += $(addprefix builder/medium/,device.c iso_read.c key_command.c signify.c sums.c verify.c \
 	verify_command.c verity.c write.c write_command.c)
 builder_PKGS += libsystemd libcrypto jansson
-TESTS += test-iso-read
+TESTS += test-iso-read test-write
+test-write_SRCS := builder/tests/test_write.c
+test-write_LIBS := builder
 test-iso-read_SRCS := builder/tests/test_iso_read.c
 test-iso-read_LIBS := builder
 CHECK_FAST += builder/tests/medium-cases

@@ -361,17 +361,14 @@ static int check_all(struct verify *v, struct error *err)
 	return r;
 }
 
-int verify_medium(struct arena *a, const char *path, const struct verify_options *o,
+int verify_medium(struct arena *a, int fd, const char *path, const struct verify_options *o,
 		  struct verify_report *report, struct error *err)
 {
 	struct verify v = {.arena = a, .path = path, .options = o, .report = report};
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_iso_ struct iso *iso = NULL;
 	int r;
 
 	*report = (struct verify_report){.trust = VERIFY_MEDIUM};
-	if (fd < 0)
-		return error_errno(err, -errno, path, "cannot open");
 	r = find_sums(&v, fd, err);
 	if (r == 0)
 		r = iso_open(fd, path, &iso, err);

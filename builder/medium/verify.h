@@ -40,8 +40,8 @@ struct verify_report {
 };
 
 /*
- * `path` is an image or the device it was written to. 0, or -EBADMSG with err: the first part that
- * is wrong, where it lies, and what to do; or another -errno.
+ * `fd` is an image or the device it was written to, which was opened at `path`. 0, or -EBADMSG with
+ * err: the first part that is wrong, where it lies, and what to do; or another -errno.
  */
-int verify_medium(struct arena *a, const char *path, const struct verify_options *o,
+int verify_medium(struct arena *a, int fd, const char *path, const struct verify_options *o,
 		  struct verify_report *report, struct error *err);

@@ -1,4 +1,6 @@
 /* bulkhead verify */
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -88,8 +90,12 @@ static int verify(const struct request *q, struct error *err)
 	_cleanup_arena_ struct arena *a = arena_new();
 	const struct verify_options o = {.sums = q->sums, .key = q->key, .quiet = q->quiet || q->json};
 	struct verify_report report;
-	int r = verify_medium(a, q->operands.v[0], &o, &report, err);
+	_cleanup_close_ int fd = open(q->operands.v[0], O_RDONLY | O_CLOEXEC);
+	int r;
 
+	if (fd < 0)
+		return error_errno(err, -errno, q->operands.v[0], "cannot open");
+	r = verify_medium(a, fd, q->operands.v[0], &o, &report, err);
 	if (r < 0)
 		return r;
 	if (q->json) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -111,13 +112,25 @@ static int compare_pieces(struct copy *c, int fd, struct error *err)
 	return 0;
 }
 
+/* What was looked at, and agreed to, by a name that another stick may have got since. */
+static bool is_device(int fd, const struct device *d)
+{
+	struct stat st;
+	uint64_t size;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == d->number &&
+	       ioctl(fd, BLKGETSIZE64, &size) == 0 && size == d->size;
+}
+
 static int open_device(const struct device *d, int flags, struct error *err)
 {
 	/* For a block device: nobody has it mounted, whatever our own looking around missed. */
-	int fd = open(d->path, flags | O_EXCL | O_CLOEXEC);
+	_cleanup_close_ int fd = open(d->path, flags | O_EXCL | O_CLOEXEC);
 
+	if (fd >= 0 && is_device(fd, d))
+		return take_fd(&fd);
 	if (fd >= 0)
-		return fd;
+		return error_set(err, -ENODEV, d->path, "look at it again", "is not the disk any more that it was");
 	if (errno == EBUSY)
 		return error_set(err, -EBUSY, d->path, "unmount it, if it is the right one", "is in use");
 	return error_errno(err, -errno, d->path, "cannot open");

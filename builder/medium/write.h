@@ -14,7 +14,8 @@ struct write_result {
 
 /*
  * Writes the first `size` bytes of the image to the disk, which is opened for this process alone, and reads them back
- * from the medium itself. -EBUSY: somebody uses it; -EBADMSG: it does not give back what was written, err says where.
+ * from the medium itself. -EBUSY: somebody uses it; -ENODEV: another disk has its name now; -EBADMSG: it does not give
+ * back what was written, err says where.
  */
 int write_image(int image_fd, uint64_t size, const struct device *to, bool quiet, struct write_result *result,
 		struct error *err);

@@ -63,15 +63,11 @@ static int confirm(const struct request *q, const struct device *d, struct error
 	return 0;
 }
 
-static int write_to(const struct request *q, const struct device *d, uint64_t size, struct error *err)
+static int write_to(const struct request *q, int fd, const struct device *d, uint64_t size, struct error *err)
 {
-	_cleanup_close_ int fd = open(q->operands.v[0], O_RDONLY | O_CLOEXEC);
 	struct write_result w;
-	int r;
+	int r = write_image(fd, size, d, q->quiet, &w, err);
 
-	if (fd < 0)
-		return error_errno(err, -errno, q->operands.v[0], "cannot open");
-	r = write_image(fd, size, d, q->quiet, &w, err);
 	if (r == 0 && !q->quiet)
 		printf("%s: %.1f MB written (%.1f MB/s), read back (%.1f MB/s) and equal\n", d->path,
 		       (double)w.size / 1e6, w.write_rate, w.read_rate);
@@ -83,14 +79,18 @@ static int verify_and_write(const struct request *q, struct error *err)
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_(device_end) struct device d = {0};
 	const struct verify_options o = {.sums = q->sums, .key = q->key, .quiet = q->quiet};
+	_cleanup_close_ int fd = -1;
 	struct verify_report report;
 	int r = device_look(q->operands.v[1], &d, err);
 
 	/* What the device is costs nothing to say; that comes before the image is read. */
 	if (r == 0)
 		r = check_device(q, &d, 0, err);
+	/* What is verified is what is written, whatever the name leads to by then. */
+	if (r == 0 && (fd = open(q->operands.v[0], O_RDONLY | O_CLOEXEC)) < 0)
+		r = error_errno(err, -errno, q->operands.v[0], "cannot open");
 	if (r == 0)
-		r = verify_medium(a, q->operands.v[0], &o, &report, err);
+		r = verify_medium(a, fd, q->operands.v[0], &o, &report, err);
 	if (r == 0)
 		r = check_device(q, &d, report.size, err);
 	if (r < 0)
@@ -100,7 +100,7 @@ static int verify_and_write(const struct request *q, struct error *err)
 	if (q->plan)
 		return 0;
 	r = confirm(q, &d, err);
-	return r < 0 ? r : write_to(q, &d, report.size, err);
+	return r < 0 ? r : write_to(q, fd, &d, report.size, err);
 }
 
 int cmd_write(int argc, char **argv)
