@@ -1,6 +1,7 @@
 /* bulkhead diff */
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "builder/commands.h"
 #include "builder/inspect/compare.h"
@@ -31,15 +32,26 @@ static void print_json(const struct differences *d)
 	json_decref(list);
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* How many differences there are, or -errno. */
 static int diff(char *const *paths, bool json, struct error *err)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_(compare_end) struct compare_side one = {0}, two = {0};
+	struct compare_side *sides[] = {&one, &two};
+	/* An archive is read by the root of a namespace, to whom the owners of a folder's files are strangers. */
+	size_t first = !is_folder(paths[0]) && is_folder(paths[1]);
 	struct differences d;
 	int r;
 
-	if ((r = compare_read(a, paths[0], &one, err)) < 0 || (r = compare_read(a, paths[1], &two, err)) < 0 ||
+	if ((r = compare_read(a, paths[first], sides[first], err)) < 0 ||
+	    (r = compare_read(a, paths[!first], sides[!first], err)) < 0 ||
 	    (r = compare_sides(a, &one, &two, &d, err)) < 0)
 		return r;
 	if (json)
