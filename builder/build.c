@@ -68,6 +68,14 @@ static void add_goal(struct goals *goals, struct step *s, struct goal goal)
 	goals->goals[goals->n++] = goal;
 }
 
+static bool is_goal(const struct goals *goals, enum output_kind kind)
+{
+	for (size_t i = 0; i < goals->n; i++)
+		if (goals->goals[i].kind == kind)
+			return true;
+	return false;
+}
+
 static int goals_of_formats(struct graph *g, struct image *image, const char *list,
 			    struct goals *goals, struct error *err)
 {
@@ -87,6 +95,8 @@ static int goals_of_formats(struct graph *g, struct image *image, const char *li
 			return error_set(err, -EINVAL, "--format",
 					 "formats are dir, tar, ext4, erofs",
 					 "unknown format '%.*s'", BLOB_ARG(word));
+		if (is_goal(goals, formats[f].kind))
+			continue;
 		/* A folder is unpacked where it is wanted; the store needs no copy of it. */
 		s = image->root;
 		r = formats[f].kind == OUTPUT_DIR
@@ -96,7 +106,7 @@ static int goals_of_formats(struct graph *g, struct image *image, const char *li
 			return r;
 		add_goal(goals, s, (struct goal){s->output, formats[f].file, formats[f].kind});
 	}
-	return 0;
+	return goals->n ? 0 : error_set(err, -EINVAL, "--format", "formats are dir, tar, ext4, erofs", "names none");
 }
 
 static int find_goals(struct graph *g, struct image *image, const struct request *q,
