@@ -65,6 +65,8 @@ static int write_lines(const char *path, const char *what, const void *data, siz
 	} else {
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		r = fd < 0 ? -errno : write_all(fd, text.p, text.n);
+		if (fd >= 0 && r < 0)
+			unlink(path);
 	}
 	OPENSSL_cleanse(text.p, text.n);
 	return r < 0 ? error_errno(err, r, path, "cannot write") : 0;
@@ -125,7 +127,13 @@ int signify_generate(const char *base, struct error *err)
 	memcpy(public.id, secret.id, ID_BYTES);
 	memcpy(public.key, secret.public, KEY_BYTES);
 	r = write_lines(secret_path, "bulkhead secret key", &secret, sizeof(secret), 0600, false, err);
-	return r < 0 ? r : write_lines(public_path, "bulkhead public key", &public, sizeof(public), 0644, false, err);
+	if (r < 0)
+		return r;
+	r = write_lines(public_path, "bulkhead public key", &public, sizeof(public), 0644, false, err);
+	/* Half a pair is of no use, and in the way of the next try. */
+	if (r < 0)
+		unlink(secret_path);
+	return r;
 }
 
 static int read_secret(const char *path, struct secret_key *k, struct error *err)
