@@ -68,6 +68,10 @@ static void add_file_tail(struct strbuf *out, const char *dir, const char *scena
 	if (read_file(AT_FDCWD, path, SERIAL_MAX, &text) < 0 || !text.n)
 		return;
 	strbuf_printf(out, "<h3>%s</h3>\n<pre>", file);
+	/* Not all that a machine prints is text. */
+	for (size_t i = 0; i < text.n; i++)
+		if (!text.p[i])
+			text.p[i] = '?';
 	report_add_escaped(out, text.n > TAIL_BYTES ? text.p + text.n - TAIL_BYTES : text.p);
 	strbuf_add_str(out, "</pre>\n");
 }
