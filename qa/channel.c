@@ -3,31 +3,24 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 
 enum { KEEP_BYTES = 4 << 20 };
 
 int channel_open(struct channel *c, const char *name, const char *socket_path, const char *log, struct error *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket_connect(socket_path, 0);
 
 	*c = (struct channel){.name = name, .fd = -1, .log_fd = -1};
-	if (strlen(socket_path) >= sizeof(addr.sun_path))
-		return error_set(err, -ENAMETOOLONG, socket_path, "choose a shorter --out folder",
-				 "too long for a socket");
-	memcpy(addr.sun_path, socket_path, strlen(socket_path) + 1);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		return error_errno(err, -errno, name, "cannot make a socket");
-	if (connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		int r = errno == ENOENT || errno == ECONNREFUSED ? -EAGAIN : -errno;
-
-		close(take_fd(&c->fd));
-		return r == -EAGAIN ? r : error_errno(err, r, socket_path, "cannot connect to QEMU");
-	}
+	if (fd == -ENAMETOOLONG)
+		return error_set(err, fd, socket_path, "choose a shorter --out folder", "too long for a socket");
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return -EAGAIN;
+	if (fd < 0)
+		return error_errno(err, fd, socket_path, "cannot connect to QEMU");
+	c->fd = fd;
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	if (log)
 		c->log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
