@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "builder/sandbox_internal.h"
@@ -19,6 +18,7 @@
 #include "common/base/blob.h"
 #include "common/base/cleanup.h"
 #include "common/base/strv.h"
+#include "common/sys/clock.h"
 #include "common/sys/file.h"
 
 #define PATH_INSIDE "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -233,14 +233,6 @@ static _Noreturn void child_main(const struct job *job)
 		run_program(job, &io);
 	}
 	_exit(0);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Appends what is there; keeps about the last `max` bytes. Returns bytes read, 0 at the end. */

@@ -134,12 +134,11 @@ static void cleanup_glob(glob_t *g)
 	globfree(g);
 }
 
-int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error *err)
+void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root)
 {
 	static const char *const patterns[] = {"sources.list", "sources.list.d/*.list",
 					       "sources.list.d/*.sources"};
 
-	(void)err;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
 		_cleanup_free_ char *pattern = xasprintf("%s/etc/apt/%s", root, patterns[i]);
 		_cleanup_(cleanup_glob) glob_t g = {0};
@@ -153,7 +152,6 @@ int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error
 	/* A host without security updates still has a mirror that may carry them. */
 	for (size_t i = 0, n = m->security.n; !n && i < m->main.n; i++)
 		strv_pushf(&m->security, "%s-security", m->main.v[i]);
-	return 0;
 }
 
 bool fetch_apt_takes_expired(void)

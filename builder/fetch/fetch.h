@@ -59,7 +59,7 @@ struct fetch_item {
 int fetch_mirrors_find(struct fetch_mirrors *m, const struct strv *uris, struct error *err);
 /* The same from the apt configuration below `root` ("" for the host's): what the above uses last.
  */
-int fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root, struct error *err);
+void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root);
 /* Whether the host's apt takes indexes past their Valid-Until (Acquire::Check-Valid-Until "false").
  */
 bool fetch_apt_takes_expired(void);

@@ -77,7 +77,7 @@ int fetch_mirrors_find(struct fetch_mirrors *m, const struct strv *uris, struct 
 	if (r == 0 && !m->main.n && !m->security.n && env)
 		r = add_words(m, env, err);
 	if (r == 0 && !m->main.n && !m->security.n)
-		r = fetch_mirrors_of_apt(m, "", err);
+		fetch_mirrors_of_apt(m, "");
 	if (r == 0 && !m->main.n)
 		r = error_set(err, -ENOENT, "mirror", no_mirror,
 			      "neither an option nor this machine's apt names a mirror of Debian");

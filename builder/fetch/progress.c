@@ -1,20 +1,12 @@
 #include "builder/fetch/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/ui/event.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 static void tell(const struct fetch_progress *p)
 {

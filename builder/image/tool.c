@@ -42,11 +42,6 @@ char *tool_out(const char *name)
 	return xasprintf(TOOL_OUT "/%s", name);
 }
 
-char *tool_work(const char *name)
-{
-	return xasprintf(TOOL_WORK "/%s", name);
-}
-
 char *job_out(const struct output_job *job, const char *name)
 {
 	return xasprintf("%s/%s", job->out_dir, name);

@@ -24,9 +24,8 @@ struct tool {
 /* Runs it to its end. -EPROTO when its exit code is not 0; err then holds its last line. */
 int tool_run(const struct output_job *job, const struct tool *tool, struct error *err);
 
-/* NAME in the sandbox's path for job->out_dir or job->tmp_dir: "/run/out/NAME"; allocated. */
+/* NAME in the sandbox's path for job->out_dir: "/run/out/NAME"; allocated. */
 char *tool_out(const char *name);
-char *tool_work(const char *name);
 /* The same file as seen from outside. */
 char *job_out(const struct output_job *job, const char *name);
 char *job_work(const struct output_job *job, const char *name);

@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
+#include "common/sys/process.h"
 
 struct relay {
 	int terminal, signals;
@@ -56,17 +56,6 @@ static void carry_all(const struct relay *r)
 		if (fds[0].revents && !carry(r->terminal, STDOUT_FILENO))
 			return;
 	}
-}
-
-static int wait_for(pid_t pid, int *status)
-{
-	int raw;
-
-	while (waitpid(pid, &raw, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	*status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
-	return 0;
 }
 
 static int relay_begin(struct relay *r, int *slave)
@@ -117,7 +106,10 @@ static int run_with_terminal(int (*fn)(int fd, void *arg), void *arg, int *statu
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	carry_all(&r);
 	tcsetattr(STDIN_FILENO, TCSANOW, &r.saved);
-	return wait_for(pid, status);
+	code = process_wait(pid);
+	if (code >= 0)
+		*status = code;
+	return code < 0 ? code : 0;
 }
 
 int terminal_run(int (*fn)(int fd, void *arg), void *arg, int *status, struct error *err)
