@@ -26,7 +26,7 @@ static const struct {
 	[OUTPUT_FILE] = {"file", {"path", NULL}},
 	[OUTPUT_DRACUT] = {"dracut", {"args", NULL}},
 	[OUTPUT_GUEST_INITRAMFS] = {"guest-initramfs", {"init", "modules", NULL}},
-	[OUTPUT_ISO] = {"iso", {"volume", "menu", "compress", NULL}},
+	[OUTPUT_ISO] = {"iso", {"volume", "menu", NULL}},
 };
 
 const char *output_kind_name(enum output_kind kind)

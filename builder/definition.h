@@ -1,24 +1,7 @@
 /*
  * Image definitions: templates/NAME.yaml, dom0-rootfs/NAME.yaml, builder/NAME.yaml, iso/NAME.yaml.
- * One schema for all images; a key that is not in it is an error with file:line, and so is a key
- * that the output's kind does not use.
- *
- *     name: debian-13-minimal              # that of the file
- *     family: deb                          # or iso
- *     suites: [trixie, trixie-updates, trixie-security]    # "-security" comes from the security
- * archive components: [main]                   # default variant: essential                   #
- * default: all Essential packages, and `packages` packages: [systemd-sysv, ...]        # solved by
- * apt without Recommends runtime: [bulkhead-guest]            # packages of ours, from
- * runtime/packages overlay: debian-13-minimal.overlay   # folder beside the definition, laid over
- * the root; root-owned medium: iso                          # image of the medium it lies on: what that takes from
- * other images has its digests in the root (ROOT_MEDIUM_DIGESTS) images: [dom0, ...]  # images whose outputs are inputs here
- * (iso) files: {/path/on/iso: image/output}  # (iso) what lies where; a value without '/' is a file
- * beside the definition outputs: root.img:      {kind: template-disk, size: 10G, label: "Root
- * filesystem"} root.erofs:    {kind: erofs, verity: true, path: /usr/lib/modules} vmlinuz: {kind:
- * file, path: "/boot/vmlinuz-*"} initramfs.img: {kind: dracut, args: [...]} initramfs:     {kind:
- * guest-initramfs, init: /usr/lib/bulkhead/guest-init, modules: [ext4, ...]} bulkhead.iso:  {kind:
- * iso, volume: BULKHEAD, menu: grub.cfg} root.tar:      {kind: tar} root:          {kind: dir}
- *       root.ext4:     {kind: ext4, size: 2G, label: x}
+ * One schema for all images, described in docs/definition.md; a key that is not in it is an error
+ * with file:line, and so is a key that the output's kind does not use.
  */
 #pragma once
 
@@ -59,7 +42,7 @@ struct definition_output {
 	const char *init;	    /* guest-initramfs: program that becomes /init */
 	const char *volume;	    /* iso: volume id */
 	const char *menu;	    /* iso: boot menu, a file beside the definition */
-	const char *compress;	    /* erofs, iso, template-disk: as the tool spells it */
+	const char *compress;	    /* erofs, template-disk: as the tool spells it */
 	const char *const *args;    /* dracut: further arguments */
 	const char *const *modules; /* guest-initramfs: kernel modules, dependencies are found */
 	const struct yaml_node *node;

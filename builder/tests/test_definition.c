@@ -121,6 +121,8 @@ TEST(iso)
 	CHECK_STR(d->files[0].source, "dom0/vmlinuz");
 	check_refused("name: x\nfamily: iso\nfiles: {boot: dom0/x}\n",
 		      "x.yaml:3: 'boot' must be an absolute path without '..'");
+	check_refused("name: x\nfamily: iso\noutputs: {x.iso: {kind: iso, compress: zstd}}\n",
+		      "x.yaml:3: unknown key 'compress' for an output of kind iso");
 	check_refused("name: x\nfamily: iso\nmedium: y\n", "x.yaml:3: 'medium' does not fit this family");
 	check_refused("name: x\nfamily: iso\npackages: [a]\n",
 		      "x.yaml:3: 'packages' does not fit this family");
