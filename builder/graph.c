@@ -205,27 +205,32 @@ static int add_output_step(struct graph *g, struct image *image, const struct de
 	return r;
 }
 
-static int read_lock(struct graph *g, struct image *image, struct error *err)
+int graph_check_lock(const struct graph *g, const struct image *image, struct error *err)
 {
 	const struct lock_options check = {.source_root = g->options->source_root,
 					   .version = g->options->version};
 	_cleanup_free_ char *path = lock_path_of(image->definition);
-	int r = lock_read(AT_FDCWD, path, &image->lock, err);
 
-	if (r == -ENOENT && g->options->relock) {
-		image->lock = lock_new(image->definition->name, "amd64");
-		return 0;
-	}
-	if (r == -ENOENT)
-		return error_set(err, r, path,
+	if (!image->lock->n_packages)
+		return error_set(err, -ENOENT, path,
 				 "make it with 'bulkhead lock' or build with --relock",
 				 "there is no lock for this image");
-	if (r < 0)
+	return lock_check(image->definition, &check, image->lock, err);
+}
+
+static int read_lock(struct graph *g, struct image *image, struct error *err)
+{
+	_cleanup_free_ char *path = lock_path_of(image->definition);
+	int r = lock_read(AT_FDCWD, path, &image->lock, err);
+
+	if (r == -ENOENT)
+		image->lock = lock_new(image->definition->name, "amd64");
+	else if (r < 0)
 		return r;
 	if (strcmp(image->lock->image, image->definition->name) != 0)
 		return error_set(err, -EINVAL, path, NULL, "is the lock of image %s",
 				 image->lock->image);
-	return g->options->relock ? 0 : lock_check(image->definition, &check, image->lock, err);
+	return g->options->relock ? 0 : graph_check_lock(g, image, err);
 }
 
 static int add_image_steps(struct graph *g, struct image *image, struct error *err)

@@ -97,6 +97,9 @@ int graph_add_image(struct graph *g, const char *image, struct image **out, stru
 int graph_add_output(struct graph *g, struct image *image, const char *name, enum output_kind kind,
 		     struct step **out, struct error *err);
 
+/* Does the image's lock fit? -ENOENT: it has none; -ESTALE. What options->relock leaves to the caller. */
+int graph_check_lock(const struct graph *g, const struct image *image, struct error *err);
+
 /* Computes the key if all its inputs are known, and looks into the store. 0, or -errno with err. */
 int graph_resolve(struct graph *g, struct step *s, struct error *err);
 /* Marks what must be made for the goals to be present. 0, or -errno. */

@@ -26,15 +26,13 @@ static int say_why(const struct image *image, const struct error *why)
 /* Can the image be built from the lock it has? Fetching is the proof, and no work lost. */
 static int lock_is_usable(struct graph *g, struct image *image, bool *usable, struct error *err)
 {
-	const struct lock_options check = {.source_root = g->options->source_root,
-					   .version = g->options->version};
 	_cleanup_error_ struct error why = {0};
 	int r;
 
 	*usable = false;
 	if (!image->lock->n_packages)
 		return 0;
-	r = lock_check(image->definition, &check, image->lock, &why);
+	r = graph_check_lock(g, image, &why);
 	if (r == -ESTALE)
 		return say_why(image, &why);
 	if (r < 0)
@@ -66,32 +64,72 @@ static int apt_root(struct graph *g, char **path, struct error *err)
 	return r;
 }
 
-static void use_lock(struct image *image, struct lock *new)
+static void put_lock(struct image *image, struct lock *lock)
 {
-	lock_free(image->lock);
-	image->lock = new;
-	image->relocked = true;
-	image->base->known = false;
+	image->lock = lock;
+	image->base->known = image->base->present = false;
 	strbuf_free(&image->base->inputs);
 }
 
-/* The lock that an earlier build left in OUT may still do. */
-static int try_earlier(struct graph *g, struct image *image, bool *usable, struct error *err)
+static void use_lock(struct image *image, struct lock *new)
+{
+	lock_free(image->lock);
+	put_lock(image, new);
+	image->relocked = true;
+}
+
+/* The lock that an earlier build left in OUT; NULL when it left none that can be read. */
+static struct lock *read_earlier(const struct graph *g, const struct image *image)
 {
 	_cleanup_free_ char *path =
 		xasprintf("%s/lock/%s.lock", g->options->out, image->definition->name);
-	struct lock *earlier;
-	int r = lock_read(AT_FDCWD, path, &earlier, NULL);
+	_cleanup_lock_ struct lock *earlier = NULL;
 
-	/* Whatever is wrong with it, a new one takes its place. */
-	if (r < 0)
+	if (lock_read(AT_FDCWD, path, &earlier, NULL) < 0 || strcmp(earlier->image, image->definition->name) != 0)
+		return NULL;
+	return take_ptr(earlier);
+}
+
+/* It may still do. Whatever is wrong with it, a new one takes its place. */
+static int try_earlier(struct graph *g, struct image *image, bool *usable, struct error *err)
+{
+	struct lock *earlier = read_earlier(g, image);
+
+	if (!earlier)
 		return 0;
-	if (strcmp(earlier->image, image->definition->name) != 0) {
-		lock_free(earlier);
-		return 0;
-	}
 	use_lock(image, earlier);
 	return lock_is_usable(g, image, usable, err);
+}
+
+/* Whether the store has what this lock names, for the definition as it is. */
+static bool is_built(struct graph *g, struct image *image)
+{
+	return graph_check_lock(g, image, NULL) == 0 && graph_resolve(g, image->base, NULL) == 0 && image->base->present;
+}
+
+/* True: it is what the image was built from. */
+static bool recall(struct graph *g, struct image *image)
+{
+	struct lock *own = image->lock, *earlier = read_earlier(g, image);
+
+	if (!earlier)
+		return false;
+	put_lock(image, earlier);
+	image->relocked = is_built(g, image);
+	if (!image->relocked)
+		put_lock(image, own);
+	lock_free(image->relocked ? own : earlier);
+	return image->relocked;
+}
+
+int relock_recall(struct graph *g, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < g->n_images && r == 0; i++)
+		if (g->images[i]->lock && !is_built(g, g->images[i]) && !recall(g, g->images[i]))
+			r = graph_check_lock(g, g->images[i], err);
+	return r;
 }
 
 static int relock(struct graph *g, struct image *image, struct error *err)

@@ -11,3 +11,9 @@
  * tools-image, which is made first when it is needed.
  */
 int relock_images(struct graph *g, struct error *err);
+
+/*
+ * For commands that look at what was built: an image that is not in the store by its own lock, but is by the one that
+ * an earlier build left in OUT/lock/, takes that. Errors as graph_check_lock().
+ */
+int relock_recall(struct graph *g, struct error *err);

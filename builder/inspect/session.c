@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "builder/commands.h"
+#include "builder/relock.h"
 #include "builder/user.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -16,7 +17,7 @@ int session_open(struct session *s, const char *store, const char *image, struct
 	s->version = source_version(s->root);
 	s->out = xasprintf("%s/out", s->root);
 	s->options = (struct graph_options){
-		.source_root = s->root, .version = s->version, .out = s->out, .fetch.mirrors = &s->mirrors};
+		.source_root = s->root, .version = s->version, .out = s->out, .relock = true, .fetch.mirrors = &s->mirrors};
 	path = store ? xstrdup(store) : xasprintf("%s/build/store", s->root);
 	r = user_become_root(USER_ALL_IDS, err);
 	if (r == 0)
@@ -24,7 +25,8 @@ int session_open(struct session *s, const char *store, const char *image, struct
 	if (r < 0)
 		return r;
 	s->graph = graph_new(&s->options, s->store);
-	return graph_add_image(s->graph, image, &s->image, err);
+	r = graph_add_image(s->graph, image, &s->image, err);
+	return r < 0 ? r : relock_recall(s->graph, err);
 }
 
 void session_end(struct session *s)

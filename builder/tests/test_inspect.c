@@ -7,6 +7,7 @@
 #include "builder/archive/tar_write.h"
 #include "builder/inspect/compare.h"
 #include "builder/inspect/why.h"
+#include "builder/relock.h"
 #include "builder/tests/world.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -130,6 +131,53 @@ static void check_why(struct world *w, const char *path, const char *want)
 	if (r < 0)
 		strbuf_printf(&got, "%s", err.cause);
 	CHECK_STR(got.p, want);
+}
+
+/* Built with a new lock, which lies in OUT: that is what is looked at, until the lock beside the definition is built. */
+TEST(what_was_built_with_a_new_lock)
+{
+	_cleanup_strbuf_ struct strbuf lock = {0}, tar = {0};
+	_cleanup_free_ char *beside = NULL;
+	_cleanup_error_ struct error err = {0};
+	struct world w;
+
+	world_new(&w);
+	beside = xasprintf("%s/templates/b.lock", w.folder);
+	world_image(w.folder, "b", "1.1", "overlay: b.overlay\n");
+	CHECK_INT(read_file(AT_FDCWD, beside, 4096, &lock), 0);
+	world_write(w.folder, "lock/b.lock", xstrdup(lock.p));
+	tar_of_root(&tar);
+	if (world_open(&w, "b")) {
+		world_finish(&w, w.image->base);
+		world_finish_with(&w, w.image->root, "root.tar", tar.p, tar.n);
+	}
+	world_close(&w);
+	world_image(w.folder, "b", "1.0", "overlay: b.overlay\n");
+	if (world_open(&w, "b")) {
+		w.options.out = w.folder;
+		CHECK_INT(relock_recall(w.graph, &err), 0);
+		CHECK(w.image->relocked);
+		CHECK_STR(w.image->lock->packages[0].version, "1.1");
+		check_why(&w, "/usr/bin/tool", "package p");
+	}
+	world_close(&w);
+	if (world_open(&w, "b")) {
+		world_finish(&w, w.image->base);
+		w.options.out = w.folder;
+		CHECK_INT(relock_recall(w.graph, &err), 0);
+		CHECK_STR(w.image->lock->packages[0].version, "1.0");
+	}
+	world_close(&w);
+	CHECK_INT(unlink(beside), 0);
+	if (world_open_with(&w, "b", true)) {
+		w.options.out = w.store_folder;
+		CHECK_INT(relock_recall(w.graph, &err), -ENOENT);
+		w.options.out = w.folder;
+		CHECK_INT(relock_recall(w.graph, &err), 0);
+		check_why(&w, "/usr/bin/tool", "package p");
+	}
+	world_close(&w);
+	world_end(&w);
 }
 
 TEST(why_it_is_there)

@@ -37,10 +37,15 @@ void world_image(const char *folder, const char *name, const char *version, cons
 
 bool world_open(struct world *w, const char *image)
 {
+	return world_open_with(w, image, false);
+}
+
+bool world_open_with(struct world *w, const char *image, bool relock)
+{
 	_cleanup_error_ struct error err = {0};
 
 	w->options =
-		(struct graph_options){.source_root = w->folder, .version = "1", .quiet = true};
+		(struct graph_options){.source_root = w->folder, .version = "1", .relock = relock, .quiet = true};
 	if (store_open(w->store_folder, &w->store, &err) < 0)
 		return CHECK(false);
 	w->graph = graph_new(&w->options, w->store);

@@ -18,6 +18,8 @@ void world_new(struct world *w);
 void world_end(struct world *w);
 /* Loads `image` into w->graph; false (and a failed check) when that is wrong. */
 bool world_open(struct world *w, const char *image);
+/* The same with graph_options.relock. */
+bool world_open_with(struct world *w, const char *image, bool relock);
 void world_close(struct world *w);
 
 /* Writes a text, which it frees, or the definition and lock of an image. */
