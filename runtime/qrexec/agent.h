@@ -65,6 +65,7 @@ struct session_wait {
 struct client {
 	struct client *next;
 	struct channel channel;
+	uint64_t number; /* in its ident: never given twice, because an answer may come after its client has gone */
 	bool asked;	/* its request went to dom0 */
 	bool connected; /* and was granted; `where` is its channel */
 	struct exec_params where;
@@ -87,6 +88,7 @@ struct agent {
 	struct session_wait *waits;
 	struct client *clients;
 	unsigned n_clients;
+	uint64_t client_numbers;
 	struct pollfd *polls;
 	unsigned n_polls, max_polls;
 };

@@ -19,6 +19,7 @@ void agent_clients_accept(struct agent *a)
 	if (fd < 0)
 		return;
 	c = xcalloc(1, sizeof(*c));
+	c->number = ++a->client_numbers;
 	channel_init_fd(&c->channel, fd);
 	c->next = a->clients;
 	a->clients = c;
@@ -51,6 +52,12 @@ void agent_clients_drop(struct agent *a)
 		drop(a, &a->clients);
 }
 
+static void write_ident(const struct client *c, char ident[32])
+{
+	memset(ident, 0, 32);
+	snprintf(ident, 32, IDENT_PREFIX "%llu", (unsigned long long)c->number);
+}
+
 /* Sends the request on in the form the daemon understands. */
 static int forward(struct agent *a, struct client *c, struct trigger *t)
 {
@@ -59,8 +66,7 @@ static int forward(struct agent *a, struct client *c, struct trigger *t)
 
 	if (strcmp(p->request_id.ident, IDENT_PREFIX) != 0)
 		return -EPROTO;
-	memset(p->request_id.ident, 0, sizeof(p->request_id.ident));
-	snprintf(p->request_id.ident, sizeof(p->request_id.ident), IDENT_PREFIX "%d", c->channel.fd);
+	write_ident(c, p->request_id.ident);
 	if (a->version >= 4) {
 		agent_send(a, MSG_TRIGGER_SERVICE4, p, sizeof(*p), t->service, t->service_n + 1);
 	} else if (a->version == 3) {
@@ -114,7 +120,7 @@ static struct client **find(struct agent *a, const char ident[32])
 	char own[32];
 
 	for (at = &a->clients; *at; at = &(*at)->next) {
-		snprintf(own, sizeof(own), IDENT_PREFIX "%d", (*at)->channel.fd);
+		write_ident(*at, own);
 		if ((*at)->asked && !(*at)->connected && strncmp(own, ident, sizeof(own)) == 0)
 			return at;
 	}

@@ -14,6 +14,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/clock.h"
 #include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/qubesd.h"
@@ -23,6 +24,8 @@
 #define LOG_DIR "/var/log/qubes"
 #define POLICY_PROGRAM "/usr/bin/qrexec-policy-exec"
 #define EXIT_TIMEOUT 3
+/* How long the last calls of disposables may take to end, and then qubesd to remove these. */
+#define SEE_OFF_MS 30000
 
 void daemon_log(const struct daemon *d, const char *fmt, ...)
 {
@@ -273,6 +276,40 @@ static int run(struct daemon *d)
 	}
 }
 
+/* No more calls; only disposables are left, which nobody else would remove. */
+static void see_off(struct daemon *d)
+{
+	int64_t deadline = now_ms() + SEE_OFF_MS;
+	bool ending = false;
+
+	/* What is mapped of a domain that is gone keeps it from going altogether. */
+	d->greeted = false;
+	channel_free(&d->control);
+	libvchan_close(d->vchan);
+	daemon_clients_drop(d);
+	daemon_requests_drop(d);
+	while (d->requests) {
+		int64_t left = deadline - now_ms();
+
+		if (left <= 0 && ending)
+			return;
+		if (left <= 0) {
+			ending = true;
+			deadline = now_ms() + SEE_OFF_MS;
+			daemon_requests_end(d);
+			continue;
+		}
+		d->n_polls = 0;
+		daemon_add_poll(d, d->signal_fd, POLLIN);
+		daemon_requests_poll(d);
+		if (poll(d->polls, d->n_polls, (int)left) < 0)
+			continue;
+		if (d->polls[0].revents && take_signals(d))
+			return;
+		daemon_requests_step(d);
+	}
+}
+
 /* --- start --- */
 
 static void redirect_log(const struct daemon *d)
@@ -304,8 +341,7 @@ static int serve(struct daemon *d)
 	else
 		r = run(d);
 	close_sockets(d);
-	daemon_clients_drop(d);
-	daemon_requests_drop(d);
+	see_off(d);
 	return r < 0 ? 1 : 0;
 }
 

@@ -10,7 +10,8 @@
  *  - Then there are, in /var/run/qubes (or --socket-dir): qrexec.DOMID, a listening socket, and the links qrexec.NAME and
  *    qrexec.uuid:UUID. They exist exactly while calls are possible: an agent that goes away takes them away, one that
  *    comes back brings them back.
- *  - It ends by itself when the domain does, and on SIGTERM; the sockets are removed then.
+ *  - It ends by itself when the domain does, and on SIGTERM; the sockets are removed then. Disposables that it made for calls
+ *    are removed first: with the end of their call, but no later than in half a minute.
  *  - Of 256 calls at a time each has a data channel; who comes then waits for one to end.
  *  - Log of the background process: /var/log/qubes/qrexec.NAME.log.
  */
@@ -79,7 +80,10 @@ void daemon_port_free(struct daemon *d, const struct exec_params *where);
 void daemon_request(struct daemon *d, uint32_t type, const struct message *m);
 void daemon_requests_poll(struct daemon *d);
 void daemon_requests_step(struct daemon *d);
+/* Nobody waits for an answer any more. Disposables stay on the list until their call ends and qubesd has removed them. */
 void daemon_requests_drop(struct daemon *d);
+/* Nor for the end of a call: the disposables of all that were dropped are removed now. */
+void daemon_requests_end(struct daemon *d);
 /* A program that was started for a request has ended. */
 void daemon_requests_reap(struct daemon *d);
 /* Takes the request with this ident off the list, because dom0 answers it; false when there is none. */

@@ -32,7 +32,7 @@ struct request {
 	struct request *next;
 	struct arena *a;
 	enum request_state state;
-	char ident[32]; /* "" once the qube has its answer */
+	char ident[32]; /* "" once the qube has its answer, or wants none any more */
 	const char *source, *target, *service; /* cleaned, as asked */
 	struct policy_answer answer;
 	const char *place; /* of the target's daemon: what follows "qrexec." */
@@ -51,3 +51,5 @@ void request_qubesd_answered(struct daemon *d, struct request *r);
 void request_step_call(struct daemon *d, struct request *r);
 void request_call_over(struct daemon *d, struct request *r);
 void request_refuse(struct daemon *d, struct request *r, const char *why);
+/* Nobody wants an answer any more. What was begun is brought to its end: a disposable is removed, everything else forgotten. */
+void request_abandon(struct daemon *d, struct request *r);

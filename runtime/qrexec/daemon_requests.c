@@ -14,15 +14,22 @@ static void refuse(struct daemon *d, const char ident[32])
 	daemon_send(d, MSG_SERVICE_REFUSED, ident, sizeof(struct service_params), NULL, 0);
 }
 
+static struct request *find(const struct daemon *d, const char ident[32])
+{
+	struct request *r;
+
+	for (r = d->requests; r && memcmp(r->ident, ident, sizeof(r->ident)) != 0; r = r->next)
+		;
+	return r;
+}
+
 bool daemon_request_take(struct daemon *d, const char ident[32])
 {
-	for (struct request *r = d->requests; r; r = r->next) {
-		if (r->ident[0] && memcmp(r->ident, ident, sizeof(r->ident)) == 0) {
-			memset(r->ident, 0, sizeof(r->ident));
-			return true;
-		}
-	}
-	return false;
+	struct request *r = ident[0] ? find(d, ident) : NULL;
+
+	if (r)
+		memset(r->ident, 0, sizeof(r->ident));
+	return r != NULL;
 }
 
 static bool name_char(unsigned char c, const char *further)
@@ -51,14 +58,6 @@ static bool ident_ok(const char ident[32])
 	return true;
 }
 
-static bool ident_known(const struct daemon *d, const char ident[32])
-{
-	for (const struct request *r = d->requests; r; r = r->next)
-		if (memcmp(r->ident, ident, sizeof(r->ident)) == 0)
-			return true;
-	return false;
-}
-
 static struct request *request_new(struct daemon *d, const struct trigger *t, const char *service)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
@@ -79,6 +78,7 @@ static struct request *request_new(struct daemon *d, const struct trigger *t, co
 void daemon_request(struct daemon *d, uint32_t type, const struct message *m)
 {
 	_cleanup_free_ char *service = NULL;
+	struct request *earlier;
 	struct trigger t;
 
 	if (!trigger_parse(type, m->p, m->n, &t)) {
@@ -91,12 +91,20 @@ void daemon_request(struct daemon *d, uint32_t type, const struct message *m)
 	clean(service, t.service_n, "_.-+");
 	clean(t.params.target_domain, sizeof(t.params.target_domain), "_.-@:");
 	clean(t.params.source_domain, sizeof(t.params.source_domain), "_.-@:");
-	if (!ident_ok(t.params.request_id.ident) || !*service || *service == '+' ||
-	    ident_known(d, t.params.request_id.ident)) {
+	if (!ident_ok(t.params.request_id.ident) || !*service || *service == '+') {
 		daemon_log(d, "malformed request");
 		refuse(d, t.params.request_id.ident);
 		return;
 	}
+	/* Agents of Qubes name a caller by its descriptor, whose number is used again once the caller has gone. */
+	earlier = find(d, t.params.request_id.ident);
+	if (earlier && earlier->state == REQUEST_IN_DOM0) {
+		daemon_log(d, "a request comes before the service of an earlier one has begun, refusing it");
+		refuse(d, t.params.request_id.ident);
+		return;
+	}
+	if (earlier)
+		request_abandon(d, earlier);
 	if (d->n_requests == DAEMON_MAX_PENDING) {
 		daemon_log(d, "too many requests at once, refusing one");
 		refuse(d, t.params.request_id.ident);
@@ -117,15 +125,36 @@ static void request_free(struct request *r)
 	free(r);
 }
 
-void daemon_requests_drop(struct daemon *d)
+static void remove_over(struct daemon *d)
 {
-	while (d->requests) {
-		struct request *r = d->requests;
+	struct request **at = &d->requests;
 
-		d->requests = r->next;
+	while (*at) {
+		struct request *r = *at;
+
+		if (r->state != REQUEST_OVER) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		d->n_requests--;
 		request_free(r);
 	}
-	d->n_requests = 0;
+}
+
+void daemon_requests_drop(struct daemon *d)
+{
+	for (struct request *r = d->requests; r; r = r->next)
+		request_abandon(d, r);
+	remove_over(d);
+}
+
+void daemon_requests_end(struct daemon *d)
+{
+	for (struct request *r = d->requests; r; r = r->next)
+		if (r->state == REQUEST_RUNNING || r->state == REQUEST_STARTING)
+			request_call_over(d, r);
+	remove_over(d);
 }
 
 void daemon_requests_poll(struct daemon *d)
@@ -174,22 +203,12 @@ static void step(struct daemon *d, struct request *r)
 
 void daemon_requests_step(struct daemon *d)
 {
-	struct request **at = &d->requests;
-
-	while (*at) {
-		struct request *r = *at;
-
+	for (struct request *r = d->requests; r; r = r->next) {
 		if (r->polled && d->polls[r->polled].revents)
 			step(d, r);
 		r->polled = 0;
-		if (r->state != REQUEST_OVER) {
-			at = &r->next;
-			continue;
-		}
-		*at = r->next;
-		d->n_requests--;
-		request_free(r);
 	}
+	remove_over(d);
 }
 
 void daemon_requests_reap(struct daemon *d)

@@ -112,6 +112,12 @@ static void run_in_dom0(struct daemon *d, struct request *r)
 		request_refuse(d, r, "qrexec-client does not run");
 }
 
+static void not_removed(struct daemon *d, struct request *r)
+{
+	daemon_log(d, "%s: the disposable is not removed; qvm-kill it", r->place);
+	r->state = REQUEST_OVER;
+}
+
 static void ask_qubesd(struct daemon *d, struct request *r, enum request_state state, const char *method, const char *target,
                        const char *payload)
 {
@@ -127,7 +133,10 @@ static void ask_qubesd(struct daemon *d, struct request *r, enum request_state s
 	}
 	if (fd >= 0)
 		close(fd);
-	request_refuse(d, r, "qubesd is not there to start the target");
+	if (state == REQUEST_KILLING)
+		not_removed(d, r);
+	else
+		request_refuse(d, r, "qubesd is not there to start the target");
 }
 
 static void start_target(struct daemon *d, struct request *r)
@@ -146,6 +155,14 @@ static int connect_target(struct daemon *d, struct request *r)
 	return fd;
 }
 
+/* A disposable that was made for the call goes with it. */
+static void refuse_target(struct daemon *d, struct request *r, const char *why)
+{
+	request_refuse(d, r, why);
+	if (r->disposable)
+		request_call_over(d, r);
+}
+
 static void call_target(struct daemon *d, struct request *r)
 {
 	const struct peer_info hello = {QREXEC_SOCKET_VERSION};
@@ -158,7 +175,7 @@ static void call_target(struct daemon *d, struct request *r)
 		return;
 	}
 	if (fd < 0) {
-		request_refuse(d, r, "the target does not run");
+		refuse_target(d, r, "the target does not run");
 		return;
 	}
 	line = arena_printf(r->a, "%s:QUBESRPC %s %s", r->answer.user, service_of(r), caller_of(d, r));
@@ -221,16 +238,22 @@ void request_qubesd_answered(struct daemon *d, struct request *r)
 {
 	bool ok = r->in.n >= 2 && r->in.p[0] == '0' && !r->in.p[1];
 
-	if (r->state == REQUEST_KILLING) {
-		if (!ok)
-			daemon_log(d, "%s: the disposable is not killed; qvm-kill it", r->place);
+	if (r->state == REQUEST_KILLING && !ok) {
+		not_removed(d, r);
+	} else if (r->state == REQUEST_KILLING) {
 		r->state = REQUEST_OVER;
 	} else if (r->state == REQUEST_CREATING && ok && r->in.n > 2 && !memchr(r->in.p + 2, '/', r->in.n - 2)) {
 		r->disposable = true;
 		r->place = arena_strndup(r->a, r->in.p + 2, r->in.n - 2);
-		start_target(d, r);
+		if (r->ident[0])
+			start_target(d, r);
+		else
+			request_call_over(d, r);
 	} else if (r->state == REQUEST_STARTING && (ok || is_error(r, "QubesVMNotHaltedError"))) {
-		call_target(d, r);
+		if (r->ident[0])
+			call_target(d, r);
+		else
+			request_call_over(d, r);
 	} else {
 		request_refuse(d, r, "the target does not start; qubesd knows why");
 	}
@@ -250,9 +273,7 @@ void request_step_call(struct daemon *d, struct request *r)
 		return;
 	if (got < 0 || m.type != MSG_EXEC_CMDLINE || m.n < sizeof(where)) {
 		channel_free(&r->channel);
-		request_refuse(d, r, "the target's daemon does not take the call");
-		if (r->disposable)
-			request_call_over(d, r);
+		refuse_target(d, r, "the target's daemon does not take the call");
 		return;
 	}
 	memcpy(&where, m.p, sizeof(where));
@@ -265,5 +286,35 @@ void request_step_call(struct daemon *d, struct request *r)
 
 void request_call_over(struct daemon *d, struct request *r)
 {
-	ask_qubesd(d, r, REQUEST_KILLING, "admin.vm.Kill", r->place, "");
+	/* One that has been started goes when it is halted. */
+	ask_qubesd(d, r, REQUEST_KILLING, r->started ? "admin.vm.Kill" : "admin.vm.Remove", r->place, "");
+}
+
+void request_abandon(struct daemon *d, struct request *r)
+{
+	memset(r->ident, 0, sizeof(r->ident));
+	switch (r->state) {
+	case REQUEST_CREATING:
+	case REQUEST_RUNNING:
+	case REQUEST_KILLING:
+		return;
+	case REQUEST_STARTING:
+		if (r->disposable)
+			return;
+		break;
+	case REQUEST_CALLING:
+		channel_free(&r->channel);
+		if (r->disposable) {
+			request_call_over(d, r);
+			return;
+		}
+		break;
+	case REQUEST_ASKED:
+	case REQUEST_EXECUTED:
+	case REQUEST_IN_DOM0:
+	case REQUEST_OVER:
+		break;
+	}
+	/* Who is asked notices that nobody listens any more. */
+	wait_for(r, REQUEST_OVER, -1);
 }

@@ -8,10 +8,16 @@ user=$(id -un)
 . "$dir/checks.sh"
 pids=()
 fds() { ls "/proc/$1/fd" | wc -l; }
-qube() { # DOMID NAME
-	VCHAN_DOMAIN=$1 QREXEC_SERVICE_PATH=$dir/svc$1 qrexec-agent --agent-socket="$dir/agent$1" 2>>"$dir/agent.log" & pids+=($!)
+start_agent() { # DOMID
+	VCHAN_DOMAIN=$1 QREXEC_SERVICE_PATH=$dir/svc$1 qrexec-agent --agent-socket="$dir/agent$1" 2>>"$dir/agent.log" &
+}
+start_daemon() { # DOMID NAME
 	QREXEC_SERVICE_PATH=$dir/svc0 qrexec-daemon --direct --socket-dir="$dir" --qubesd-socket="$dir/qubesd" \
-		-p "$bin/policy-program" -- "$1" "$2" "$user" 2>>"$dir/daemon.log" & pids+=($!)
+		-p "$bin/policy-program" -- "$1" "$2" "$user" 2>>"$dir/daemon.log" &
+}
+qube() { # DOMID NAME
+	start_agent "$1"; pids+=($!)
+	start_daemon "$@"; pids+=($!)
 	until_true test -S "$dir/qrexec.$1"
 }
 vm_call() { # DOMID TARGET SERVICE...
@@ -50,7 +56,7 @@ case "\$1 \$2" in
 "admin.vm.Start vault") printf QubesVMNotHaltedError; exit 1 ;;
 "admin.vm.CreateDisposable dvm") printf disp1 ;;
 "admin.vm.Start disp1") ln -sf qrexec.8 $dir/qrexec.disp1 ;;
-"admin.vm.Kill disp1") rm $dir/qrexec.disp1 ;;
+"admin.vm.Kill disp1") rm -f $dir/qrexec.disp1 ;;
 *) printf QubesException; exit 1 ;;
 esac
 EOF
@@ -151,14 +157,46 @@ vm_call 7 off test.Echo </dev/null 2>/dev/null; check "does not start" $? 126
 touch "$dir/may-start"
 check "started for the call" "$(vm_call 7 off test.Echo </dev/null)" "8  work test.Echo+ :"
 check "disposable" "$(vm_call 7 @dispvm test.Echo </dev/null)" "8  work test.Echo+ :"
-until_true grep -q 'Kill disp1' "$dir/qubesd.log"
-check "what qubesd was asked" "$(tail -n 3 "$dir/qubesd.log" | tr '\n' '|')" \
-	"admin.vm.CreateDisposable dvm|admin.vm.Start disp1|admin.vm.Kill disp1|"
+asked() { tail -n 3 "$dir/qubesd.log" | tr '\n' '|'; }
+a_life="admin.vm.CreateDisposable dvm|admin.vm.Start disp1|admin.vm.Kill disp1|"
+lived() { [ "$(asked)" = "$a_life" ]; }
+until_true lived && ok || bad "what qubesd was asked: $(asked)"
 sed -i 's/^"admin.vm.CreateDisposable dvm"/"admin.vm.CreateDisposable dvm2"/' "$dir/hook"
 vm_call 7 @dispvm test.Echo </dev/null 2>/dev/null; check "a disposable that is not made" $? 126
 sed -i 's/dvm2/dvm/' "$dir/hook"
-check "disposable by redirect" "$(vm_call 8 @dispvm:dvm test.Echo </dev/null)" ""
-until_true test ! -e "$dir/qrexec.disp1"
+check "disposable by redirect" "$(vm_call 8 @dispvm test.Echo </dev/null)" "8  vault test.Echo+ :"
+until_true lived && ok || bad "by redirect, what qubesd was asked: $(asked)"
+# One that does not come up although it started; one whose caller's agent, or whose caller's daemon, goes before the call does
+sed -i 's/^"admin.vm.Start disp1").*;;/"admin.vm.Start disp1") ;;/' "$dir/hook"
+vm_call 7 @dispvm test.Echo </dev/null 2>/dev/null; check "a disposable that does not come up" $? 126
+until_true lived && ok || bad "it stays: $(asked)"
+sed -i "s|^\"admin.vm.Start disp1\") ;;|\"admin.vm.Start disp1\") ln -sf qrexec.8 $dir/qrexec.disp1 ;;|" "$dir/hook"
+printf '#!/bin/sh\ntouch %s/held; cat\n' "$dir" >"$dir/svc8/test.Hold"; chmod +x "$dir/svc8/test.Hold"
+echo 'test.Hold * work @dispvm allow' >>"$dir/etc/10-test.policy"
+mkfifo "$dir/holding"
+hold() { # until the fifo is closed
+	rm -f "$dir/held"; : >"$dir/qubesd.log"
+	exec 6<>"$dir/holding"
+	vm_call 7 @dispvm test.Hold <"$dir/holding" 6>&- & call=$!
+	until_true test -e "$dir/held" || bad "the disposable does not serve"
+}
+begun="admin.vm.CreateDisposable dvm|admin.vm.Start disp1|"
+hold
+kill -9 "${pids[1]}"; wait "${pids[1]}" 2>/dev/null
+until_true test ! -e "$dir/qrexec.7"
+check "without its caller's agent it lives on" "$(asked)" "$begun"
+exec 6>&-; wait $call; check "and serves" $? 0
+until_true lived && ok || bad "it stays without its caller's agent: $(asked)"
+start_agent 7 && pids[1]=$!
+until_true test -S "$dir/qrexec.7"
+hold
+kill "${pids[2]}"; until_true test ! -e "$dir/qrexec.7"
+check "without its caller's daemon it lives on" "$(asked)" "$begun"
+exec 6>&-; wait $call; check "and serves" $? 0
+wait "${pids[2]}"; check "which ends then" "$?$(asked)" "0$a_life"
+start_daemon 7 work && pids[2]=$!
+until_true test -S "$dir/qrexec.7"
+work_fds=$(fds "${pids[2]}")
 
 # Questions to the user
 policy <<<'test.Echo * work vault ask'
@@ -186,6 +224,11 @@ policy <<<'test.Exit * work vault ask target=vault'
 ask 'allow work to call test.Exit in vault' y; check "user says yes" $? 9
 ask 'allow work to call test.Exit in vault' n; check "user says no" $? 126
 ask 'allow work to call test.Exit in vault' yes; check "anything but y" $? 126
+# A caller that gives up and calls again: its first question goes unanswered, the second one is its own
+: >"$dir/screen"
+vm_call 7 vault test.Exit+first </dev/null 2>/dev/null & call=$!
+until_true shown 'call test.Exit+first in vault'; pkill -P $call; wait $call 2>/dev/null
+service=test.Exit+second ask 'call test.Exit+second in vault' y; check "a second call after one that was given up" $? 9
 : >"$dir/screen"
 vm_call 7 vault test.Exit </dev/null 2>/dev/null; check "user says nothing" $? 126
 printf 'test.Exit * work vault ask default_target=vault\ntest.Exit * work off ask\n' | policy

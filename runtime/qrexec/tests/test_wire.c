@@ -15,6 +15,7 @@
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
+#include "common/sys/socket.h"
 #include "common/tests/test.h"
 #include "runtime/qrexec/protocol.h"
 #include "runtime/qrexec/tests/peer.h"
@@ -264,6 +265,81 @@ TEST(daemon_keeps_callers_waiting)
 	libvchan_close(v);
 	kill(pid, SIGTERM);
 	CHECK_INT(process_wait(pid), 0);
+}
+
+struct trigger_message {
+	struct msg_header h;
+	struct trigger_service_params4 params;
+	char service[7];
+} __attribute__((packed));
+
+static void trigger(libvchan_t *control, const char *ident)
+{
+	struct trigger_message m = {{MSG_TRIGGER_SERVICE4, sizeof(m) - sizeof(m.h)}, {"", "work", {""}}, "test.A"};
+
+	memcpy(m.params.request_id.ident, ident, strlen(ident));
+	CHECK_INT(libvchan_send(control, &m, sizeof(m)), sizeof(m));
+}
+
+static bool refused(libvchan_t *control, const char *ident)
+{
+	struct {
+		struct msg_header h;
+		struct service_params params;
+	} m = {0};
+
+	return libvchan_recv(control, &m, sizeof(m)) == (int)sizeof(m) && m.h.type == MSG_SERVICE_REFUSED &&
+	       strcmp(m.params.ident, ident) == 0;
+}
+
+/* A daemon whose agent is the test; what it prints goes to `log`, unless that is -1. */
+static pid_t start_daemon(const char *dir, int log, libvchan_t **control)
+{
+	const char *build = getenv("BUILD");
+	_cleanup_free_ char *program = xasprintf("%s/socket/bin/qrexec-daemon", build ? build : "build");
+	_cleanup_free_ char *dir_option = xasprintf("--socket-dir=%s", dir);
+	const char *const argv[] = {program, "--direct", dir_option, "--policy-program=/nonexistent", "--", "7", "vm", NULL};
+	pid_t pid;
+
+	setenv("VCHAN_SOCKET_DIR", dir, 1);
+	peer_domain(0);
+	pid = process_spawn(&(struct process){.argv = argv, .null_stdin = 1, .stderr_fd = log < 0 ? 0 : log});
+	peer_domain(7);
+	*control = libvchan_server_init(0, QREXEC_CONTROL_PORT, 4096, 4096);
+	peer_say_version(*control, QREXEC_PROTOCOL_VERSION);
+	CHECK(peer_greets(*control));
+	return pid;
+}
+
+static void stop_daemon(pid_t pid, libvchan_t *control)
+{
+	libvchan_close(control);
+	kill(pid, SIGTERM);
+	CHECK_INT(process_wait(pid), 0);
+}
+
+/* Agents of Qubes give an ident again when its caller has gone, which nobody tells the daemon. */
+TEST(daemon_takes_an_ident_again)
+{
+	const char *dir = test_dir();
+	_cleanup_free_ char *path = xasprintf("%s/policy.sock", dir);
+	_cleanup_close_ int policy = socket_listen(path, 0600, 0, 4), first = -1, second = -1;
+	libvchan_t *control;
+	pid_t pid = start_daemon(dir, -1, &control);
+
+	trigger(control, "SOCKET9");
+	first = accept4(policy, NULL, NULL, SOCK_CLOEXEC);
+	trigger(control, "SOCKET9");
+	second = accept4(policy, NULL, NULL, SOCK_CLOEXEC);
+	/* The first question is taken back. */
+	CHECK(peer_closes(first));
+	CHECK_INT(socket_send_all(second, "result=deny\n", 12), 0);
+	shutdown(second, SHUT_WR);
+	CHECK(refused(control, "SOCKET9"));
+	trigger(control, "SOCKET10");
+	close(accept4(policy, NULL, NULL, SOCK_CLOEXEC));
+	CHECK(refused(control, "SOCKET10"));
+	stop_daemon(pid, control);
 }
 
 /* Forty callers died before they opened their channels; the next one is served all the same. */
