@@ -6,6 +6,8 @@
 
 #define READ_SIZE 4096
 #define OUT_MAX (4 << 20)
+/* So much that has gone is kept in front of what has not, at most: a peer that never reads all must not make it grow. */
+#define OUT_SENT_MAX (64 << 10)
 
 void channel_init_vchan(struct channel *c, libvchan_t *vchan)
 {
@@ -114,6 +116,11 @@ int channel_send(struct channel *c, uint32_t type, const void *a, size_t a_n, co
 
 	if (c->out.n - c->out_sent > OUT_MAX)
 		return -ENOBUFS;
+	if (c->out_sent > OUT_SENT_MAX) {
+		memmove(c->out.p, c->out.p + c->out_sent, c->out.n - c->out_sent);
+		c->out.n -= c->out_sent;
+		c->out_sent = 0;
+	}
 	strbuf_add(&c->out, &h, sizeof(h));
 	strbuf_add(&c->out, a, a_n);
 	if (b_n)

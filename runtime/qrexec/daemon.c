@@ -26,15 +26,43 @@
 #define EXIT_TIMEOUT 3
 /* How long the last calls of disposables may take to end, and then qubesd to remove these. */
 #define SEE_OFF_MS 30000
+/* Messages of the qube that are taken before everybody else gets a turn. */
+#define CONTROL_TURN 64
+/*
+ * A qube can bring about most lines of the log, as many as it likes: so many are written at once, then one in this time, and
+ * how many were not.
+ */
+#define LOG_BURST 100
+#define LOG_INTERVAL_MS 5000
 
-void daemon_log(const struct daemon *d, const char *fmt, ...)
+static bool may_log(struct log_limit *l)
+{
+	int64_t now = now_ms();
+
+	/* `spent`: when all that was written has been waited for. */
+	if (l->spent < now)
+		l->spent = now;
+	if (l->spent - now > (LOG_BURST - 1) * LOG_INTERVAL_MS) {
+		l->suppressed++;
+		return false;
+	}
+	l->spent += LOG_INTERVAL_MS;
+	return true;
+}
+
+void daemon_log(struct daemon *d, const char *fmt, ...)
 {
 	va_list args;
 	char line[512];
 
+	if (!may_log(&d->log_limit))
+		return;
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
+	if (d->log_limit.suppressed)
+		fprintf(stderr, "qrexec-daemon: %s: %u more messages not written\n", d->name, d->log_limit.suppressed);
+	d->log_limit.suppressed = 0;
 	fprintf(stderr, "qrexec-daemon: %s: %s\n", d->name, line);
 }
 
@@ -61,7 +89,7 @@ static char *socket_path(const struct daemon *d)
 	return xasprintf("%s/qrexec.%d", d->socket_dir, d->domid);
 }
 
-static void link_name(const struct daemon *d, const char *prefix, const char *name, bool create)
+static void link_name(struct daemon *d, const char *prefix, const char *name, bool create)
 {
 	_cleanup_free_ char *target = xasprintf("qrexec.%d", d->domid);
 	_cleanup_free_ char *path = NULL;
@@ -194,14 +222,18 @@ static int take_message(struct daemon *d, const struct message *m)
 static int step_control(struct daemon *d, bool event)
 {
 	struct message m;
+	unsigned n = 0;
 	int r;
 
 	if (event && libvchan_wait(d->vchan) < 0)
 		return -EPIPE;
 	r = channel_flush(&d->control);
-	while (r == 0 && (r = channel_read(&d->control, &m)) > 0)
+	while (r == 0 && n++ < CONTROL_TURN && (r = channel_read(&d->control, &m)) > 0)
 		r = take_message(d, &m);
-	if (r == 0 && event && libvchan_is_open(d->vchan) == VCHAN_DISCONNECTED && libvchan_data_ready(d->vchan) <= 0)
+	/* There may be more, of which no event tells. */
+	d->more = r == 0 && n > CONTROL_TURN;
+	if (r == 0 && !d->more && event && libvchan_is_open(d->vchan) == VCHAN_DISCONNECTED &&
+	    libvchan_data_ready(d->vchan) <= 0)
 		r = -EPIPE;
 	if (r == -EPROTO)
 		daemon_log(d, "the qube broke the protocol, closing its control channel");
@@ -213,6 +245,7 @@ static int reconnect(struct daemon *d)
 	close_sockets(d);
 	daemon_clients_drop(d);
 	daemon_requests_drop(d);
+	d->more = false;
 	channel_free(&d->control);
 	libvchan_close(d->vchan);
 	d->vchan = NULL;
@@ -259,7 +292,7 @@ static int run(struct daemon *d)
 		daemon_add_poll(d, d->n_clients < DAEMON_MAX_CLIENTS ? d->listen_fd : -1, POLLIN);
 		daemon_clients_poll(d);
 		daemon_requests_poll(d);
-		if (poll(d->polls, d->n_polls, -1) < 0)
+		if (poll(d->polls, d->n_polls, d->more ? 0 : -1) < 0)
 			continue;
 		if (d->polls[SIGNALS].revents && take_signals(d))
 			return 0;
@@ -267,7 +300,7 @@ static int run(struct daemon *d)
 		daemon_clients_step(d);
 		if (d->polls[LISTEN].revents && d->listen_fd >= 0)
 			daemon_clients_accept(d);
-		r = d->polls[CONTROL].revents ? step_vchan(d, true) : 0;
+		r = d->polls[CONTROL].revents || d->more ? step_vchan(d, d->polls[CONTROL].revents) : 0;
 		if (r < 0) {
 			daemon_log(d, "%s", r == -ESRCH ? "the qube is gone" : strerror(-r));
 			/* After a life in service that is how it ends. */

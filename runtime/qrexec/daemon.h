@@ -46,6 +46,11 @@ struct port {
 
 struct request;
 
+struct log_limit {
+	int64_t spent;
+	unsigned suppressed;
+};
+
 struct daemon {
 	int domid;
 	const char *name, *default_user, *uuid, *socket_dir, *policy_program, *qubesd_socket;
@@ -54,6 +59,7 @@ struct daemon {
 	int watch_fd;	/* while `connecting` */
 	bool connecting;
 	struct channel control;
+	bool more; /* of it may be there */
 	bool greeted, served;
 	unsigned version;
 	int signal_fd, listen_fd;
@@ -64,6 +70,7 @@ struct daemon {
 	struct port ports[QREXEC_DATA_PORTS];
 	struct request *requests; /* of the qube */
 	unsigned n_requests;
+	struct log_limit log_limit;
 	struct pollfd *polls;
 	unsigned n_polls, max_polls;
 };
@@ -92,4 +99,5 @@ bool daemon_request_take(struct daemon *d, const char ident[32]);
 /* daemon.c */
 unsigned daemon_add_poll(struct daemon *d, int fd, short events);
 void daemon_send(struct daemon *d, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
-void daemon_log(const struct daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* At most so many lines in so much time: see daemon.c. */
+void daemon_log(struct daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/tests/test.h"
+#include "runtime/qrexec/channel.h"
 #include "runtime/qrexec/protocol.h"
 #include "runtime/qrexec/transfer.h"
 
@@ -297,4 +298,26 @@ TEST(unread_output_of_a_caller_waits)
 	CHECK(got > 0 && sent > 0);
 	CHECK_INT(s.state, TRANSFER_RUNNING);
 	stop(&s);
+}
+
+/* A peer that always leaves something unread: what is held for it is that, and not all that it ever got. */
+TEST(what_a_channel_holds)
+{
+	static char block[4096];
+	struct channel c;
+	int p[2];
+
+	CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+	channel_init_fd(&c, p[0]);
+	while (c.out.n - c.out_sent < 1 << 20)
+		CHECK_INT(channel_send(&c, MSG_EXEC_CMDLINE, block, sizeof(block), NULL, 0), 0);
+	for (int i = 0; i < 2000; i++) {
+		CHECK(read(p[1], block, sizeof(block)) > 0);
+		CHECK_INT(channel_send(&c, MSG_EXEC_CMDLINE, block, sizeof(block), NULL, 0), 0);
+	}
+	CHECK(channel_pending(&c));
+	CHECK(c.out.n < 3 << 20);
+	channel_free(&c);
+	close(p[0]);
+	close(p[1]);
 }

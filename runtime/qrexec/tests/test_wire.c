@@ -342,6 +342,27 @@ TEST(daemon_takes_an_ident_again)
 	stop_daemon(pid, control);
 }
 
+TEST(daemon_writes_a_short_log)
+{
+	const char *dir = test_dir();
+	_cleanup_free_ char *path = xasprintf("%s/log", dir);
+	_cleanup_close_ int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	libvchan_t *control;
+	pid_t pid = start_daemon(dir, log, &control);
+	unsigned lines = 0;
+
+	for (int i = 0; i < 500; i++) {
+		trigger(control, "a,b");
+		CHECK(refused(control, "a,b"));
+	}
+	stop_daemon(pid, control);
+	CHECK_INT(read_file(AT_FDCWD, path, 1 << 20, &text), 0);
+	for (size_t i = 0; i < text.n; i++)
+		lines += text.p[i] == '\n';
+	CHECK(lines >= 100 && lines < 120);
+}
+
 /* Forty callers died before they opened their channels; the next one is served all the same. */
 TEST(agent_passes_turns_on)
 {
