@@ -17,6 +17,8 @@
 
 #define MAX_SYSTEM_INFO (16 << 20)
 #define MAX_ANSWER 4096
+/* Open questions about one source: the agent takes one at a time, and other qubes want to be asked about, too. */
+#define MAX_QUESTIONS 4
 
 struct decision_job {
 	struct decider *decider;
@@ -29,6 +31,14 @@ struct decision_job {
 	struct exchange *exchange;
 	decision_done done;
 	void *arg;
+};
+
+/* What the user is told about a source, one at a time. */
+struct notification {
+	struct decider *decider;
+	struct notification *next;
+	char *source;
+	struct exchange *exchange;
 };
 
 static void job_free(struct decision_job *j)
@@ -68,7 +78,7 @@ static int open_agent(const struct decider *d, const char *gui, const char *serv
 	pid_t pid;
 
 	if (strcmp(gui, "dom0") == 0) {
-		_cleanup_close_ int fd = socket_connect(d->agent_socket, 0);
+		_cleanup_close_ int fd = socket_connect(d->agent_socket, SOCK_NONBLOCK);
 		_cleanup_free_ char *head = xasprintf("%s+ dom0", service);
 
 		if (fd >= 0 && send(fd, head, strlen(head) + 1, MSG_NOSIGNAL) < 0)
@@ -87,29 +97,58 @@ static int open_agent(const struct decider *d, const char *gui, const char *serv
 	return pair[0];
 }
 
-static void notified(int r, struct blob answer, void *arg)
+static void notification_free(struct notification *n)
 {
-	(void)r;
-	(void)answer;
-	(void)arg;
+	struct notification **at = &n->decider->notifications;
+
+	while (*at != n)
+		at = &(*at)->next;
+	*at = n->next;
+	exchange_cancel(n->exchange);
+	free(n->source);
+	free(n);
 }
 
-/* Best effort: a message nobody can show is in the log anyway. */
+static void notified(int r, struct blob answer, void *arg)
+{
+	struct notification *n = arg;
+
+	(void)r;
+	(void)answer;
+	n->exchange = NULL;
+	notification_free(n);
+}
+
+static bool is_being_notified(const struct decider *d, const char *source)
+{
+	const struct notification *n;
+
+	for (n = d->notifications; n && strcmp(n->source, source) != 0; n = n->next)
+		;
+	return n != NULL;
+}
+
+/* Best effort: a message nobody can show, or that comes before the one of before is shown, is in the log anyway. */
 static void notify(struct decision_job *j, const struct system_info *s)
 {
 	const struct policy_decision *d = &j->decision;
 	const char *gui = reply_gui_domain(d, s);
 	_cleanup_free_ char *text = NULL;
-	struct exchange *x;
+	struct notification *n;
 	int fd;
 
-	if (!d->notify || !gui || j->decider->quiet || j->query.just_evaluate)
+	if (!d->notify || !gui || j->decider->quiet || j->query.just_evaluate ||
+	    is_being_notified(j->decider, d->source->name))
 		return;
 	fd = open_agent(j->decider, gui, "policy.Notify");
 	if (fd < 0)
 		return;
 	text = reply_notification(j->a, d, d->action == RULE_ALLOW ? "allow" : "deny", d->source->name);
-	exchange_start(&x, j->decider->event, fd, blob_of(text), MAX_ANSWER, notified, NULL);
+	n = xcalloc(1, sizeof(*n));
+	*n = (struct notification){.decider = j->decider, .next = j->decider->notifications, .source = xstrdup(d->source->name)};
+	j->decider->notifications = n;
+	if (exchange_start(&n->exchange, j->decider->event, fd, blob_of(text), MAX_ANSWER, notified, n) < 0)
+		notification_free(n);
 }
 
 static void finish(struct decision_job *j, const struct system_info *s)
@@ -150,6 +189,15 @@ static void answered(int r, struct blob answer, void *arg)
 	finish(j, j->info);
 }
 
+static unsigned open_questions(const struct decider *d, const char *source)
+{
+	unsigned n = 0;
+
+	for (const struct decision_job *j = d->jobs; j; j = j->next)
+		n += j->info && strcmp(j->query.source, source) == 0;
+	return n;
+}
+
 static void ask_user(struct decision_job *j)
 {
 	struct decider *d = j->decider;
@@ -161,7 +209,15 @@ static void ask_user(struct decision_job *j)
 		refuse(j, d->info, "to be asked, but the source has no GUI domain");
 		return;
 	}
+	if (open_questions(d, j->query.source) >= MAX_QUESTIONS) {
+		refuse(j, d->info, "to be asked, but the user has not answered earlier questions about this source yet");
+		return;
+	}
 	fd = open_agent(d, gui, "policy.Ask");
+	if (fd == -EAGAIN) {
+		refuse(j, d->info, "to be asked, but too many questions wait for an answer");
+		return;
+	}
 	if (fd < 0) {
 		refuse(j, d->info,
 		       arena_printf(j->a, "to be asked, but there is no policy agent (%s: %s); start one on the user's console: "
@@ -264,6 +320,8 @@ void decider_free(struct decider *d)
 {
 	while (d->jobs)
 		job_free(d->jobs);
+	while (d->notifications)
+		notification_free(d->notifications);
 	watch_free(d);
 	policy_free(d->policy);
 	system_info_free(d->info);

@@ -26,6 +26,7 @@ struct decider {
 	struct system_info *info;
 	struct strbuf info_text; /* that `info` was made from: an equal answer is not parsed again */
 	struct decision_job *jobs;
+	struct notification *notifications;
 };
 
 /* Reads the policy and follows its changes. */

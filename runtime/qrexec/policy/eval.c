@@ -5,6 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/strbuf.h"
+#include "runtime/qrexec/policy/token.h"
 
 #define EVAL_INPUT_MAX 96
 #define EVAL_SOURCE_MAX 31
@@ -21,7 +22,10 @@ bool eval_parse(struct blob input, struct eval *e)
 		return false;
 	if (input.n && input.p[input.n - 1] == '\0')
 		input.n--;
-	if (!source.n || source.n > EVAL_SOURCE_MAX || input.n > EVAL_TARGET_MAX || memchr(input.p, '\0', input.n))
+	if (source.n > EVAL_SOURCE_MAX || input.n > EVAL_TARGET_MAX)
+		return false;
+	/* They end up in the log, which has a line for each decision. */
+	if (!word_ok(name, "_.-+") || !word_ok(source, "_.-@:") || (input.n && !word_ok(input, "_.-@:")))
 		return false;
 	e->caller = blob_dup(caller);
 	e->service = blob_dup(name);

@@ -8,6 +8,8 @@
 #include "runtime/qrexec/policy/token.h"
 
 #define MAX_TARGETS 10000
+/* Bytes of a service that are shown: it is the caller's choice, and must not push the rest of a question off the screen. */
+#define SERVICE_SHOWN 80
 
 /* A name as it may be shown: what is outside of names is neither shown nor accepted. */
 static char *text_of(json_t *root, const char *key)
@@ -35,14 +37,17 @@ static bool read_targets(json_t *list, struct question *q)
 
 static bool read_root(json_t *root, struct question *q)
 {
-	_cleanup_free_ char *name = text_of(root, "service"), *argument = text_of(root, "argument");
+	_cleanup_free_ char *name = text_of(root, "service"), *argument = text_of(root, "argument"), *service = NULL;
 	const char *a = argument ? argument : "";
 
 	q->source = text_of(root, "source");
 	if (!name || !*name || !q->source || !*q->source)
 		return false;
 	a += *a == '+';
-	q->service = xasprintf("%s%s%s", name, *a ? "+" : "", a);
+	service = xasprintf("%s%s%s", name, *a ? "+" : "", a);
+	q->service = strlen(service) <= SERVICE_SHOWN
+			     ? take_ptr(service)
+			     : xasprintf("%.*s... (%zu bytes)", SERVICE_SHOWN, service, strlen(service));
 	if (q->notification) {
 		q->resolution = text_of(root, "resolution");
 		q->target = text_of(root, "target");

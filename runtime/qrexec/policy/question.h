@@ -7,7 +7,7 @@
 
 struct question {
 	bool notification;
-	char *source, *service; /* with its argument, when there is one */
+	char *source, *service; /* with its argument, when there is one; a long one says how long it is */
 	struct strv targets;
 	char *default_target; /* "" */
 	char *resolution, *target; /* of a notification */

@@ -31,7 +31,8 @@ void reply_log(struct arena *a, const struct policy_decision *d, const struct po
 {
 	const char *target = request->target && *request->target ? request->target : "@default";
 
-	fprintf(stderr, "qrexec: %s: %s -> %s: ", request->service, request->source, target);
+	/* A qube chooses the service's name, of up to 65 KB. */
+	fprintf(stderr, "qrexec: %.200s: %s -> %s: ", request->service, request->source, target);
 	if (d->action == RULE_ALLOW)
 		fprintf(stderr, "allowed to %s", place_text(a, &d->target));
 	else

@@ -206,10 +206,32 @@ grep -q 'qrexec-policy-agent --tty' "$dir/policy.log" && ok || bad "no remedy in
 # An agent on a terminal that script(1) plays; the answers are typed from here
 mkfifo "$dir/typed"
 exec 5<>"$dir/typed"
-script -q -f -c "qrexec-policy-agent --tty --timeout 3 --socket-path $dir/policy-agent.sock" "$dir/screen" <&5 >/dev/null 2>&1 &
-pids+=($!)
-until_true test -S "$dir/policy-agent.sock"
+start_policy_agent() { # SECONDS
+	script -q -f -c "exec qrexec-policy-agent --tty --timeout $1 --socket-path $dir/policy-agent.sock" "$dir/screen" <&5 >/dev/null 2>&1 &
+	policy_agent=$!
+	until_true test -S "$dir/policy-agent.sock"
+}
 shown() { grep -a -q "$1" "$dir/screen"; }
+
+# Nobody answers: the questions of one qube, and an agent that takes no more, stop nobody else
+printf 'test.Echo * * * ask\ntest.Exit * work vault allow notify=yes\n' | policy
+start_policy_agent 600
+stuck=()
+for i in {1..4}; do vm_call 7 vault test.Echo </dev/null 2>/dev/null & stuck+=($!); done
+queue() { [ "$(grep -c "$dir/policy-agent.sock" /proc/net/unix)" -ge "$1" ]; } # that many: it listens, one it has taken, others wait
+until_true queue 5 && ok || bad "questions do not wait"
+vm_call 7 vault test.Echo </dev/null 2>/dev/null; check "one question too many" $? 126
+grep -q 'has not answered earlier questions' "$dir/policy.log" && ok || bad "no word about earlier questions"
+for i in {1..20}; do { printf x | fake-client "$dir/policy-agent.sock"; } >/dev/null 2>&1 & stuck+=($!); done
+until_true queue 19 && ok || bad "the agent's queue is not full"
+vm_call 7 vault test.Exit </dev/null; check "nobody sees the notification" $? 9
+vm_call 8 work test.Echo </dev/null 2>/dev/null; check "no place in the queue" $? 126
+grep -q 'too many questions wait' "$dir/policy.log" && ok || bad "no word about the queue"
+pkill -P $policy_agent; kill $policy_agent; wait $policy_agent 2>/dev/null
+wait "${stuck[@]}"
+rm "$dir/policy-agent.sock"
+
+start_policy_agent 3; pids+=($policy_agent)
 ask() { # QUESTION-TEXT ANSWER...: the call's exit code
 	: >"$dir/screen"
 	vm_call 7 vault "${service:-test.Exit}" </dev/null 2>/dev/null & call=$!

@@ -5,6 +5,7 @@
 #include "common/tests/test.h"
 #include "runtime/qrexec/policy/answer.h"
 #include "runtime/qrexec/policy/eval.h"
+#include "runtime/qrexec/policy/question.h"
 
 TEST(queries)
 {
@@ -112,6 +113,10 @@ TEST(what_eval_services_take)
 		CASE("policy.EvalSimple+s.x dom0\0work\0vault", true),
 		CASE("policy.EvalSimple+s.x+arg dom0 name dom0\0work\0vault\0", true),
 		CASE("policy.EvalSimple+s.x dom0\0work\0", true),
+		CASE("policy.EvalSimple+s.x dom0\0work\0@dispvm:dvm", true),
+		CASE("policy.EvalSimple+s.x dom0\0work\nqrexec: s.y: work -> vault\0vault", false),
+		CASE("policy.EvalSimple+s.x dom0\0work\0vault\n", false),
+		CASE("policy.EvalSimple+s\033 dom0\0work\0vault", false),
 		CASE("policy.EvalSimple dom0\0work\0vault", false),
 		CASE("policy.EvalSimple+ dom0\0work\0vault", false),
 		CASE("policy.EvalSimple+s.x\0work\0vault", false),
@@ -130,5 +135,31 @@ TEST(what_eval_services_take)
 		if (!CHECK_INT(eval_parse((struct blob){cases[i].text, cases[i].n}, &e), cases[i].ok))
 			CHECK_INT(i, -1);
 		eval_free(&e);
+	}
+}
+
+TEST(a_long_service_is_shown_in_short)
+{
+	static const struct {
+		size_t argument;
+		const char *end; /* of what is shown */
+	} cases[] = {{0, "s.x"}, {10, "s.x+aaaaaaaaaa"}, {76, "aaaa"}, {77, "aaaa... (81 bytes)"}, {60000, "aaaa... (60004 bytes)"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_strbuf_ struct strbuf text = {0};
+		struct question q;
+		size_t n;
+
+		strbuf_add(&text, "policy.Ask+ dom0", 17);
+		strbuf_add_str(&text, "{\"source\":\"work\",\"targets\":[\"vault\"],\"service\":\"s.x\",\"argument\":\"+");
+		for (size_t k = 0; k < cases[i].argument; k++)
+			strbuf_add_char(&text, 'a');
+		strbuf_add_str(&text, "\"}");
+		if (CHECK(question_parse(strbuf_blob(&text), &q))) {
+			n = strlen(q.service);
+			CHECK(n <= 80 + strlen("... (60004 bytes)") && n >= strlen(cases[i].end));
+			CHECK_STR(q.service + n - strlen(cases[i].end), cases[i].end);
+		}
+		question_free(&q);
 	}
 }
