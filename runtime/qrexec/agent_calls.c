@@ -147,22 +147,20 @@ void agent_call_start(struct agent *a, bool just_exec, const struct exec_params 
 /* Starts the program; when it cannot be, the caller sees the ends of its streams and the exit code. */
 static void start(struct call *c)
 {
-	struct launched l = {0, -1, -1, -1};
+	struct launched l = LAUNCHED_NOTHING;
 	const char *why = c->why;
 	int code = c->code;
 
 	if (code == 0)
-		code = launch(&c->command, c->command.is_service ? &c->service : NULL, c->just_exec, &l, &why);
+		code = launch(&c->command, c->command.is_service ? &c->service : NULL,
+			      c->just_exec ? LAUNCH_DETACHED : LAUNCH_STREAMS, &l, &why);
 	if (code)
 		agent_log("%s: %s", c->command.is_service ? c->command.service : "command", why);
 	c->pid = l.pid;
 	c->transfer.no_streams = c->just_exec;
 	c->transfer.end_on_in_eof = c->service.exit_on_client_eof;
 	c->transfer.end_on_out_eof = c->service.exit_on_service_eof;
-	transfer_attach(&c->transfer, l.in_fd, l.out_fd, l.err_fd);
-	/* Only that it was started is told for MSG_JUST_EXEC; a socket service has no exit code of its own. */
-	if (code || c->just_exec || !l.pid)
-		transfer_exited(&c->transfer, code);
+	launched_attach(&l, code, &c->transfer);
 }
 
 /* Returns whether the call is over. */
@@ -210,7 +208,7 @@ static bool step(struct agent *a, struct call *c)
 		n = 0;
 	}
 	state = transfer_step(&c->transfer, p, n);
-	if (state == TRANSFER_RUNNING && transfer_ready(&c->transfer) && !c->transfer.attached) {
+	if (state == TRANSFER_RUNNING && transfer_wants_program(&c->transfer)) {
 		start(c);
 		state = transfer_step(&c->transfer, NULL, 0);
 	}

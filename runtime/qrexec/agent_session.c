@@ -23,19 +23,19 @@ static pid_t start_wait(const char *user)
 	_cleanup_free_ char *text = xasprintf("%s:QUBESRPC qubes.WaitForSession dom0", user);
 	struct command command;
 	struct service service = {0};
-	struct launched l = {0, -1, -1, -1};
+	struct launched l = LAUNCHED_NOTHING;
 	const char *why = "malformed user name";
 	int code = command_parse(text, &command) == 0 ? service_find(&command, &service, &why) : QREXEC_EXIT_PROBLEM;
 
 	if (code == 0)
-		code = launch(&command, &service, false, &l, &why);
+		code = launch(&command, &service, LAUNCH_STREAMS, &l, &why);
 	if (code)
 		agent_log("qubes.WaitForSession: %s", why);
 	else if (l.in_fd >= 0 && send(l.in_fd, user, strlen(user), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		agent_log("qubes.WaitForSession: %s", strerror(errno));
 	if (l.in_fd >= 0)
 		close(l.in_fd);
-	if (l.out_fd >= 0 && l.out_fd != l.in_fd)
+	if (l.out_fd >= 0)
 		close(l.out_fd);
 	if (l.err_fd >= 0)
 		close(l.err_fd);

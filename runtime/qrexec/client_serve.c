@@ -107,21 +107,19 @@ struct answer {
 /* When it cannot be started, the caller sees the ends of its streams and the exit code. */
 static void start(const struct client *c, struct answer *s)
 {
-	struct launched l = {0, -1, -1, -1};
+	struct launched l = LAUNCHED_NOTHING;
 	const char *why = "";
 	int code = find(c, &s->command, &s->service);
 
 	if (code == 0) {
-		code = launch(&s->command, &s->service, false, &l, &why);
+		code = launch(&s->command, &s->service, LAUNCH_STREAMS, &l, &why);
 		if (code)
 			client_fail(c, why);
 	}
 	s->pid = l.pid;
 	s->t.end_on_in_eof = s->service.exit_on_client_eof;
 	s->t.end_on_out_eof = s->service.exit_on_service_eof;
-	transfer_attach(&s->t, l.in_fd, l.out_fd, l.err_fd);
-	if (code || !l.pid)
-		transfer_exited(&s->t, code);
+	launched_attach(&l, code, &s->t);
 }
 
 static void reap(struct answer *s)
@@ -151,7 +149,7 @@ static enum transfer_state move_streams(const struct client *c, struct answer *s
 		if (p[n].revents)
 			reap(s);
 		state = transfer_step(&s->t, p, n);
-		if (state == TRANSFER_RUNNING && transfer_ready(&s->t) && !s->t.attached)
+		if (state == TRANSFER_RUNNING && transfer_wants_program(&s->t))
 			start(c, s);
 	}
 	return state;

@@ -19,6 +19,7 @@
 #include "runtime/qrexec/launch.h"
 #include "runtime/qrexec/protocol.h"
 #include "runtime/qrexec/service.h"
+#include "runtime/qrexec/transfer.h"
 
 extern char **environ;
 
@@ -89,12 +90,12 @@ static void close_streams(struct streams *s, bool ours)
 }
 
 /* stdin is a socket, because a program may ask to use it in both directions (ref: runtime.md 3.5, SIGUSR1). */
-static int open_streams(struct streams *s, bool detached)
+static int open_streams(struct streams *s, enum launch_streams streams)
 {
 	int pair[2];
 
 	*s = (struct streams){{-1, -1, -1}, {-1, -1, -1}};
-	if (detached) {
+	if (streams == LAUNCH_DETACHED) {
 		for (int i = 0; i < 3; i++)
 			s->child[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
 		return s->child[2] < 0 ? -errno : 0;
@@ -230,20 +231,10 @@ static int connect_tcp(const char *host, const char *port)
 
 	if (getaddrinfo(host, port, &hints, &ai))
 		return -EINVAL;
-	/* Not waited for: until it stands, writing finds no room and reading no data. */
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	r = fd < 0 || (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS) ? -errno : 0;
 	freeaddrinfo(ai);
 	return r < 0 ? r : take_fd(&fd);
-}
-
-/* The descriptor line: what would have been the arguments of a program. A new socket has room for it. */
-static int send_descriptor(int fd, const struct command *c)
-{
-	const char *text = c->line + strlen("QUBESRPC ");
-	size_t n = strlen(text) + 1;
-
-	return send(fd, text, n, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -EPIPE;
 }
 
 static int open_service_socket(const struct command *c, const struct service *s, struct launched *l, const char **why)
@@ -253,24 +244,24 @@ static int open_service_socket(const struct command *c, const struct service *s,
 	*why = "cannot connect to the service's socket";
 	if (fd < 0)
 		return QREXEC_EXIT_PROBLEM;
-	if (s->kind == SERVICE_SOCKET && !s->skip_descriptor && send_descriptor(fd, c) < 0) {
-		close(fd);
-		return QREXEC_EXIT_PROBLEM;
-	}
-	l->in_fd = l->out_fd = fd;
+	l->in_fd = fd;
+	l->connecting = true;
+	/* What would have been the arguments of a program. */
+	l->first = s->skip_descriptor ? NULL : c->line + strlen("QUBESRPC ");
 	return 0;
 }
 
-int launch(const struct command *c, const struct service *service, bool detached, struct launched *l, const char **why)
+int launch(const struct command *c, const struct service *service, enum launch_streams streams, struct launched *l,
+	   const char **why)
 {
 	struct streams s;
 	int r;
 
-	*l = (struct launched){0, -1, -1, -1};
+	*l = LAUNCHED_NOTHING;
 	if (service && service->kind != SERVICE_PROGRAM)
 		return open_service_socket(c, service, l, why);
 	*why = "no descriptors left";
-	r = open_streams(&s, detached) < 0 ? QREXEC_EXIT_PROBLEM : start_program(c, service, &s, &l->pid, why);
+	r = open_streams(&s, streams) < 0 ? QREXEC_EXIT_PROBLEM : start_program(c, service, &s, &l->pid, why);
 	close_streams(&s, r != 0);
 	if (r == 0) {
 		l->in_fd = s.ours[0];
@@ -278,4 +269,17 @@ int launch(const struct command *c, const struct service *service, bool detached
 		l->err_fd = s.ours[2];
 	}
 	return r;
+}
+
+void launched_attach(const struct launched *l, int code, struct transfer *t)
+{
+	if (l->connecting) {
+		transfer_feed(t, l->first, l->first ? strlen(l->first) + 1 : 0, t->no_streams);
+		transfer_connect(t, l->in_fd, QREXEC_EXIT_PROBLEM);
+	} else {
+		transfer_attach(t, l->in_fd, l->out_fd, l->err_fd);
+	}
+	/* Only that it was started is told for MSG_JUST_EXEC; a socket service has no exit code of its own. */
+	if (code || t->no_streams || !l->pid)
+		transfer_exited(t, code);
 }

@@ -13,11 +13,22 @@
 
 struct command;
 struct service;
+struct transfer;
 
 struct launched {
 	pid_t pid; /* 0: nothing to wait for (socket services) */
 	/* Our ends; -1: none. stdin is a socket; stdout and stderr are pipes. The caller's. */
 	int in_fd, out_fd, err_fd;
+	/* A socket service: in_fd is its socket, for both directions; the connection may not stand yet. */
+	bool connecting;
+	const char *first; /* or NULL: a string of the command that goes there before the caller's input, with its NUL */
+};
+
+#define LAUNCHED_NOTHING ((struct launched){.in_fd = -1, .out_fd = -1, .err_fd = -1})
+
+enum launch_streams {
+	LAUNCH_STREAMS,	   /* all three are ours */
+	LAUNCH_DETACHED,   /* all are /dev/null */
 };
 
 /* session.h: session_start(). */
@@ -38,10 +49,14 @@ void launch_usual_files(void);
 pid_t launch_own_user(const struct passwd *pw, const int fds[3], const char *path, char *const *argv, char *const *env);
 
 /*
- * Starts the command; `service` is what service_find() found, or NULL for a shell command. `detached`: all streams are
- * /dev/null. 0, or the exit code of the call (QREXEC_EXIT_*), and then *why.
+ * Starts the command; `service` is what service_find() found, or NULL for a shell command. `streams` is for programs. 0, or the
+ * exit code of the call (QREXEC_EXIT_*), and then *why.
  */
-int launch(const struct command *c, const struct service *service, bool detached, struct launched *l, const char **why);
+int launch(const struct command *c, const struct service *service, enum launch_streams streams, struct launched *l,
+	   const char **why);
+
+/* Gives the transfer what launch() made, which returned `code`. */
+void launched_attach(const struct launched *l, int code, struct transfer *t);
 
 /* In the child, also of a vfork: becomes the program; never returns. */
 void launch_exec(const int fds[3], const char *cwd, const char *path, char *const *argv, char *const *env)

@@ -24,7 +24,7 @@ static bool buffers_used;
 void transfer_init(struct transfer *t, enum transfer_role role, libvchan_t *vchan, bool hello_first)
 {
 	*t = (struct transfer){.role = role, .vchan = vchan, .in_fd = -1, .out_fd = -1, .err_fd = -1, .blocked_fd = -1,
-	                         .ended_in_fd = -1};
+	                         .ended_in_fd = -1, .connecting_fd = -1};
 	libvchan_set_blocking(vchan, 0);
 	t->busy = true;
 	if (hello_first) {
@@ -64,6 +64,7 @@ void transfer_free(struct transfer *t)
 	close_fd(&t->out_fd);
 	close_fd(&t->err_fd);
 	close_fd(&t->ended_in_fd);
+	close_fd(&t->connecting_fd);
 	libvchan_close(t->vchan);
 	t->vchan = NULL;
 	strbuf_free(&t->stash);
@@ -75,6 +76,11 @@ bool transfer_ready(const struct transfer *t)
 	return t->version != 0;
 }
 
+bool transfer_wants_program(const struct transfer *t)
+{
+	return transfer_ready(t) && !t->attached && t->connecting_fd < 0;
+}
+
 void transfer_attach(struct transfer *t, int in_fd, int out_fd, int err_fd)
 {
 	t->in_fd = in_fd;
@@ -82,6 +88,27 @@ void transfer_attach(struct transfer *t, int in_fd, int out_fd, int err_fd)
 	t->err_fd = err_fd;
 	t->attached = true;
 	t->busy = true;
+}
+
+void transfer_connect(struct transfer *t, int fd, int failure)
+{
+	t->connecting_fd = fd;
+	t->connect_failure = failure;
+}
+
+static void finish_connecting(struct transfer *t)
+{
+	int fd = t->connecting_fd, error = 0;
+	socklen_t n = sizeof(error);
+
+	t->connecting_fd = -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && !error) {
+		transfer_attach(t, fd, t->no_streams ? -1 : fd, -1);
+		return;
+	}
+	close(fd);
+	transfer_attach(t, -1, -1, -1);
+	transfer_exited(t, t->connect_failure);
 }
 
 void transfer_single_socket(struct transfer *t)
@@ -132,6 +159,8 @@ unsigned transfer_poll(const struct transfer *t, struct pollfd *p)
 	p[n++] = (struct pollfd){.fd = libvchan_fd_for_select(t->vchan), .events = POLLIN};
 	if (t->sink_blocked)
 		p[n++] = (struct pollfd){.fd = t->blocked_fd, .events = POLLOUT};
+	if (t->connecting_fd >= 0)
+		p[n++] = (struct pollfd){.fd = t->connecting_fd, .events = POLLOUT};
 	if (t->attached && t->version && !out_pending(t)) {
 		if (t->out_fd >= 0)
 			p[n++] = (struct pollfd){.fd = t->out_fd, .events = POLLIN};
@@ -181,18 +210,40 @@ static void put_message(struct transfer *t, uint32_t type, const void *data, siz
 	put(t, small, HEADER + n);
 }
 
-void transfer_prefix(struct transfer *t, const void *data, size_t n)
+/* As messages that are small enough for every version. */
+static void add_stdin(struct strbuf *to, const char *p, size_t n)
 {
-	/* Small enough for every version: it is queued before the peer's is known. */
-	for (const char *p = data; n;) {
+	while (n) {
 		size_t k = n < QREXEC_CHUNK_V2 ? n : QREXEC_CHUNK_V2;
 		struct msg_header h = {MSG_DATA_STDIN, (uint32_t)k};
 
-		strbuf_add(&t->out, &h, HEADER);
-		strbuf_add(&t->out, p, k);
+		strbuf_add(to, &h, HEADER);
+		strbuf_add(to, p, k);
 		p += k;
 		n -= k;
 	}
+}
+
+void transfer_prefix(struct transfer *t, const void *data, size_t n)
+{
+	/* It is queued before the peer's version is known. */
+	add_stdin(&t->out, data, n);
+}
+
+void transfer_feed(struct transfer *t, const void *data, size_t n, bool end)
+{
+	static const struct msg_header nothing = {MSG_DATA_STDIN, 0};
+	struct strbuf all = {0};
+
+	add_stdin(&all, data, n);
+	if (end)
+		strbuf_add(&all, &nothing, HEADER);
+	/* Behind it comes what was read together with the greeting. */
+	if (t->stash.n > t->stash_used)
+		strbuf_add(&all, t->stash.p + t->stash_used, t->stash.n - t->stash_used);
+	strbuf_free(&t->stash);
+	t->stash = all;
+	t->stash_used = 0;
 }
 
 static void flush(struct transfer *t)
@@ -484,10 +535,10 @@ static bool pump_in(struct transfer *t)
 	return true;
 }
 
-static bool is_ready(const struct pollfd *p, unsigned n, int fd)
+static bool is_ready(const struct pollfd *p, unsigned n, int fd, short events)
 {
 	for (unsigned i = 1; i < n; i++)
-		if (p[i].fd == fd && (p[i].events & POLLIN) && p[i].revents)
+		if (p[i].fd == fd && (p[i].events & events) && p[i].revents)
 			return true;
 	return false;
 }
@@ -509,12 +560,14 @@ static void pump_out(struct transfer *t, bool *out_ready, bool *err_ready)
 
 enum transfer_state transfer_step(struct transfer *t, const struct pollfd *p, unsigned n)
 {
-	bool out_ready = is_ready(p, n, t->out_fd);
-	bool err_ready = t->role == TRANSFER_SERVICE && is_ready(p, n, t->err_fd);
+	bool out_ready = is_ready(p, n, t->out_fd, POLLIN);
+	bool err_ready = t->role == TRANSFER_SERVICE && is_ready(p, n, t->err_fd, POLLIN);
 	bool event = n && p[0].revents;
 	bool moved = true, moved_any = false;
 
 	t->busy = false;
+	if (t->connecting_fd >= 0 && is_ready(p, n, t->connecting_fd, POLLOUT))
+		finish_connecting(t);
 	if (event) {
 		libvchan_wait(t->vchan);
 		t->in_maybe = true;

@@ -56,6 +56,8 @@ struct transfer {
 	 */
 	int in_fd, out_fd, err_fd;
 	int ended_in_fd; /* service: the socket that was in_fd until its end of file */
+	int connecting_fd; /* service: a socket that becomes in_fd and out_fd, or -1 */
+	int connect_failure; /* the exit code if it does not */
 	bool out_eof_sent, err_eof_sent;
 	bool exited, exit_sent;
 	bool cut_short; /* an end of input or output ended the call, though its program goes on */
@@ -82,11 +84,21 @@ struct transfer {
 /* `hello_first`: whether we greet first (agents and callers from dom0 do) or answer (dom0 when called). */
 void transfer_init(struct transfer *t, enum transfer_role role, libvchan_t *vchan, bool hello_first);
 
-/* Whether the handshake is over, so that the program may be started. */
+/* Whether the handshake is over; and whether now is the time to start the program. */
 bool transfer_ready(const struct transfer *t);
+bool transfer_wants_program(const struct transfer *t);
 
 /* The program runs (or, with all -1, did not start); takes over the descriptors. */
 void transfer_attach(struct transfer *t, int in_fd, int out_fd, int err_fd);
+
+/*
+ * The same with a socket, for both directions, whose connection may not stand yet: it is attached when it does. When it never
+ * does, that is as if the program had ended with `failure`.
+ */
+void transfer_connect(struct transfer *t, int fd, int failure);
+
+/* Service, before the two above: bytes that reach the program before what the caller sends. `end`: and it gets nothing else. */
+void transfer_feed(struct transfer *t, const void *data, size_t n, bool end);
 
 /* Service: the program's stdin socket is from now on its output, too. */
 void transfer_single_socket(struct transfer *t);

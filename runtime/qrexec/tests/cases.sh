@@ -97,7 +97,7 @@ check "config of the argument" "$(: >"$dir/cfg/test.A+y"; svc test.A+y dom0)" "$
 ln -s /dev/tcp/127.0.0.1/0 "$dir/svc/test.Tcp"
 svc test.Tcp dom0; check "bad /dev/tcp link" $? 125
 ln -s /dev/tcp/127.0.0.1/9 "$dir/svc/test.Tcp9"
-check "nobody listens" "$(svc test.Tcp9 dom0; echo $?)" 0
+check "nobody listens" "$(svc test.Tcp9 dom0; echo $?)" 125
 ln -s /nonexistent "$dir/svc/test.Dangling"
 svc test.Dangling dom0; check "dangling link" $? 125
 
@@ -160,6 +160,11 @@ check "without descriptor" "$(printf 'own.Line x name y\0' | svc_in test.Socket 
 # It is the answer that ends such a call, not the question
 printf '%s\n' 'skip-service-descriptor = true' 'exit-on-service-eof = true' >"$dir/cfg/test.Socket"
 check "exit-on-service-eof of a socket" "$( (printf 'own.Line x name y\0'; sleep 2) | svc_in test.Socket dom0 | tr '\0' '.')" "0.own.Line y"
+# Started and left alone: it gets its descriptor and the end of its input
+rm "$dir/cfg/test.Socket"
+printf '#!/bin/sh\necho "$1 $2" >%s/left\n' "$dir" >"$dir/hook"
+call -e "DEFAULT:QUBESRPC test.Socket+e work name alone"; check "-e of a socket" $? 0
+until_true test -s "$dir/left"; check "its descriptor" "$(cat "$dir/left")" "test.Socket+e alone"
 kill $fake; wait $fake 2>/dev/null
 svc test.Socket dom0; check "socket nobody listens on" $? 125
 

@@ -227,7 +227,7 @@ until_true queue 19 && ok || bad "the agent's queue is not full"
 vm_call 7 vault test.Exit </dev/null; check "nobody sees the notification" $? 9
 vm_call 8 work test.Echo </dev/null 2>/dev/null; check "no place in the queue" $? 126
 grep -q 'too many questions wait' "$dir/policy.log" && ok || bad "no word about the queue"
-pkill -P $policy_agent; kill $policy_agent; wait $policy_agent 2>/dev/null
+pkill -P $policy_agent; kill $policy_agent 2>/dev/null; wait $policy_agent 2>/dev/null
 wait "${stuck[@]}"
 rm "$dir/policy-agent.sock"
 

@@ -2,7 +2,9 @@
  * A data channel survives every peer: messages in any pieces, wrong lengths, wrong types, an end at any moment. The peer is
  * played by the test, byte by byte.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -297,6 +299,67 @@ TEST(unread_output_of_a_caller_waits)
 	}
 	CHECK(got > 0 && sent > 0);
 	CHECK_INT(s.state, TRANSFER_RUNNING);
+	stop(&s);
+}
+
+/* A TCP socket of this machine; `listens`: with somebody at the other end. */
+static int connecting_socket(bool listens, int *listener)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	*listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_INT(bind(*listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	CHECK_INT(getsockname(*listener, (struct sockaddr *)&a, &n), 0);
+	if (listens)
+		CHECK_INT(listen(*listener, 1), 0);
+	CHECK(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 || errno == EINPROGRESS);
+	return fd;
+}
+
+/* What the caller says, and that it has said all, waits for the connection and goes behind what the service gets first. */
+TEST(a_service_behind_a_connection)
+{
+	struct scene s;
+	char buf[16] = "";
+	int32_t code = 0;
+	int listener, fd;
+
+	start(&s, TRANSFER_SERVICE, false);
+	expect(&s, MSG_HELLO, &four, 4);
+	greet(&s, 4);
+	CHECK(transfer_wants_program(&s.t));
+	say(&s, MSG_DATA_STDIN, 5, "hello", 5);
+	say(&s, MSG_DATA_STDIN, 0, NULL, 0);
+	run(&s);
+	transfer_feed(&s.t, "first", 6, false);
+	transfer_connect(&s.t, connecting_socket(true, &listener), 125);
+	transfer_exited(&s.t, 0);
+	CHECK(!transfer_wants_program(&s.t));
+	fd = accept(listener, NULL, NULL);
+	run(&s);
+	CHECK_INT(recv(fd, buf, 11, MSG_WAITALL), 11);
+	CHECK(memcmp(buf, "first\0hello", 11) == 0);
+	CHECK_INT(read(fd, buf, sizeof(buf)), 0);
+	CHECK_INT(write(fd, "out", 3), 3);
+	close(fd);
+	expect(&s, MSG_DATA_STDERR, NULL, 0);
+	expect(&s, MSG_DATA_STDOUT, "out", 3);
+	expect(&s, MSG_DATA_STDOUT, NULL, 0);
+	expect(&s, MSG_DATA_EXIT_CODE, &code, 4);
+	close(listener);
+	stop(&s);
+
+	start(&s, TRANSFER_SERVICE, false);
+	expect(&s, MSG_HELLO, &four, 4);
+	greet(&s, 4);
+	transfer_connect(&s.t, connecting_socket(false, &listener), code = 125);
+	transfer_exited(&s.t, 0);
+	expect(&s, MSG_DATA_STDOUT, NULL, 0);
+	expect(&s, MSG_DATA_STDERR, NULL, 0);
+	expect(&s, MSG_DATA_EXIT_CODE, &code, 4);
+	close(listener);
 	stop(&s);
 }
 
