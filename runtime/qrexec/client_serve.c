@@ -112,7 +112,8 @@ static void start(const struct client *c, struct answer *s)
 	int code = find(c, &s->command, &s->service);
 
 	if (code == 0) {
-		code = launch(&s->command, &s->service, LAUNCH_STREAMS, &l, &why);
+		/* What a service of dom0 complains about is for the log of dom0, not for the qube. */
+		code = launch(&s->command, &s->service, LAUNCH_OWN_STDERR, &l, &why);
 		if (code)
 			client_fail(c, why);
 	}

@@ -104,7 +104,9 @@ static int open_streams(struct streams *s, enum launch_streams streams)
 		return -errno;
 	s->child[0] = pair[0];
 	s->ours[0] = pair[1];
-	for (int i = 1; i < 3; i++) {
+	if (streams == LAUNCH_OWN_STDERR && (s->child[2] = fcntl(2, F_DUPFD_CLOEXEC, 3)) < 0)
+		return -errno;
+	for (int i = 1; i < 3 && s->child[i] < 0; i++) {
 		if (pipe2(pair, O_CLOEXEC) < 0)
 			return -errno;
 		s->child[i] = pair[1];

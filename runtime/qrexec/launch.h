@@ -28,6 +28,7 @@ struct launched {
 
 enum launch_streams {
 	LAUNCH_STREAMS,	   /* all three are ours */
+	LAUNCH_OWN_STDERR, /* the program shares our stderr */
 	LAUNCH_DETACHED,   /* all are /dev/null */
 };
 

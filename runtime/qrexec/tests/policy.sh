@@ -77,6 +77,7 @@ test.Echo * work @adminvm allow
 test.Echo +x work @default allow target=vault
 test.Echo +far far vault allow
 test.Esc * work vault allow
+test.Esc * work @adminvm allow
 test.Sink * work vault allow
 test.Exit * @anyvm @anyvm allow
 test.Exit * @anyvm @adminvm allow
@@ -114,6 +115,7 @@ check "stdin socket" "$(cat "$dir/sunk")" "8  work test.Echo+ :"
 
 # dom0
 check "service of dom0" "$(echo in | vm_call 7 dom0 test.Echo+a | tr '\n' '|')" "0 a work test.Echo+a keyword:adminvm|in|"
+check "what a service of dom0 says on stderr stays there" "$(vm_call 7 dom0 test.Esc </dev/null 2>&1)$(grep -a -c "$(printf 'c\033d')" "$dir/daemon.log")" "$(printf 'a\033b')1"
 check "service of dom0 by keyword" "$(vm_call 7 @adminvm test.Echo </dev/null)" "0  work test.Echo+ keyword:adminvm"
 vm_call 8 dom0 test.Exit </dev/null; check "exit code of dom0" $? 9
 vm_call 8 dom0 test.Missing </dev/null; check "no such service in dom0" $? 127
