@@ -48,7 +48,7 @@ bool agent_session_wait(struct agent *a, struct call *c)
 {
 	struct session_wait *w;
 
-	if (!c->service.wait_for_session || c->code)
+	if (!c->service.wait_for_session || c->command.nogui || c->code)
 		return false;
 	for (w = a->waits; w && strcmp(w->user, user_of(c)) != 0; w = w->next)
 		;

@@ -144,6 +144,8 @@ printf '#!/bin/sh\ncat >%s/waited; sleep 0.3\n' "$dir" >"$dir/svc/qubes.WaitForS
 printf '#!/bin/sh\ncat %s/waited\n' "$dir" >"$dir/svc/test.Session"; chmod +x "$dir/svc/test.Session"
 echo "wait-for-session = 1" >"$dir/cfg/test.Session"
 check "wait-for-session" "$(svc test.Session dom0 & svc test.Session dom0; wait)" "$user$user"
+printf '#!/bin/sh\nexec sleep 20\n' >"$dir/svc/qubes.WaitForSession"
+check "nogui: does not wait for it" "$(timeout 10 "$bin/qrexec-client" --socket-dir="$dir" -d vm "DEFAULT:nogui:QUBESRPC test.Session dom0" </dev/null)" "$user"
 rm "$dir/svc/qubes.WaitForSession"; check "no session to wait for" "$(svc test.Session dom0)" "$user"
 
 # A service that uses its stdin in both directions
