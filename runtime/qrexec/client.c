@@ -116,6 +116,8 @@ static int attach(struct client *c, struct transfer *t, struct local_program *lo
 
 /* How often to ask whether the qube exists, once the daemon that would tell has gone before the call ended. */
 #define ALIVE_CHECK_MS 1000
+/* How long the qube may still take to open the channel then: its agent may have given up. */
+#define ORPHAN_MS 10000
 
 /*
  * Until the exit code is here. The daemon closes its connection when the agent has reported the end of the call, when the qube
@@ -147,8 +149,11 @@ static enum transfer_state run(struct client *c, struct transfer *t)
 		state = transfer_step(t, p, n);
 		if (state != TRANSFER_RUNNING)
 			return state;
-		if (p[n].revents)
+		if (p[n].revents) {
 			daemon_gone = true;
+			if (!deadline || deadline > now_ms() + ORPHAN_MS)
+				deadline = now_ms() + ORPHAN_MS;
+		}
 		if (daemon_gone && !transfer_busy(t) && transfer_drained(t) && !libvchan_peer_alive(t->vchan))
 			return TRANSFER_LOST;
 	}
@@ -158,9 +163,12 @@ static int result(const struct client *c, const struct transfer *t, enum transfe
 {
 	switch (state) {
 	case TRANSFER_DONE:
-		return t->exit_code;
+		return c->no_exit_code ? 0 : t->exit_code;
 	case TRANSFER_PIPE:
 		return 128 + SIGPIPE;
+	case TRANSFER_UNWRITTEN:
+		fprintf(stderr, "qrexec-client: %s: its output cannot be written: %s\n", c->domain, strerror(t->output_error));
+		return QREXEC_EXIT_PROBLEM;
 	case TRANSFER_LOST:
 		client_fail(c, "the connection was lost before the command ended");
 		return QREXEC_EXIT_PROBLEM;
@@ -279,5 +287,5 @@ int main(int argc, char **argv)
 		code = call(&c);
 	if (c.kill_end)
 		kill_domain(&c);
-	return c.no_exit_code && code < QREXEC_EXIT_PROBLEM ? 0 : code;
+	return code;
 }

@@ -63,7 +63,9 @@ static int run_with_local(const struct client *c, const char *const *argv, char 
 	code = pid < 0 ? QREXEC_EXIT_PROBLEM : process_wait(pid);
 	if (local_pid > 0)
 		process_wait(local_pid);
-	return code < 0 ? QREXEC_EXIT_PROBLEM : code;
+	if (code < 0)
+		return QREXEC_EXIT_PROBLEM;
+	return c->no_exit_code ? 0 : code;
 }
 
 int client_run_here(struct client *c)
@@ -82,12 +84,14 @@ int client_run_here(struct client *c)
 		const char *argv[] = {service.path, *command.argument ? command.argument : NULL, NULL};
 
 		command_environment(&command, environ, &env);
-		if (!c->local && !c->just_exec)
+		if (!c->local && !c->just_exec && !c->no_exit_code)
 			launch_exec(own, NULL, service.path, (char *const *)(uintptr_t)argv, env.v);
 		if (c->just_exec)
 			code = process_spawn(&(struct process){.argv = argv, .env = env.v, .null_stdin = 1}) < 0 ? QREXEC_EXIT_PROBLEM : 0;
-		else
+		else if (c->local)
 			code = run_with_local(c, argv, env.v);
+		else
+			code = process_run(&(struct process){.argv = argv, .env = env.v}) < 0 ? QREXEC_EXIT_PROBLEM : 0;
 	}
 	command_free(&command);
 	service_free(&service);

@@ -112,7 +112,7 @@ static int call(const struct options *o, int agent, const struct exec_params *wh
 	enum transfer_state state;
 	struct transfer t;
 	libvchan_t *vchan;
-	int status;
+	int status, error;
 
 	vchan = libvchan_server_init((int)where->connect_domain, (int)where->connect_port, QREXEC_DATA_RING,
 	                             QREXEC_DATA_RING);
@@ -128,6 +128,7 @@ static int call(const struct options *o, int agent, const struct exec_params *wh
 		return fail("cannot start the local program");
 	}
 	state = run(&t, agent);
+	error = t.output_error;
 	transfer_free(&t);
 	streams_restore();
 	if (local.pid > 0 && waitpid(local.pid, &status, 0) < 0)
@@ -136,6 +137,10 @@ static int call(const struct options *o, int agent, const struct exec_params *wh
 		return t.exit_code;
 	if (state == TRANSFER_PIPE)
 		return 128 + SIGPIPE;
+	if (state == TRANSFER_UNWRITTEN) {
+		fprintf(stderr, "qrexec-client-vm: the output cannot be written: %s\n", strerror(error));
+		return QREXEC_EXIT_PROBLEM;
+	}
 	return fail(state == TRANSFER_BROKEN ? "the other side broke the protocol" : "the connection was lost");
 }
 

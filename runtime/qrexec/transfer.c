@@ -370,8 +370,10 @@ static size_t to_sink(struct transfer *t, char *p, size_t n)
 		return (size_t)r;
 	if (errno == EINTR || errno == EAGAIN)
 		return 0;
-	if (t->stop_on_pipe && fd == &t->in_fd)
-		t->failure = TRANSFER_PIPE;
+	if (t->stop_on_pipe && fd == &t->in_fd) {
+		t->failure = errno == EPIPE || errno == ECONNRESET ? TRANSFER_PIPE : TRANSFER_UNWRITTEN;
+		t->output_error = errno;
+	}
 	close_sink(t, fd);
 	return n;
 }

@@ -35,6 +35,7 @@ enum transfer_state {
 	TRANSFER_LOST,	 /* the peer is gone without a regular end */
 	TRANSFER_BROKEN, /* the peer sent what no peer may send, or speaks too old a version */
 	TRANSFER_PIPE,	 /* nobody reads our standard output any more (stop_on_pipe) */
+	TRANSFER_UNWRITTEN, /* it cannot be written for another reason, output_error (stop_on_pipe) */
 };
 
 struct transfer {
@@ -75,6 +76,7 @@ struct transfer {
 	bool peer_gone;
 	bool ended; /* the exit code came */
 	enum transfer_state failure;
+	int output_error; /* errno */
 
 	struct strbuf out; /* did not fit into the vchan */
 	size_t out_sent;

@@ -46,6 +46,8 @@ check "-l stdin" "$(call -l 'printf up; cat >&$SAVED_FD_1' DEFAULT:cat </dev/nul
 call -e "DEFAULT:sleep 0.2; touch $dir/later"; check "-e" $? 0
 until_true test -e "$dir/later" && ok || bad "-e did not run"
 call -E DEFAULT:false </dev/null; check "-E" $? 0
+call -E "DEFAULT:exit 130" </dev/null; check "-E, a code as of a signal" $? 0
+call 'DEFAULT:echo x' </dev/null >/dev/full 2>"$dir/err"; check "no room for the output" "$?$(grep -c 'No space left' "$dir/err")" 1251
 call -W DEFAULT:true </dev/null; check "-W" $? 0
 call -w 5 DEFAULT:true </dev/null; check "-w, answered" $? 0
 call -w x DEFAULT:true </dev/null 2>/dev/null; check "-w, no number" $? 1

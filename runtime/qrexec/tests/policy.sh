@@ -100,6 +100,7 @@ vm_call 7 vault test.Missing </dev/null; check "no such service" $? 127
 vm_call 7 work test.Exit </dev/null 2>/dev/null; check "a qube to itself" $? 126
 head -c 3000000 /dev/urandom >"$dir/data"
 vm_call 7 vault test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check "3 MB there and back" "${PIPESTATUS[*]}" "0 0 0"
+vm_call 7 vault test.Echo </dev/null >/dev/full 2>"$dir/err"; check "no room for the output" "$?$(grep -c 'No space left' "$dir/err")" 1251
 check "local program" "$(vm_call 7 vault test.Echo sh -c 'cat >&$SAVED_FD_1')" "8  work test.Echo+ :"
 check "in the name of a remote qube" "$(vm_call 7 --source-qube=far vault test.Echo+far </dev/null)" "8 far far test.Echo+far :"
 vm_call 7 --source-qube=lost vault test.Echo+far </dev/null 2>/dev/null; check "in the name of another qube" $? 126
@@ -123,6 +124,7 @@ vm_call 7 dom0 test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check
 local_call() { QREXEC_SERVICE_PATH=$dir/svc0 timeout 10 qrexec-client -d dom0 "$@"; }
 check "dom0 to itself" "$(echo in | local_call "DEFAULT:QUBESRPC test.Echo+a dom0 name dom0" | tr '\n' '|')" "0 a dom0 test.Echo+a name:dom0|in|"
 local_call "DEFAULT:QUBESRPC test.Exit dom0"; check "its exit code" $? 9
+local_call -E "DEFAULT:QUBESRPC test.Exit dom0"; check "none with -E" $? 0
 local_call "DEFAULT:QUBESRPC test.Missing dom0" 2>/dev/null; check "its missing service" $? 127
 local_call "DEFAULT:true" 2>/dev/null; check "no commands in dom0" $? 125
 check "dom0 with a local program" "$(local_call -l 'echo up; cat >&2' "DEFAULT:QUBESRPC test.Echo dom0" 2>&1 | tr '\n' '|')" "0  dom0 test.Echo :|up|"
