@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "common/base/cleanup.h"
 #include "common/sys/clock.h"
 #include "common/sys/process.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/channel.h"
 #include "runtime/qrexec/client.h"
@@ -36,17 +36,14 @@ int client_fail(const struct client *c, const char *what)
 
 int client_connect(struct client *c, const char *qube)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/qrexec.%s", c->socket_dir, qube);
+	_cleanup_free_ char *path = xasprintf("%s/qrexec.%s", c->socket_dir, qube);
 
-	if (n < 0 || (size_t)n >= sizeof(a.sun_path))
-		return client_fail(c, "name too long");
-	c->daemon = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->daemon >= 0 && connect(c->daemon, (struct sockaddr *)&a, sizeof(a)) == 0)
+	c->daemon = socket_connect(path, 0);
+	if (c->daemon >= 0)
 		return 0;
-	if (errno == ENOENT || errno == ECONNREFUSED)
+	if (c->daemon == -ENOENT || c->daemon == -ECONNREFUSED)
 		return client_fail(c, "no qrexec-daemon: the qube is not running or its agent is not ready");
-	fprintf(stderr, "qrexec-client: %s: %s\n", a.sun_path, strerror(errno));
+	fprintf(stderr, "qrexec-client: %s: %s\n", path, strerror(-c->daemon));
 	return -1;
 }
 
@@ -275,13 +272,17 @@ int main(int argc, char **argv)
 		options_wrong(&cmd, "wants -d NAME and USER:COMMAND, and at most one of -l, -e, -c");
 		return 1;
 	}
+	if ((c.prefix || c.socket_stdin) && is_dom0(c.domain)) {
+		options_wrong(&cmd, "-p and --use-stdin-socket are for calls to qubes");
+		return 1;
+	}
 	c.command = operands.v[0];
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (c.service_call)
 		code = client_answer(&c);
-	else if (client_is_dom0(c.domain))
+	else if (is_dom0(c.domain))
 		code = client_run_here(&c);
 	else
 		code = call(&c);

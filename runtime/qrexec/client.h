@@ -24,7 +24,6 @@ int client_connect(struct client *c, const char *qube);
 int client_ask(struct client *c, uint32_t type, struct exec_params *where, const void *data, size_t n);
 
 /* client_serve.c */
-bool client_is_dom0(const char *name);
 /* A service of dom0, called from dom0. Returns the exit code, or does not return: it becomes the service. */
 int client_run_here(struct client *c);
 /* Answers the call IDENT,NAME,DOMID that a qube made: by a service of dom0 or by another qube. */

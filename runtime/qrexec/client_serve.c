@@ -23,12 +23,6 @@
 
 extern char **environ;
 
-bool client_is_dom0(const char *name)
-{
-	return strcmp(name, "dom0") == 0 || strcmp(name, "@adminvm") == 0 ||
-	       strcmp(name, "uuid:00000000-0000-0000-0000-000000000000") == 0;
-}
-
 static int find(const struct client *c, struct command *command, struct service *service)
 {
 	const char *why = "malformed command, or none that calls a service";
@@ -234,7 +228,7 @@ int client_answer(struct client *c)
 		return 1;
 	}
 	strcpy(params.ident, ident);
-	if (!client_is_dom0(c->domain)) {
+	if (!is_dom0(c->domain)) {
 		where.connect_domain = (uint32_t)atoi(domid);
 		if (client_connect(c, c->domain) < 0 ||
 		    client_ask(c, MSG_EXEC_CMDLINE, &where, c->command, strlen(c->command) + 1) < 0)

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include "common/base/cleanup.h"
 #include "common/sys/clock.h"
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/protocol.h"
 #include "runtime/qrexec/streams.h"
@@ -34,21 +33,6 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "qrexec-client-vm: %s\n", what);
 	return QREXEC_EXIT_PROBLEM;
-}
-
-static int connect_agent(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))
-		return -1;
-	strcpy(a.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		fprintf(stderr, "qrexec-client-vm: %s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	return take_fd(&fd);
 }
 
 /* -ENAMETOOLONG when a name does not fit into the message, or what sending it gave. */
@@ -147,11 +131,13 @@ static int call(const struct options *o, int agent, const struct exec_params *wh
 static int request(const struct options *o, const char *target, const char *service, const char *const *program)
 {
 	struct exec_params where;
-	_cleanup_close_ int fd = connect_agent(o->socket_path);
+	_cleanup_close_ int fd = socket_connect(o->socket_path, 0);
 	int r;
 
-	if (fd < 0)
+	if (fd < 0) {
+		fprintf(stderr, "qrexec-client-vm: %s: %s\n", o->socket_path, strerror(-fd));
 		return QREXEC_EXIT_PROBLEM;
+	}
 	r = send_request(fd, o, target, service);
 	if (r == -ENAMETOOLONG)
 		return fail("target or service name too long");
@@ -168,7 +154,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {.socket_path = AGENT_SOCKET};
 	const struct option_def options[] = {
-		{"buffer-size", 0, OPTION_NUMBER, &o.buffer_size, "BYTES", "smallest ring of the data channel"},
+		{"buffer-size", 0, OPTION_NUMBER, &o.buffer_size, "BYTES", "accepted, without effect"},
 		{"filter-escape-chars-stdout", 't', OPTION_FLAG, &o.filter_out, NULL, "make stdout safe for a terminal"},
 		{"filter-escape-chars-stderr", 'T', OPTION_FLAG, &o.filter_err, NULL, "the same for stderr"},
 		{"no-filter-escape-chars-stdout", 0, OPTION_FLAG, &o.no_filter_out, NULL, "not even on a terminal"},

@@ -8,6 +8,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "runtime/qrexec/daemon_request.h"
+#include "runtime/qrexec/policy/token.h"
 
 static void refuse(struct daemon *d, const char ident[32])
 {
@@ -32,16 +33,11 @@ bool daemon_request_take(struct daemon *d, const char ident[32])
 	return r != NULL;
 }
 
-static bool name_char(unsigned char c, const char *further)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr(further, c));
-}
-
 /* What no name may contain becomes '_': it ends up in logs, in policies and in front of people. */
 static void clean(char *p, size_t n, const char *further)
 {
 	for (size_t i = 0; i < n && p[i]; i++)
-		if (!name_char((unsigned char)p[i], further))
+		if (!word_ok((struct blob){p + i, 1}, further))
 			p[i] = '_';
 }
 
@@ -50,10 +46,10 @@ static bool ident_ok(const char ident[32])
 {
 	size_t n = strnlen(ident, 32);
 
-	if (n == 0 || n == 32)
+	if (n == 32 || !word_ok((struct blob){ident, n}, "_. -"))
 		return false;
-	for (size_t i = 0; i < 32; i++)
-		if (i < n ? !name_char((unsigned char)ident[i], "_. -") : ident[i])
+	for (size_t i = n; i < 32; i++)
+		if (ident[i])
 			return false;
 	return true;
 }

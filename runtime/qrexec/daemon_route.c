@@ -9,8 +9,6 @@
 #include "common/sys/socket.h"
 #include "runtime/qrexec/daemon_request.h"
 
-#define ADMINVM_UUID "uuid:00000000-0000-0000-0000-000000000000"
-
 void request_refuse(struct daemon *d, struct request *r, const char *why)
 {
 	daemon_log(d, "%s -> %s: %.200s: %s", d->name, *r->target ? r->target : "@default", r->service, why);
@@ -78,11 +76,6 @@ void request_ask(struct daemon *d, struct request *r)
 }
 
 /* --- the target --- */
-
-static bool is_dom0(const char *target)
-{
-	return strcmp(target, "dom0") == 0 || strcmp(target, "@adminvm") == 0 || strcmp(target, ADMINVM_UUID) == 0;
-}
 
 static const char *caller_of(const struct daemon *d, const struct request *r)
 {

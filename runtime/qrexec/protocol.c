@@ -92,3 +92,9 @@ size_t chunk_of_version(unsigned version)
 {
 	return version < 3 ? QREXEC_CHUNK_V2 : QREXEC_CHUNK;
 }
+
+bool is_dom0(const char *target)
+{
+	return strcmp(target, "dom0") == 0 || strcmp(target, "@adminvm") == 0 ||
+	       strcmp(target, "uuid:00000000-0000-0000-0000-000000000000") == 0;
+}

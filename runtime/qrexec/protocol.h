@@ -111,5 +111,8 @@ struct trigger {
 /* False when the message is malformed: wrong length, a field without NUL, a service with NULs inside. */
 bool trigger_parse(uint32_t type, const void *message, size_t n, struct trigger *t);
 
+/* Whether a target, as policies and callers name it, is dom0. */
+bool is_dom0(const char *target);
+
 /* 4096 or 65536: the most one data message carries in this version. */
 size_t chunk_of_version(unsigned version);

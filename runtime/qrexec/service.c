@@ -233,7 +233,6 @@ static int visit_service(const char *file, void *arg)
 
 		if (n > 0 && strncmp(target, "/dev/tcp", 8) == 0) {
 			target[n] = '\0';
-			/* With the argument in the file's name, it was for finding it only. */
 			return service_tcp_parse(target, f->command->argument, f->service, f->why) ? 0 : -EINVAL;
 		}
 		if (stat(file, &st) < 0)

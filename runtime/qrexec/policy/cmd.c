@@ -1,6 +1,6 @@
 /*
  * qrexec-policy check SOURCE TARGET SERVICE[+ARGUMENT]
- * qrexec-policy lint [DIR]...
+ * qrexec-policy lint
  *
  * For people: what would happen, which line says so, and what is wrong with the files. Changes nothing, asks nobody.
  */
