@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -92,12 +93,14 @@ static int start_local(struct transfer *t, struct local_program *local)
 	_cleanup_strv_ struct strv env = {0};
 	_cleanup_close_ int in = dup(0);
 	_cleanup_close_ int out = dup(1);
+	/* It has our stderr anyway; programs written for Qubes ask for its number. */
+	_cleanup_close_ int err = getenv("PASS_LOCAL_STDERR") ? dup(2) : -1;
 	int to[2], from[2];
 	struct process p = {.argv = local->argv};
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) < 0 || pipe2(from, O_CLOEXEC) < 0)
 		return -errno;
-	saved_fds(&env, in, out, -1);
+	saved_fds(&env, in, out, err);
 	p.env = env.v;
 	p.stdin_fd = to[0];
 	p.stdout_fd = from[1];

@@ -100,6 +100,8 @@ vm_call 7 vault test.Missing </dev/null; check "no such service" $? 127
 vm_call 7 work test.Exit </dev/null 2>/dev/null; check "a qube to itself" $? 126
 head -c 3000000 /dev/urandom >"$dir/data"
 vm_call 7 vault test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check "3 MB there and back" "${PIPESTATUS[*]}" "0 0 0"
+check "local program, its caller's stderr" "$(PASS_LOCAL_STDERR=1 vm_call 7 vault test.Echo sh -c 'read -r said; echo "$said" >&$SAVED_FD_2' 2>&1 >/dev/null)" "8  work test.Echo+ :"
+vm_call 7 vault test.Echo sh -c '[ -z "${SAVED_FD_2-}" ] && echo none >&$SAVED_FD_1' >"$dir/out"; check "only if asked for" "$(cat "$dir/out")" none
 vm_call 7 vault test.Echo </dev/null >/dev/full 2>"$dir/err"; check "no room for the output" "$?$(grep -c 'No space left' "$dir/err")" 1251
 check "local program" "$(vm_call 7 vault test.Echo sh -c 'cat >&$SAVED_FD_1')" "8  work test.Echo+ :"
 check "in the name of a remote qube" "$(vm_call 7 --source-qube=far vault test.Echo+far </dev/null)" "8 far far test.Echo+far :"
@@ -124,6 +126,7 @@ vm_call 7 dom0 test.Echo <"$dir/data" | tail -n +2 | cmp -s - "$dir/data"; check
 local_call() { QREXEC_SERVICE_PATH=$dir/svc0 timeout 10 qrexec-client -d dom0 "$@"; }
 check "dom0 to itself" "$(echo in | local_call "DEFAULT:QUBESRPC test.Echo+a dom0 name dom0" | tr '\n' '|')" "0 a dom0 test.Echo+a name:dom0|in|"
 local_call "DEFAULT:QUBESRPC test.Exit dom0"; check "its exit code" $? 9
+local_call -p x "DEFAULT:QUBESRPC test.Echo dom0" 2>/dev/null; check "-p is for qubes" $? 1
 local_call -E "DEFAULT:QUBESRPC test.Exit dom0"; check "none with -E" $? 0
 local_call "DEFAULT:QUBESRPC test.Missing dom0" 2>/dev/null; check "its missing service" $? 127
 local_call "DEFAULT:true" 2>/dev/null; check "no commands in dom0" $? 125
@@ -309,7 +312,6 @@ test.Echo * work vault ask
 test.Exit * work vault allow
 EOF
 evaluate() { # SOCKET CALLER SERVICE SOURCE TARGET
-	printf '#!/bin/sh\n' >/dev/null
 	printf 'policy.Eval+%s %s\0%s\0%s' "$3" "$2" "$4" "$5" | fake-client "$1"
 }
 check "EvalSimple ask" "$(evaluate "$dir/eval" dom0 test.Echo work vault)" result=ask
