@@ -11,9 +11,9 @@
  *    qrexec.uuid:UUID. They exist exactly while calls are possible: an agent that goes away takes them away, one that
  *    comes back brings them back.
  *  - It ends by itself when the domain does, and on SIGTERM; the sockets are removed then. Disposables that it made for calls
- *    are removed first: with the end of their call, but no later than in half a minute.
+ *    are removed first: with the end of their call, but no later than in half a minute (and qubesd has as long to answer).
  *  - Of 256 calls at a time each has a data channel; who comes then waits for one to end.
- *  - Log of the background process: /var/log/qubes/qrexec.NAME.log.
+ *  - Log of the background process: /var/log/qubes/qrexec.NAME.log, which the qube cannot fill.
  */
 #include <poll.h>
 #include <stdbool.h>
