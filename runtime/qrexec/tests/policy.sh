@@ -78,6 +78,7 @@ test.Echo +x work @default allow target=vault
 test.Echo +far far vault allow
 test.Esc * work vault allow
 test.Esc * work @adminvm allow
+test.Socket * work @adminvm allow
 test.Sink * work vault allow
 test.Exit * @anyvm @anyvm allow
 test.Exit * @anyvm @adminvm allow
@@ -118,6 +119,12 @@ check "stdin socket" "$(cat "$dir/sunk")" "8  work test.Echo+ :"
 
 # dom0
 check "service of dom0" "$(echo in | vm_call 7 dom0 test.Echo+a | tr '\n' '|')" "0 a work test.Echo+a keyword:adminvm|in|"
+printf '#!/bin/sh\necho "$1 $2"\n' >"$dir/said"; chmod +x "$dir/said"
+fake-qubesd "$dir/svc0/test.Socket" /dev/null "$dir/said" & socket_service=$!
+until_true test -S "$dir/svc0/test.Socket"
+check "socket service of dom0" "$(vm_call 7 dom0 test.Socket+a </dev/null | tr '\0' '.')" "0.test.Socket+a adminvm"
+kill $socket_service; wait $socket_service 2>/dev/null
+vm_call 7 dom0 test.Socket+a </dev/null; check "nobody listens there" $? 125
 check "what a service of dom0 says on stderr stays there" "$(vm_call 7 dom0 test.Esc </dev/null 2>&1)$(grep -a -c "$(printf 'c\033d')" "$dir/daemon.log")" "$(printf 'a\033b')1"
 check "service of dom0 by keyword" "$(vm_call 7 @adminvm test.Echo </dev/null)" "0  work test.Echo+ keyword:adminvm"
 vm_call 8 dom0 test.Exit </dev/null; check "exit code of dom0" $? 9
