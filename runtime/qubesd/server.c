@@ -1,19 +1,23 @@
 #include "runtime/qubesd/server.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/socket.h"
 #include "runtime/qubesd/call.h"
 #include "runtime/qubesd/stats.h"
 
 enum {
 	CONNECTIONS_MAX = 512,
+	GUESTS_MAX = 384,      /* of these from all other qubes than dom0, */
+	SOURCE_MAX = 64,       /* and from each of them */
+	REQUEST_TIMEOUT = 30,  /* seconds for a whole request: in emulation a qube is slow */
 	BACKLOG_MAX = 4 << 20, /* a subscriber that does not read is dropped beyond this */
 };
 
@@ -21,7 +25,8 @@ struct connection {
 	struct qubesd *d;
 	struct connection *next, *prev;
 	int fd;
-	sd_event_source *io;
+	sd_event_source *io, *limit; /* limit: until the request is whole */
+	char *source;		     /* the qube that asks, once the request's head is there */
 	struct strbuf in, out;
 	size_t sent;
 	struct call *pending; /* a call to be answered later */
@@ -50,7 +55,9 @@ static void connection_close(struct connection *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	sd_event_source_disable_unref(c->io);
+	sd_event_source_disable_unref(c->limit);
 	close(c->fd);
+	free(c->source);
 	strbuf_free(&c->in);
 	strbuf_free(&c->out);
 	free(c);
@@ -224,6 +231,7 @@ static void connection_request(struct connection *c)
 	struct call *call = xcalloc(1, sizeof(*call));
 	enum call_result r;
 
+	c->limit = sd_event_source_disable_unref(c->limit);
 	*call = (struct call){.d = c->d, .connection = c, .arena = arena_new()};
 	call->dispatching = true;
 	if (request_parse(strbuf_blob(&c->in), &call->request) < 0)
@@ -256,6 +264,48 @@ static void connection_request(struct connection *c)
 	}
 }
 
+/*
+ * Who asks is said by qrexec or by a program of dom0, first of all. However many requests a qube begins and leaves
+ * unfinished, others can still ask, and dom0 can end it. False: this one is too many.
+ */
+static bool admitted(struct connection *c)
+{
+	struct request r;
+	size_t guests = 0, same = 0;
+
+	if (c->source || !memchr(c->in.p, 0, c->in.n))
+		return true;
+	if (request_parse(strbuf_blob(&c->in), &r) < 0)
+		return false;
+	c->source = blob_dup(r.source);
+	if (!strcmp(c->source, "dom0"))
+		return true;
+	for (const struct connection *o = c->d->connections; o; o = o->next) {
+		guests += o->source && strcmp(o->source, "dom0") != 0;
+		same += o->source && !strcmp(o->source, c->source);
+	}
+	return guests <= GUESTS_MAX && same <= SOURCE_MAX;
+}
+
+static int on_too_late(sd_event_source *s, uint64_t usec, void *user)
+{
+	(void)s;
+	(void)usec;
+	connection_close(user);
+	return 0;
+}
+
+/* The rest of a request is waited for, but not for ever. */
+static int await_rest(struct connection *c)
+{
+	int r = watch(c, EPOLLIN);
+
+	if (r >= 0 && !c->limit)
+		r = sd_event_add_time_relative(c->d->event, &c->limit, CLOCK_MONOTONIC,
+					       REQUEST_TIMEOUT * UINT64_C(1000000), 0, on_too_late, c);
+	return r;
+}
+
 /* Takes what is there; a request that is whole is answered. */
 static void connection_read(struct connection *c)
 {
@@ -264,7 +314,7 @@ static void connection_read(struct connection *c)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN && watch(c, EPOLLIN) >= 0)
+		if (n < 0 && errno == EAGAIN && await_rest(c) >= 0)
 			return;
 		if (n < 0 || c->in.n + (size_t)n > REQUEST_MAX) {
 			connection_close(c);
@@ -275,6 +325,10 @@ static void connection_read(struct connection *c)
 			return;
 		}
 		c->in.n += (size_t)n;
+		if (!admitted(c)) {
+			connection_close(c);
+			return;
+		}
 	}
 }
 
@@ -293,6 +347,19 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *user)
 	return 0;
 }
 
+/* Kept for the moment when there is no other left: a client that is not taken off the queue would be announced without
+ * end. */
+static int spare = -1;
+
+static void turn_away(int listener)
+{
+	close(spare);
+	spare = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (spare >= 0)
+		close(spare);
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *user)
 {
 	struct qubesd *d = user;
@@ -302,8 +369,11 @@ static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *user)
 
 	(void)s;
 	(void)revents;
-	if (client < 0)
+	if (client < 0) {
+		if (spare >= 0 && (errno == EMFILE || errno == ENFILE))
+			turn_away(fd);
 		return 0;
+	}
 	for (c = d->connections; c; c = c->next)
 		count++;
 	c = xcalloc(1, sizeof(*c));
@@ -318,40 +388,25 @@ static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *user)
 	return 0;
 }
 
-static bool answers(const struct sockaddr_un *addr)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	return fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
-}
-
 int server_listen(struct qubesd *d, const char *path, struct error *err)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	_cleanup_close_ int other = socket_connect(path, 0), fd = -1;
 	const struct group *qubes = getgrnam("qubes");
-	mode_t mask;
 	int r;
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return error_set(err, -ENAMETOOLONG, path, NULL, "is too long for a socket");
-	strcpy(addr.sun_path, path);
-	if (answers(&addr))
+	if (other >= 0)
 		return error_set(err, -EADDRINUSE, path, NULL, "another qubesd answers there");
-	unlink(path);
-	mask = umask(0117);
-	r = fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-			    listen(fd, 128) < 0
-		    ? -errno
-		    : 0;
-	umask(mask);
-	if (r < 0)
-		return error_errno(err, r, path, "cannot listen");
+	fd = socket_listen(path, 0660, SOCK_NONBLOCK, 128);
+	if (fd == -ENAMETOOLONG)
+		return error_set(err, fd, path, NULL, "is too long for a socket");
+	if (fd < 0)
+		return error_errno(err, fd, path, "cannot listen");
 	if (qubes && geteuid() == 0 && chown(path, 0, qubes->gr_gid) < 0)
 		return error_errno(err, -errno, path, "cannot give to group qubes");
 	r = sd_event_add_io(d->event, NULL, fd, EPOLLIN, on_accept, d);
 	if (r < 0)
 		return error_errno(err, r, path, "cannot watch");
 	take_fd(&fd);
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return 0;
 }

@@ -569,6 +569,53 @@ TEST(cases)
 	free(list);
 }
 
+/* A request without its end. */
+static int begin(const struct daemon *d, const char *request)
+{
+	int fd = dial(d);
+
+	if (fd >= 0 && send(fd, request, strlen(request) + 1, MSG_NOSIGNAL) < 0)
+		close(take_fd(&fd));
+	return fd;
+}
+
+/* Has the other side closed it, within the time? */
+static bool ends(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	while (poll(&p, 1, ms) > 0)
+		if (recv(fd, &byte, 1, MSG_DONTWAIT) <= 0)
+			return true;
+	return false;
+}
+
+/* Promise: qubes that begin requests and leave them unfinished lock nobody out. */
+TEST(unfinished_requests)
+{
+	enum { QUBES = 10, EACH = 80, ALLOWED = 64 };
+	_cleanup_strbuf_ struct strbuf answer = {0};
+	int fds[QUBES * EACH], refused = 0;
+	struct daemon d = {0};
+
+	daemon_prepare(&d, "unfinished");
+	daemon_start(&d);
+	for (int i = 0; i < QUBES * EACH; i++) {
+		_cleanup_free_ char *head = xasprintf("qubes.NotifyUpdates q%d name dom0", i / EACH);
+
+		fds[i] = begin(&d, head);
+	}
+	CHECK(ask(&d, "admin.vm.List", "dom0", (struct blob){0}, &answer) >= 0 && answer.n > 2);
+	for (int i = 0; i < EACH; i++)
+		refused += fds[i] < 0 || ends(fds[i], 0);
+	CHECK_INT(refused, EACH - ALLOWED);
+	for (int i = 0; i < QUBES * EACH; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	daemon_free(&d);
+}
+
 /* Promise: qubesd killed at any moment of creating qubes comes back with those it had reported,
  * each with its files. */
 TEST(killed_while_creating)
