@@ -94,6 +94,20 @@ void child_kill(struct child *c)
 	kill(c->pid, SIGKILL);
 }
 
+/*
+ * Nothing of the daemon's is kept open: a client or the next qubesd would take it for the daemon. The work ends with the
+ * daemon, as if the machine had lost power: what comes after it would begin the same work anew.
+ */
+static void leave_daemon(pid_t daemon, int out)
+{
+	if (out > 3)
+		close_range(3, (unsigned)out - 1, 0);
+	close_range(out < 3 ? 3 : (unsigned)out + 1, ~0U, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != daemon)
+		_exit(2);
+}
+
 static void work_in_child(const struct child_spec *spec, int out)
 {
 	_cleanup_error_ struct error err = {0};
@@ -170,6 +184,7 @@ int child_start(sd_event *event, const struct child_spec *spec, child_done_fn do
 	_cleanup_close_ int to = -1;
 	struct child *c = xcalloc(1, sizeof(*c));
 	bool ours = spec->work || spec->produce;
+	pid_t daemon = getpid();
 	int fds[2], r;
 
 	*c = (struct child){.out_fd = -1, .done = done, .user = user};
@@ -184,8 +199,10 @@ int child_start(sd_event *event, const struct child_spec *spec, child_done_fn do
 		fcntl(c->out_fd, F_SETFL, O_NONBLOCK);
 	}
 	c->pid = ours ? fork() : start_program(spec, to > 0 ? to : 0);
-	if (ours && c->pid == 0)
+	if (ours && c->pid == 0) {
+		leave_daemon(daemon, to);
 		work_in_child(spec, to);
+	}
 	if (c->pid < 0) {
 		r = ours ? -errno : (int)c->pid;
 		child_free(c);

@@ -56,6 +56,8 @@ static void connection_close(struct connection *c)
 		c->next->prev = c->prev;
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->limit);
+	/* A child that is just being started may have a copy of the descriptor. */
+	shutdown(c->fd, SHUT_RDWR);
 	close(c->fd);
 	free(c->source);
 	strbuf_free(&c->in);

@@ -85,8 +85,6 @@ static void daemon_start(struct daemon *d)
 	_cleanup_strv_ struct strv argv = {0};
 	int fd = -1;
 
-	/* What a killed one left behind may still listen there. */
-	unlink(d->socket);
 	strv_push(&argv, program);
 	strv_push(&argv, "--root");
 	strv_push(&argv, d->root);
@@ -613,6 +611,39 @@ TEST(unfinished_requests)
 	for (int i = 0; i < QUBES * EACH; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	daemon_free(&d);
+}
+
+/* Promise: work in the background holds up no other client, and does not outlive the daemon. */
+TEST(work_keeps_nothing_open)
+{
+	_cleanup_strbuf_ struct strbuf token = {0}, answer = {0};
+	_cleanup_free_ char *image = NULL;
+	_cleanup_close_ int waiting = -1, work = -1;
+	struct daemon d = {0};
+	int again;
+
+	daemon_prepare(&d, "work");
+	image = xasprintf("%s/var/lib/qubes/appvms/from/private.img", d.root);
+	daemon_start(&d);
+	ask(&d, "admin.vm.Create.StandaloneVM", "dom0", BLOB("name=from label=red"), &answer);
+	ask(&d, "admin.vm.Create.StandaloneVM", "dom0", BLOB("name=to label=red"), &answer);
+	/* What copies it waits for somebody who writes. */
+	CHECK(unlink(image) == 0 && mkfifo(image, 0600) == 0);
+	ask(&d, "admin.vm.volume.CloneFrom+private", "from", (struct blob){0}, &token);
+	waiting = begin(&d, "admin.vm.List dom0 name dom0");
+	work = begin(&d, "admin.vm.volume.CloneTo+private dom0 name to");
+	CHECK(token.n > 2 && send(work, token.p + 2, token.n - 2, MSG_NOSIGNAL) > 0);
+	shutdown(work, SHUT_WR);
+	CHECK(!ends(work, 500));
+	shutdown(waiting, SHUT_WR);
+	CHECK(ends(waiting, PATIENCE_MS));
+	daemon_kill(&d, SIGKILL);
+	again = dial(&d);
+	CHECK(again == -ECONNREFUSED);
+	if (again >= 0)
+		close(again);
+	CHECK(ends(work, PATIENCE_MS));
 	daemon_free(&d);
 }
 
