@@ -24,6 +24,10 @@
  *   event TEXT                       within twenty seconds it has sent that; \0 between words
  *   restart                          kill -9, start anew
  *   start VM                         sends admin.vm.Start and does not wait
+ *   send METHOD[+ARG] DEST [PAYLOAD] a request from dom0 whose answer is not waited for
+ *   kill FILE                        kills the process whose number is in it
+ *   lock FILE, unlock                it is locked by somebody, or no longer
+ *   pause MS                         nothing, for so long
  *   wait VM STATE                    until the qube is in that state, at most twenty seconds
  */
 #include <dirent.h>
@@ -34,6 +38,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -54,6 +59,7 @@ struct daemon {
 	char *root, *socket;
 	char *fresh; /* @new */
 	int events;  /* of `listen`, or -1 */
+	int locked;  /* of `lock`, or -1 */
 	struct strbuf heard;
 	bool fake;
 	pid_t pid;
@@ -120,7 +126,7 @@ static void daemon_prepare(struct daemon *d, const char *name)
 {
 	_cleanup_free_ char *fake = NULL, *domains = NULL, *next = NULL, *events = NULL;
 
-	d->events = -1;
+	d->events = d->locked = -1;
 	d->root = xasprintf("%s/%s", test_dir(), name);
 	d->socket = xasprintf("%s/var/run/qubesd.sock", d->root);
 	fake = xasprintf("%s/fake", d->root);
@@ -163,6 +169,8 @@ static void daemon_free(struct daemon *d)
 	strbuf_free(&d->heard);
 	if (d->events >= 0)
 		close(d->events);
+	if (d->locked >= 0)
+		close(d->locked);
 }
 
 /* 0 with the raw answer, or -errno. */
@@ -370,13 +378,26 @@ static void do_key(const struct daemon *d, const char *where, struct blob rest, 
 	test_check(reached, where, 0, path);
 }
 
-static void do_start(const struct daemon *d, struct blob rest)
+static void do_send(const struct daemon *d, struct blob method, struct blob dest, struct blob payload)
 {
-	_cleanup_free_ char *request = xasprintf("admin.vm.Start dom0 name %.*s", BLOB_ARG(rest));
+	_cleanup_free_ char *head = xasprintf("%.*s dom0 name %.*s", BLOB_ARG(method), BLOB_ARG(dest));
 	_cleanup_close_ int fd = dial(d);
 
-	CHECK(send(fd, request, strlen(request) + 1, MSG_NOSIGNAL) > 0);
+	CHECK(send(fd, head, strlen(head) + 1, MSG_NOSIGNAL) > 0);
+	CHECK(!payload.n || send(fd, payload.p, payload.n, MSG_NOSIGNAL) > 0);
 	shutdown(fd, SHUT_WR);
+}
+
+static void do_kill(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *path = path_in(d, rest);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	uint64_t pid;
+
+	test_check(read_file(AT_FDCWD, path, 64, &text) >= 0 &&
+			   blob_to_u64(blob_trim(strbuf_blob(&text)), INT32_MAX, &pid) && pid > 1 &&
+			   kill((pid_t)pid, SIGKILL) == 0,
+		   where, 0, path);
 }
 
 static void do_nothing(const struct daemon *d, const char *where, struct blob rest)
@@ -513,11 +534,29 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 	} else if (blob_eq_str(verb, "link") || blob_eq_str(verb, "nolink")) {
 		do_link(d, where, rest, blob_eq_str(verb, "link"));
 	} else if (blob_eq_str(verb, "start")) {
-		do_start(d, rest);
+		do_send(d, BLOB("admin.vm.Start"), rest, (struct blob){0});
+	} else if (blob_eq_str(verb, "send")) {
+		struct blob method = word(&rest), dest = word(&rest);
+
+		do_send(d, method, dest, rest);
+	} else if (blob_eq_str(verb, "kill")) {
+		do_kill(d, where, rest);
 	} else if (blob_eq_str(verb, "key") || blob_eq_str(verb, "nokey")) {
 		do_key(d, where, rest, blob_eq_str(verb, "key"));
 	} else if (blob_eq_str(verb, "wait")) {
 		do_wait(d, where, rest);
+	} else if (blob_eq_str(verb, "lock")) {
+		_cleanup_free_ char *path = path_in(d, rest);
+
+		d->locked = open(path, O_RDONLY | O_CLOEXEC);
+		test_check(d->locked >= 0 && flock(d->locked, LOCK_EX | LOCK_NB) == 0, where, 0, path);
+	} else if (blob_eq_str(verb, "unlock")) {
+		close(take_fd(&d->locked));
+	} else if (blob_eq_str(verb, "pause")) {
+		uint64_t ms = 0;
+
+		CHECK(blob_to_u64(rest, PATIENCE_MS, &ms));
+		pause_ms((int)ms);
 	} else if (blob_eq_str(verb, "restart")) {
 		daemon_kill(d, SIGKILL);
 		daemon_start(d);
