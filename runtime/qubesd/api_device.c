@@ -1,4 +1,5 @@
 /* admin.vm.device.*: what there is, what is given to a qube for good. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -180,6 +181,11 @@ static bool take_payload(struct call *c, const struct named *n, struct kvlist *o
 
 	*mode = "required";
 	while ((r = admin_next_value(c->arena, &rest, &key, &value)) > 0) {
+		for (const char *p = value; *p; p++)
+			if (!isprint((unsigned char)*p)) {
+				call_raise(c, "ProtocolError", "'%s' has to be printable ASCII", key);
+				return false;
+			}
 		if (*key == '_' && key[1])
 			kv_set(options, key + 1, value);
 		else if (!strcmp(key, "mode"))

@@ -102,6 +102,7 @@ void model_free(struct model *m)
 	free(m->pools);
 	kv_free(&m->props);
 	kv_free(&m->foreign);
+	free(m->saved);
 	free(m);
 }
 

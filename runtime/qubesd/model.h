@@ -112,6 +112,7 @@ struct model {
 	bool pv_only;		/* the machine has neither VT-x nor AMD-V; not saved */
 	bool no_iommu;		/* nor VT-d nor AMD-Vi; not saved */
 	void *doc; /* xmlDoc, NULL while never saved */
+	char *saved; /* the text that was written last, or NULL */
 };
 
 /* An empty installation: dom0, the eight labels, the pools `varlibqubes` and `linux-kernel`. */

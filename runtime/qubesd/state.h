@@ -25,7 +25,10 @@ int state_parse(const char *path, const char *data, size_t n, struct model **mod
 int state_restore(const char *path, struct error *err);
 /* The document as text, updated from the model; free() it. */
 int state_format(struct model *m, char **data, size_t *n);
-/* Writes atomically; what was there before stays beside it as `<path>.bak`. 0 or -errno. */
+/*
+ * Writes atomically; what was there before stays beside it as `<path>.bak`. Nothing is written while nothing has changed
+ * since the last time. 0 or -errno; -EILSEQ: it could not be read again.
+ */
 int state_save(struct model *m, const char *path, struct error *err);
 /* Frees the kept document too. */
 void state_free(struct model *m);

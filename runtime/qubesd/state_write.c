@@ -366,10 +366,17 @@ int state_save(struct model *m, const char *path, struct error *err)
 	size_t n = 0;
 	int r = state_format(m, &data, &n);
 
+	if (r == 0 && m->saved && !strcmp(m->saved, data) && access(path, F_OK) == 0)
+		return 0;
+	/* Values are checked where they come in; this is for one that was not. */
+	if (r == 0 && !xmlCheckUTF8((const unsigned char *)data))
+		r = -EILSEQ;
 	if (r == 0)
 		r = keep_previous(path);
 	if (r == 0)
 		r = write_atomic(AT_FDCWD, path, data, n, 0660);
+	free(m->saved);
+	m->saved = r == 0 ? take_ptr(data) : NULL;
 	return r < 0 ? error_errno(err, r, path, "cannot write") : 0;
 }
 

@@ -1,7 +1,9 @@
 /* qubes.xml and the request head: what is read is written again, and nothing malformed gets in. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/tests/test.h"
 #include "runtime/qubesd/property.h"
 #include "runtime/qubesd/request.h"
@@ -92,6 +94,25 @@ TEST(new_state_is_readable)
 	}
 	state_free(m);
 	state_free(again);
+}
+
+/* Promise: nothing is written that cannot be read again, and nothing twice. */
+TEST(only_what_is_new_and_readable_is_written)
+{
+	_cleanup_free_ char *path = xasprintf("%s/qubes.xml", test_dir()), *bak = xasprintf("%s.bak", path);
+	struct model *m = model_new(), *again = NULL;
+
+	CHECK_INT(state_save(m, path, NULL), 0);
+	CHECK_INT(state_save(m, path, NULL), 0);
+	CHECK(access(bak, F_OK) < 0);
+	kv_set(&m->props, "default_kernel", "\xff");
+	CHECK_INT(state_save(m, path, NULL), -EILSEQ);
+	CHECK_INT(state_load(path, &again, NULL), 0);
+	state_free(again);
+	kv_set(&m->props, "default_kernel", "k");
+	CHECK_INT(state_save(m, path, NULL), 0);
+	CHECK(access(bak, F_OK) == 0);
+	state_free(m);
 }
 
 TEST(removed_qube_leaves_the_file)
