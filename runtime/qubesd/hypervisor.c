@@ -132,11 +132,26 @@ static int on_watch_line(sd_event_source *s, int fd, uint32_t revents, void *use
 
 static int watch_start(struct watch *w);
 
+static int on_watch_retry(sd_event_source *s, uint64_t usec, void *user);
+
+static void start_later(struct watch *w)
+{
+	w->retry = sd_event_source_disable_unref(w->retry);
+	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC, WATCH_RETRY * UINT64_C(1000000), 0,
+				   on_watch_retry, w);
+}
+
 static int on_watch_retry(sd_event_source *s, uint64_t usec, void *user)
 {
+	int r = watch_start(user);
+
 	(void)s;
 	(void)usec;
-	return watch_start(user) < 0 ? -EIO : 0;
+	if (r < 0) {
+		fprintf(stderr, "qubesd: cannot start the watcher of domains: %s\n", strerror(-r));
+		start_later(user);
+	}
+	return 0;
 }
 
 static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
@@ -154,9 +169,9 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	if (!w->d->domains_known)
 		lifecycle_start_early(w->d);
 	w->d->domains_known = false;
-	w->retry = sd_event_source_disable_unref(w->retry);
-	sd_event_add_time_relative(w->d->event, &w->retry, CLOCK_MONOTONIC,
-				   WATCH_RETRY * UINT64_C(1000000), 0, on_watch_retry, w);
+	for (size_t i = 0; i < w->d->model->n_vms; i++)
+		w->d->model->vms[i]->seen = false; /* the next list tells of all again */
+	start_later(w);
 	return 0;
 }
 
@@ -187,8 +202,10 @@ static int watch_start(struct watch *w)
 	p.stdout_fd = to = fds[1];
 	fcntl(w->fd, F_SETFL, O_NONBLOCK);
 	w->pid = process_spawn(&p);
-	if (w->pid < 0)
+	if (w->pid < 0) {
+		close(take_fd(&w->fd));
 		return (int)w->pid;
+	}
 	w->exit = sd_event_source_disable_unref(w->exit);
 	r = sd_event_add_io(w->d->event, &w->io, w->fd, EPOLLIN, on_watch_line, w);
 	if (r >= 0)
@@ -196,7 +213,14 @@ static int watch_start(struct watch *w)
 	if (r >= 0)
 		r = sd_event_add_time_relative(w->d->event, &w->limit, CLOCK_MONOTONIC,
 					       WATCH_LIST_TIMEOUT * UINT64_C(1000000), 0, on_watch_silent, w);
-	return r < 0 ? r : 0;
+	if (r >= 0)
+		return 0;
+	w->exit = sd_event_source_disable_unref(w->exit);
+	w->io = sd_event_source_disable_unref(w->io);
+	close(take_fd(&w->fd));
+	kill(w->pid, SIGKILL);
+	process_wait(w->pid);
+	return r;
 }
 
 int hypervisor_watch(struct qubesd *d)
