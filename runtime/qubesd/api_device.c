@@ -239,6 +239,12 @@ static bool pci_resolve(struct call *c, struct named *n)
 	return true;
 }
 
+/* A qube has the PCI devices that it was started with, until it stops; else raises. */
+static bool pci_changeable(struct call *c, const char *class)
+{
+	return strcmp(class, "pci") != 0 || call_halted(c);
+}
+
 static enum call_result device_assign(struct call *c)
 {
 	struct kvlist options = {0};
@@ -264,12 +270,8 @@ static enum call_result device_assign(struct call *c)
 			   n.backend, n.port, c->target->name);
 		goto out;
 	}
-	if (c->target->domid > 0 && !strcmp(n.class, "pci")) {
-		call_raise(c, "QubesVMNotHaltedError",
-			   "PCI devices are assigned while the qube is shut down: '%s'",
-			   c->target->name);
+	if (!pci_changeable(c, n.class))
 		goto out;
-	}
 	event_send(c->d, c->target, arena_printf(c->arena, "device-pre-assign:%s", n.class),
 		   "device", arena_printf(c->arena, "%s:%s:%s", n.backend, n.port, n.id), NULL);
 	as = vm_assignment_add(c->target, n.class, n.backend, n.port);
@@ -312,7 +314,7 @@ static enum call_result device_unassign(struct call *c)
 	struct named n;
 	struct assignment *as = assigned(c, &n);
 
-	if (!as)
+	if (!as || !pci_changeable(c, n.class))
 		return CALL_DONE;
 	vm_assignment_remove(c->target, as);
 	if (call_save(c) == CALL_DONE && !c->exception)

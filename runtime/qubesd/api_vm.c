@@ -37,7 +37,9 @@ static enum call_result vm_remove(struct call *c)
 	_cleanup_error_ struct error err = {0};
 	const char *user = vmset_user(c->d->model, vm, c->arena);
 
-	if (vm->power != POWER_HALTED || vm->job || vm->vif || vm->changing)
+	if (!call_halted(c))
+		return CALL_DONE;
+	if (vm->vif || vm->changing)
 		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
 				  vm->name);
 	if (user)

@@ -302,10 +302,7 @@ static enum call_result set_rw(struct call *c)
 		return CALL_DONE;
 	if (strcmp(value, "True") != 0 && strcmp(value, "False") != 0)
 		return call_raise(c, "QubesValueError", "rw is True or False");
-	if (vm_has_domain(c->target))
-		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
-				  c->target->name);
-	return set_attribute(c, entry, "rw", value);
+	return call_halted(c) ? set_attribute(c, entry, "rw", value) : CALL_DONE;
 }
 
 static enum call_result set_ephemeral(struct call *c)

@@ -39,6 +39,17 @@ enum call_result call_raise_error(struct call *c, const char *exception, const s
 			  err->remedy ? "; " : "", err->remedy ? err->remedy : "");
 }
 
+bool call_halted(struct call *c)
+{
+	const struct vm *vm = c->target;
+
+	if (vm->power != POWER_HALTED || vm->job)
+		call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'", vm->name);
+	else if (c->d->model->unheard)
+		call_raise(c, "QubesVMNotHaltedError", "It is not known yet whether '%s' runs", vm->name);
+	return !c->exception;
+}
+
 enum call_result call_save(struct call *c)
 {
 	_cleanup_error_ struct error err = {0};

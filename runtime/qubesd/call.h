@@ -65,6 +65,8 @@ enum call_result call_raise(struct call *c, const char *exception, const char *f
 	__attribute__((format(printf, 3, 4)));
 /* As call_raise() with `object: cause` of the error. */
 enum call_result call_raise_error(struct call *c, const char *exception, const struct error *err);
+/* Is the target halted for sure? Raises if not. */
+bool call_halted(struct call *c);
 /* Saves qubes.xml; CALL_DONE, with an exception if that failed. */
 enum call_result call_save(struct call *c);
 enum call_result call_dispatch(struct call *c);

@@ -32,6 +32,8 @@ struct qubesd {
 
 /* Writes qubes.xml; on failure one line is also said on stderr. */
 int qubesd_save(struct qubesd *d, struct error *err);
+/* Tells systemd, once, that what comes after qubesd can rely on the states of qubes, as far as they can be known. */
+void qubesd_ready(void);
 /* Path of a helper program; from the arena or constant. */
 const char *qubesd_program(const struct qubesd *d, struct arena *a, const char *installed);
 

@@ -93,6 +93,8 @@ void domains_listed(struct qubesd *d)
 		vm->seen = false;
 	}
 	d->domains_known = true;
+	d->model->unheard = false;
+	qubesd_ready();
 	for (size_t i = 0; i < d->model->n_vms; i++)
 		if (d->model->vms[i]->adopted)
 			adopted(d, d->model->vms[i]);

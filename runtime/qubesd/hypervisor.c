@@ -171,6 +171,7 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	w->d->domains_known = false;
 	for (size_t i = 0; i < w->d->model->n_vms; i++)
 		w->d->model->vms[i]->seen = false; /* the next list tells of all again */
+	qubesd_ready();
 	start_later(w);
 	return 0;
 }

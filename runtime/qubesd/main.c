@@ -54,6 +54,12 @@ int qubesd_save(struct qubesd *d, struct error *err)
 	return r;
 }
 
+void qubesd_ready(void)
+{
+	/* Children must not take part in our notifications, so it is only sent once. */
+	sd_notify(1, "READY=1");
+}
+
 const char *qubesd_program(const struct qubesd *d, struct arena *a, const char *installed)
 {
 	if (!d->programs)
@@ -144,6 +150,7 @@ static int serve(struct qubesd *d, const char *socket_path, struct error *err)
 	r = server_listen(d, socket_path, err);
 	if (r < 0)
 		return r;
+	d->model->unheard = !d->offline;
 	if (!d->offline) {
 		r = hypervisor_watch(d);
 		if (r < 0)
@@ -151,8 +158,8 @@ static int serve(struct qubesd *d, const char *socket_path, struct error *err)
 	}
 	if (!d->broken)
 		sweep(d);
-	/* Children must not take part in our notifications. */
-	sd_notify(1, "READY=1");
+	if (d->offline)
+		qubesd_ready();
 	r = sd_event_loop(d->event);
 	unlink(socket_path);
 	return r < 0 ? error_errno(err, r, "event loop", "failed") : 0;

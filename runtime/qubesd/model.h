@@ -111,6 +111,7 @@ struct model {
 	struct kvlist foreign; /* name to qid of domains of a class that we do not have */
 	bool pv_only;		/* the machine has neither VT-x nor AMD-V; not saved */
 	bool no_iommu;		/* nor VT-d nor AMD-Vi; not saved */
+	bool unheard;		/* which qubes run is not known yet; not saved */
 	void *doc; /* xmlDoc, NULL while never saved */
 	char *saved; /* the text that was written last, or NULL */
 };

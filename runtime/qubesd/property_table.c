@@ -95,7 +95,7 @@ static const char *check_template(const struct property_ctx *ctx, struct blob va
 
 	if (!t)
 		return "a template is needed";
-	if (ctx->vm && vm_has_domain(ctx->vm))
+	if (ctx->vm && (vm_has_domain(ctx->vm) || ctx->m->unheard))
 		return "cannot be changed while the qube runs";
 	if (ctx->vm && ctx->vm->class == CLASS_DISP) {
 		struct property_ctx up = {ctx->m, t, ctx->arena};

@@ -38,9 +38,8 @@ struct storage_volume *volume_changeable(struct call *c, struct volume **entry)
 	if (!v->clean || !v->save_on_stop)
 		call_raise(c, "StoragePoolException", "%s:%s: has no data of its own to change",
 			   c->target->name, v->name);
-	else if (c->target->power != POWER_HALTED || c->target->job)
-		call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
-			   c->target->name);
+	else if (!call_halted(c))
+		return NULL;
 	else if (c->target->changing)
 		call_raise(c, "QubesVolumeCopyInUseError", "A volume of '%s' is being changed",
 			   c->target->name);
