@@ -1,6 +1,7 @@
 /*
  * Data for a volume from outside: internal.vm.volume.ImportBegin gives the program that has the
- * data a file to put it in, ImportEnd makes that the volume (ref/runtime.md 7.1, 7.2).
+ * data a file to put it in, ImportEnd makes that the volume (ref/runtime.md 7.1, 7.2). As long as that program has the
+ * file locked (flock(2)), the qube is neither started nor removed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static void on_begun(struct call *c, void *user, const char *failure)
 		const char *size = arena_printf(c->arena, "%llu", (unsigned long long)v->size);
 
 		c->target->importing = xstrdup(v->name);
+		c->target->import_file = xstrdup(v->import);
 		strbuf_printf(&c->out, "%s %s", size, v->import);
 		event_send(c->d, c->target,
 			   arena_printf(c->arena, "domain-volume-import-begin:%s", v->name), "size",
@@ -39,7 +41,7 @@ static enum call_result import_begin(struct call *c)
 
 	if (!v)
 		return CALL_DONE;
-	if (c->target->importing)
+	if (volume_importing(c->target))
 		return call_raise(c, "QubesVolumeCopyInUseError",
 				  "'%s:%s' is being imported already", c->target->name,
 				  c->target->importing);
@@ -85,8 +87,8 @@ static enum call_result import_end(struct call *c)
 	if (!c->target->importing || strcmp(c->target->importing, v->name) != 0)
 		return call_raise(c, "StoragePoolException", "'%s:%s' is not being imported",
 				  c->target->name, v->name);
-	free(c->target->importing);
-	c->target->importing = NULL;
+	free(take_ptr(c->target->importing));
+	free(take_ptr(c->target->import_file));
 	return volume_run(c, v, work_end, ok ? &yes : &no, on_ended, v);
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/vmset.h"
+#include "runtime/qubesd/volume.h"
 
 static void list_one(struct call *c, const struct vm *vm)
 {
@@ -39,7 +40,7 @@ static enum call_result vm_remove(struct call *c)
 
 	if (!call_halted(c))
 		return CALL_DONE;
-	if (vm->vif || vm->changing)
+	if (vm->vif || vm->changing || volume_importing(vm))
 		return call_raise(c, "QubesVMNotHaltedError", "Domain is not powered off: '%s'",
 				  vm->name);
 	if (user)

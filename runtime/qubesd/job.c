@@ -12,6 +12,7 @@
 #include "runtime/qubesd/pci.h"
 #include "runtime/qubesd/property_net.h"
 #include "runtime/qubesd/sync.h"
+#include "runtime/qubesd/volume.h"
 
 static struct job *job_new(struct qubesd *d, struct vm *vm, bool starting)
 {
@@ -262,7 +263,7 @@ enum step_result job_start_first(struct job *j, struct vm *other)
 			  other->name);
 		return STEP_FAILED;
 	}
-	if (fresh && other->changing) {
+	if (fresh && (other->changing || volume_importing(other))) {
 		error_set(&j->err, -EBUSY, j->vm->name, NULL,
 			  "a volume of its netvm %s is being changed", other->name);
 		return STEP_FAILED;

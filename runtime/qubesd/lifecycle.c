@@ -7,6 +7,7 @@
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
 #include "runtime/qubesd/property_net.h"
+#include "runtime/qubesd/volume.h"
 
 /* A call that is answered when its qube is down. */
 struct halt_wait {
@@ -75,7 +76,7 @@ static enum call_result start_now(struct call *c)
 	if (job_prohibited(vm))
 		return call_raise(c, "QubesException", "Qube '%s' may not start: %s", vm->name,
 				  job_prohibited(vm));
-	if (vm->changing)
+	if (vm->changing || volume_importing(vm))
 		return call_raise(c, "QubesVMInUseError", "A volume of '%s' is being changed",
 				  vm->name);
 	if (!j && (vm->power == POWER_RUNNING || vm->power == POWER_PAUSED ||

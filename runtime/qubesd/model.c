@@ -251,6 +251,7 @@ void vm_unref(struct vm *vm)
 		return;
 	free(vm->name);
 	free(vm->importing);
+	free(vm->import_file);
 	kv_free(&vm->props);
 	kv_free(&vm->features);
 	strv_free(&vm->tags);

@@ -85,7 +85,7 @@ struct vm {
 	struct attached *attached;
 	size_t n_attached;
 	unsigned changing; /* operations on its volumes: it neither starts nor goes */
-	char *importing; /* the volume that data is coming in for, or NULL */
+	char *importing, *import_file; /* the volume that data is coming in for, and where to; or NULL */
 	unsigned refs;	 /* the model's and those of calls about it */
 	struct vif *vif; /* the network interface while it is being changed, or NULL (sync.h) */
 };

@@ -1,7 +1,10 @@
 #include "runtime/qubesd/volume.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/base/alloc.h"
@@ -49,6 +52,24 @@ struct storage_volume *volume_changeable(struct call *c, struct volume **entry)
 			   "%s:%s: was not stopped properly; start and shut down the qube first",
 			   c->target->name, v->name);
 	return c->exception ? NULL : v;
+}
+
+bool volume_importing(struct vm *vm)
+{
+	_cleanup_close_ int fd = vm->importing ? open(vm->import_file, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return true;
+	free(take_ptr(vm->importing));
+	free(take_ptr(vm->import_file));
+	return false;
+}
+
+bool volume_outdated(const struct vm *vm, const struct storage_volume *v)
+{
+	struct stat st;
+
+	return v->snap_on_start && stat(v->source, &st) == 0 && st.st_ctime > vm->start_time;
 }
 
 struct operation {

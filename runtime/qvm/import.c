@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -71,19 +72,18 @@ static int copy_sparse(int from, int to, uint64_t size, int signals)
 	}
 }
 
-/* `SIZE PATH` of ImportBegin. */
-static int fill(const struct strbuf *begun, int fd, int signals)
+/* `SIZE PATH` of ImportBegin. The file is locked until *to is closed, which tells qubesd that somebody is at work. */
+static int fill(const struct strbuf *begun, int fd, int *to, int signals)
 {
 	struct blob rest = strbuf_blob(begun), word;
 	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int to = -1;
 	uint64_t size;
 
 	if (!blob_token(&rest, ' ', &word) || !blob_to_u64(word, INT64_MAX, &size))
 		return -EBADMSG;
 	path = blob_dup(rest);
-	to = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	return to < 0 ? -errno : copy_sparse(fd, to, size, signals);
+	*to = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	return *to < 0 || flock(*to, LOCK_EX | LOCK_NB) < 0 ? -errno : copy_sparse(fd, *to, size, signals);
 }
 
 /* From a management qube: the services below, which do the same in dom0. */
@@ -103,11 +103,12 @@ static int import_local(const char *vm, const char *volume, int fd, uint64_t siz
 	_cleanup_free_ char *payload = size ? xasprintf("%llu", (unsigned long long)size) : NULL;
 	_cleanup_free_ char *failed = NULL;
 	_cleanup_strbuf_ struct strbuf begun = {0};
+	_cleanup_close_ int to = -1;
 	int r = qvm_call(vm, "internal.vm.volume.ImportBegin", volume, payload, &begun), end;
 
 	if (r)
 		return r;
-	r = fill(&begun, fd, signals);
+	r = fill(&begun, fd, &to, signals);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s:%s: %s\n", qvm_name, vm, volume,
 			r == -EFBIG ? "the data is larger than the volume" : strerror(-r));
