@@ -5,9 +5,14 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/qubesd/call.h"
+#include "runtime/qubesd/property.h"
 #include "runtime/qubesd/qdbread.h"
+#include "runtime/qubesd/volume.h"
+
+enum { MINUTE_LEN = 16 }; /* of YYYY-MM-DD HH:MM:SS */
 
 static const char requests[] = "/features-request/", tools[] = "/qubes-tools/";
 
@@ -103,7 +108,53 @@ static enum call_result notify_tools(struct call *c)
 	return read_source(c, tools);
 }
 
-/* Of a qube without a root of its own it is the template that has updates. */
+static void set_feature(struct call *c, struct vm *vm, const char *name, const char *value)
+{
+	kv_set(&vm->features, name, value);
+	event_send(c->d, vm, arena_printf(c->arena, "domain-feature-set:%s", name), "feature", name, "value", value,
+		   NULL);
+}
+
+/* The features of updates, as Qubes OS has them; the same news within a minute is none. */
+static enum call_result note_updates(struct call *c, struct vm *vm, const char *available)
+{
+	const char *before = kv_get(&vm->features, "updates-available");
+	const char *checked = kv_get(&vm->features, "last-updates-check");
+	char now[] = "YYYY-MM-DD HH:MM:SS";
+	time_t t = time(NULL);
+
+	strftime(now, sizeof(now), "%Y-%m-%d %H:%M:%S", localtime(&t));
+	if (before && !strcmp(before, available) && checked && !strncmp(checked, now, MINUTE_LEN))
+		return CALL_DONE;
+	if (before && *before && !*available)
+		set_feature(c, vm, "last-update", now);
+	set_feature(c, vm, "updates-available", available);
+	set_feature(c, vm, "last-updates-check", now);
+	return call_save(c);
+}
+
+static bool updateable(const struct model *m, const struct vm *vm, struct arena *a)
+{
+	return !strcmp(property_value(&(struct property_ctx){m, vm, a}, "updateable"), "True");
+}
+
+/* Has the template other data by now than the qube, which may miss updates that are installed already? */
+static bool is_outdated(struct call *c, const struct vm *vm)
+{
+	struct storage s;
+
+	if (storage_plan(c->d->model, vm, c->d->root, "", c->arena, &s, NULL) < 0)
+		return true;
+	for (size_t i = 0; i < s.n; i++)
+		if (volume_outdated(vm, &s.volumes[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Of a qube without a root of its own it is the template that has updates. Such a qube can only say that there are some,
+ * and only while the template cannot speak for itself: it must not hide updates.
+ */
 static enum call_result notify_updates(struct call *c)
 {
 	struct vm *vm = c->source;
@@ -111,13 +162,11 @@ static enum call_result notify_updates(struct call *c)
 
 	if (!blob_to_u64(blob_trim(c->request.payload), UINT32_MAX, &n))
 		return call_raise(c, "ProtocolError", "payload has to be a number");
-	while (vm_template(c->d->model, vm))
+	while (vm && !updateable(c->d->model, vm, c->arena))
 		vm = vm_template(c->d->model, vm);
-	kv_set(&vm->features, "updates-available", n ? "1" : "");
-	if (call_save(c) == CALL_DONE && !c->exception)
-		event_send(c->d, vm, "domain-feature-set:updates-available", "feature",
-			   "updates-available", "value", n ? "1" : "", NULL);
-	return CALL_DONE;
+	if (!vm || (vm != c->source && (!n || vm_has_domain(vm) || is_outdated(c, c->source))))
+		return CALL_DONE;
+	return note_updates(c, vm, n ? "1" : "");
 }
 
 const struct call_method notify_methods[] = {

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 
 #include "common/base/alloc.h"
 #include "runtime/qubesd/child.h"
@@ -32,14 +31,6 @@ static const char *flag(bool value)
 	return value ? "True" : "False";
 }
 
-/* Has the source been committed anew since the qube took its snapshot? */
-static bool outdated(const struct vm *vm, const struct storage_volume *v)
-{
-	struct stat st;
-
-	return stat(v->source, &st) == 0 && st.st_ctime > vm->start_time;
-}
-
 static enum call_result volume_info(struct call *c)
 {
 	struct volume *entry;
@@ -62,7 +53,7 @@ static enum call_result volume_info(struct call *c)
 		      v->image ? v->image : "", flag(v->save_on_stop), flag(v->snap_on_start),
 		      v->revisions_to_keep);
 	if (v->snap_on_start && c->target->domid > 0)
-		strbuf_printf(&c->out, "is_outdated=%s\n", flag(outdated(c->target, v)));
+		strbuf_printf(&c->out, "is_outdated=%s\n", flag(volume_outdated(c->target, v)));
 	return CALL_DONE;
 }
 
