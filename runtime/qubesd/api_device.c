@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/qubesadmin/include/qubesadmin-values.h"
+#include "runtime/qubesd/block.h"
 #include "runtime/qubesd/call.h"
 #include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/device.h"
@@ -39,19 +40,6 @@ static struct device pci_describe(const struct pci_device *p)
 	};
 }
 
-static const struct vm *pci_holder(struct call *c, const struct pci_list *l,
-				   const struct pci_device *dev)
-{
-	const struct model *m = c->d->model;
-
-	for (size_t i = 0; i < m->n_vms; i++)
-		for (size_t k = 0; m->vms[i]->domid > 0 && k < m->vms[i]->n_assignments; k++)
-			if (!strcmp(m->vms[i]->assignments[k].class, "pci") &&
-			    pci_find(l, m->vms[i]->assignments[k].port) == dev)
-				return m->vms[i];
-	return NULL;
-}
-
 static void pci_devices(struct call *c, struct device_list *out)
 {
 	struct pci_list l;
@@ -61,7 +49,7 @@ static void pci_devices(struct call *c, struct device_list *out)
 		pci_add_names(c->arena, &l);
 	for (size_t i = 0; i < l.n; i++) {
 		struct device *d = device_add(out, c->arena);
-		const struct vm *holder = pci_holder(c, &l, &l.v[i]);
+		const struct vm *holder = pci_user(c->d->model, NULL, &l, &l.v[i]);
 
 		*d = pci_describe(&l.v[i]);
 		d->interfaces = arena_printf(c->arena, "p%s", l.v[i].class);
@@ -141,7 +129,7 @@ static enum call_result device_attached(struct call *c)
 
 struct named {
 	const char *class, *backend, *port, *id;
-	const char *interfaces; /* of a PCI device that is there */
+	const char *interfaces; /* what is known of its kind */
 };
 
 /* The device of the argument, with its backend known; else raises. */
@@ -225,8 +213,10 @@ static bool pci_resolve(struct call *c, struct named *n)
 	const struct pci_device *dev;
 	struct pci_list l;
 
-	if (strcmp(n->class, "pci") != 0)
+	if (strcmp(n->class, "pci") != 0) {
+		n->interfaces = BLOCK_INTERFACES;
 		return true;
+	}
 	pci_scan(c->d->pci_facts, c->arena, &l);
 	dev = strcmp(n->backend, "dom0") ? NULL : pci_find(&l, n->port);
 	if (!dev || !device_id_matches(n->id, dev->id)) {
@@ -260,7 +250,7 @@ static enum call_result device_assign(struct call *c)
 			raise_payload(c, options.v[i].key);
 			goto out;
 		}
-	if (!strcmp(n.class, "pci") && denied_matches(c->d->model, c->target, n.interfaces)) {
+	if (denied_matches(c->d->model, c->target, n.interfaces)) {
 		call_raise(c, "PermissionDenied", "devices of this kind are denied to %s",
 			   c->target->name);
 		goto out;

@@ -55,14 +55,14 @@ static struct device *entry(struct device_list *l, struct arena *a, struct blob 
 	d->backend = arena_strndup(a, vm.p, vm.n);
 	d->port = arena_strndup(a, port.p, port.n);
 	d->node = node_of(a, d->port);
-	d->interfaces = "b******";
+	d->interfaces = BLOCK_INTERFACES;
 	return d;
 }
 
 /* What tells one disk from another that is in the same place later. */
 static const char *identity(const struct device *d, struct arena *a)
 {
-	char *id = arena_printf(a, "%s_%s::b******", d->size ? d->size : "0",
+	char *id = arena_printf(a, "%s_%s::" BLOCK_INTERFACES, d->size ? d->size : "0",
 				d->name ? d->name : "");
 
 	for (char *p = id; *p; p++)

@@ -8,6 +8,9 @@
 #include "runtime/qubesd/daemon.h"
 #include "runtime/qubesd/device.h"
 
+/* All that is known of the kind of any of them. */
+#define BLOCK_INTERFACES "b******"
+
 /* The devices that the text of qdb_read_all() tells of. */
 void block_parse(struct blob text, struct arena *a, struct device_list *out);
 const char *block_prefix(void);

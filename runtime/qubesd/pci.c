@@ -13,6 +13,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/property_net.h"
 
 enum { FACTS_MAX = 1 << 20, DEVICES_MAX = 1024, SBDF_LEN = 12 };
@@ -235,13 +236,13 @@ static bool identity_fits(const struct assignment *as, const struct pci_device *
 	       !strcmp(identity, dev->id);
 }
 
-static const struct vm *user_of(const struct qubesd *d, const struct vm *vm,
-				const struct pci_list *l, const struct pci_device *dev)
+const struct vm *pci_user(const struct model *m, const struct vm *but, const struct pci_list *l,
+			  const struct pci_device *dev)
 {
-	for (size_t i = 0; i < d->model->n_vms; i++) {
-		const struct vm *other = d->model->vms[i];
+	for (size_t i = 0; i < m->n_vms; i++) {
+		const struct vm *other = m->vms[i];
 
-		for (size_t k = 0; other != vm && other->domid > 0 && k < other->n_assignments; k++)
+		for (size_t k = 0; other != but && other->domid > 0 && k < other->n_assignments; k++)
 			if (is_pci(&other->assignments[k]) &&
 			    pci_find(l, other->assignments[k].port) == dev)
 				return other;
@@ -254,12 +255,17 @@ static int check_one(const struct qubesd *d, const struct vm *vm, const struct a
 {
 	const struct pci_device *dev = pci_find(l, as->port);
 	const struct vm *user;
+	char interface[DENIED_CODE + 1];
 
 	if (!dev || !identity_fits(as, dev))
 		return error_set(err, -ENODEV, vm->name, NULL,
 				 "its PCI device dom0:%s is %s; see qvm-pci list %s", as->port,
 				 dev ? "another one now" : "not there", vm->name);
-	user = user_of(d, vm, l, dev);
+	snprintf(interface, sizeof(interface), "p%s", dev->class);
+	if (denied_matches(d->model, vm, interface))
+		return error_set(err, -EPERM, vm->name, NULL, "its PCI device dom0:%s is of a kind that is denied to it",
+				 as->port);
+	user = pci_user(d->model, vm, l, dev);
 	if (user)
 		return error_set(err, -EBUSY, vm->name, NULL, "its PCI device dom0:%s is used by %s",
 				 as->port, user->name);
@@ -306,7 +312,7 @@ static bool has_network_card(const struct vm *vm, const struct pci_list *l)
 static const struct pci_device *free_network_card(const struct qubesd *d, const struct vm *vm, const struct pci_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (is_network_card(&l->v[i]) && !user_of(d, vm, l, &l->v[i]))
+		if (is_network_card(&l->v[i]) && !pci_user(d->model, vm, l, &l->v[i]))
 			return &l->v[i];
 	return NULL;
 }

@@ -33,12 +33,15 @@ void pci_scan(const char *facts, struct arena *a, struct pci_list *out);
 void pci_add_names(struct arena *a, struct pci_list *l);
 /* By port, also by a plain 00_04.0 or 0000_00_04.0; NULL: there is none. */
 const struct pci_device *pci_find(const struct pci_list *l, const char *port);
+/* The qube that runs with the device, other than `but` (may be NULL); NULL: none does. */
+const struct vm *pci_user(const struct model *m, const struct vm *but, const struct pci_list *l,
+			  const struct pci_device *dev);
 /*
  * The kind of domain that the qube is started as. While there is no stub domain for a device model, hvm (what Qubes OS's
  * formulas say for qubes with devices) is pv with PCI devices and pvh without.
  */
 const char *pci_domain_type(const struct property_ctx *ctx);
-/* -ENODEV or -EBUSY with *err when the qube cannot start with the devices it has. */
+/* -ENODEV, -EBUSY or -EPERM with *err when the qube cannot start with the devices it has. */
 int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, struct error *err);
 /* What a person should know of a qube that runs: it gives network to others and has no way out. NULL: nothing. */
 const char *pci_warning(const struct qubesd *d, const struct vm *vm, struct arena *a);

@@ -10,6 +10,7 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "runtime/qubesd/block.h"
+#include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/job.h"
 #include "runtime/qubesd/keys.h"
@@ -101,6 +102,8 @@ static const char *take_block(struct job *j, const struct assignment *as,
 
 	if (type && !block_devtype(type, &read_only))
 		return "is of another devtype than disk or cdrom";
+	if (dev && denied_matches(j->d->model, j->vm, dev->interfaces))
+		return "is of a kind that is denied to it";
 	if (!dev || holder || !frontend)
 		return !dev ? "is not there" : holder ? "is used by another qube"
 						      : "finds no free name";
