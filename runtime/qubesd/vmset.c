@@ -67,6 +67,12 @@ const char *vmset_user(const struct model *m, const struct vm *vm, struct arena 
 				   : refers(&m->vms[i]->props, vm_properties, vm->name);
 		if (property)
 			return arena_printf(a, "%s of %s", property, m->vms[i]->name);
+		for (size_t k = 0; m->vms[i] != vm && k < m->vms[i]->n_assignments; k++) {
+			const struct assignment *as = &m->vms[i]->assignments[k];
+
+			if (!strcmp(as->backend, vm->name))
+				return arena_printf(a, "%s device %s of %s", as->class, as->port, m->vms[i]->name);
+		}
 	}
 	return NULL;
 }
