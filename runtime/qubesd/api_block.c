@@ -133,12 +133,14 @@ static void on_attached(void *user, int status, const char *out)
 {
 	struct call *c = user;
 	const struct attached *at = c->extra;
+	struct attached *noted = block_attached(c->target, at->backend, at->port);
 	const char *cause;
 
 	if (!hypervisor_answer(c->arena, status, out, &cause)) {
 		call_raise(c, "QubesException", "%s: %s", c->target->name, cause);
-	} else if (c->target->domid > 0) {
-		block_add(c->d, c->target, at);
+		if (noted)
+			block_remove(c->d, c->target, noted);
+	} else if (noted) {
 		event_send(c->d, c->target, "device-attach:block", "device",
 			   arena_printf(c->arena, "%s:%s:%s", at->backend, at->port, at->id),
 			   "options", at->frontend, NULL);
@@ -178,10 +180,13 @@ static bool attach(struct call *c, const struct wish *w, const struct device *de
 	c->extra = at;
 	event_send(c->d, c->target, "device-pre-attach:block", "device",
 		   arena_printf(c->arena, "%s:%s:%s", at->backend, at->port, at->id), NULL);
+	/* Before it is done: neither the device nor its name in the qube is free for another call. */
+	block_add(c->d, c->target, at);
 	if (hypervisor_run(c->d, "attach", c->target->domid,
 			   blob_of(block_line(c->d->model, at, c->arena)), on_attached, c,
 			   NULL) == 0)
 		return true;
+	block_remove(c->d, c->target, block_attached(c->target, at->backend, at->port));
 	call_raise(c, "QubesException", "cannot start qubesd-xl");
 	return false;
 }
