@@ -8,6 +8,7 @@
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/qdbread.h"
 
 enum { PORT_MAX = 64, NOTES_MAX = 64 << 10, DEVICES_MAX = 256 };
@@ -157,7 +158,7 @@ const char *block_line(const struct model *m, const struct attached *at, struct 
 	const struct vm *backend = model_find_name(m, at->backend);
 
 	return arena_printf(a, "disk=%s %s %s %d\n", at->frontend, at->read_only ? "ro" : "rw",
-			    at->node, backend ? backend->domid : 0);
+			    at->node, backend && backend->domid > 0 ? backend->domid : 0);
 }
 
 static char *notes_path(const struct qubesd *d, const struct vm *vm)
@@ -207,6 +208,44 @@ static void tell(struct qubesd *d, struct vm *vm, const struct attached *at)
 	event_send(d, vm, "device-detach:block", "port", text, NULL);
 }
 
+/* A disk whose backend has stopped, on its way out of the domain that has it. */
+struct farewell {
+	struct qubesd *d;
+	struct vm *vm;
+	int domid;
+	char *backend, *port;
+};
+
+static void on_taken(void *user, int status, const char *out)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct farewell *f = user;
+	struct attached *at = f->vm->domid == f->domid ? block_attached(f->vm, f->backend, f->port) : NULL;
+	const char *cause;
+
+	if (!hypervisor_answer(a, status, out, &cause))
+		fprintf(stderr, "qubesd: %s: %s:%s: %s\n", f->vm->name, f->backend, f->port, cause);
+	if (at) {
+		tell(f->d, f->vm, at);
+		block_remove(f->d, f->vm, at);
+	}
+	vm_unref(f->vm);
+	free(f->backend);
+	free(f->port);
+	free(f);
+}
+
+/* Its name in the qube is free when the qube has let go of it. */
+static void take_away(struct qubesd *d, struct vm *vm, const struct attached *at)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct farewell *f = xcalloc(1, sizeof(*f));
+
+	*f = (struct farewell){d, vm_ref(vm), vm->domid, xstrdup(at->backend), xstrdup(at->port)};
+	if (hypervisor_run(d, "detach", vm->domid, blob_of(block_line(d->model, at, a)), on_taken, f, NULL) < 0)
+		on_taken(f, -1, "");
+}
+
 void block_stopped(struct qubesd *d, struct vm *vm)
 {
 	while (vm->n_attached)
@@ -218,6 +257,10 @@ void block_stopped(struct qubesd *d, struct vm *vm)
 		for (size_t k = other->n_attached; k-- > 0;) {
 			if (strcmp(other->attached[k].backend, vm->name) != 0)
 				continue;
+			if (other->domid > 0) {
+				take_away(d, other, &other->attached[k]);
+				continue;
+			}
 			tell(d, other, &other->attached[k]);
 			block_remove(d, other, &other->attached[k]);
 		}

@@ -28,7 +28,7 @@ const char *block_line(const struct model *m, const struct attached *at, struct 
 /* Notes that the qube has it; takes copies. */
 void block_add(struct qubesd *d, struct vm *vm, const struct attached *at);
 void block_remove(struct qubesd *d, struct vm *vm, struct attached *at);
-/* The qube has stopped: it has nothing, and what it gave to others is gone. */
+/* The qube has stopped: it has nothing, and what it gave to others is taken from them. */
 void block_stopped(struct qubesd *d, struct vm *vm);
 /* The notes of an earlier qubesd, of a qube that runs. */
 void block_load(struct qubesd *d, struct vm *vm);

@@ -254,6 +254,13 @@ static int check_given(libxl_ctx *ctx, uint32_t domid, const char *vdev)
 	return r;
 }
 
+static int remove_disk(libxl_ctx *ctx, uint32_t domid, libxl_device_disk *disk)
+{
+	if (is_alive(ctx, disk->backend_domid))
+		return libxl_device_disk_remove(ctx, domid, disk, NULL);
+	return libxl_device_disk_destroy(ctx, domid, disk, NULL);
+}
+
 static int change_disk(libxl_ctx *ctx, uint32_t domid, struct blob value, int add)
 {
 	const char *what = add ? "the disk could not be attached" : "the qube does not let go of the disk";
@@ -271,30 +278,11 @@ static int change_disk(libxl_ctx *ctx, uint32_t domid, struct blob value, int ad
 		libxl_device_disk_init(&found);
 		r = libxl_vdev_to_device_disk(ctx, domid, disk.vdev, &found);
 		if (!r)
-			r = libxl_device_disk_remove(ctx, domid, &found, NULL);
+			r = remove_disk(ctx, domid, &found);
 		libxl_device_disk_dispose(&found);
 	}
 	libxl_device_disk_dispose(&disk);
 	return r ? xl_fail(what, r) : 0;
-}
-
-static int change_pci(libxl_ctx *ctx, uint32_t domid, struct blob value, int add)
-{
-	libxl_device_pci pci;
-	int strict, r;
-
-	libxl_device_pci_init(&pci);
-	if (xl_parse_pci(value, &pci, &strict) < 0)
-		return xl_fail("the pci= line is not understood", 0);
-	if (add && xl_pci_prepare(ctx, &pci, strict, 0))
-		return 1;
-	r = add ? libxl_device_pci_add(ctx, domid, &pci, NULL)
-		: libxl_device_pci_remove(ctx, domid, &pci, NULL);
-	libxl_device_pci_dispose(&pci);
-	return r ? xl_fail(add ? "the device could not be attached"
-			       : "the qube does not let go of the device",
-			   r)
-		 : 0;
 }
 
 static int change(libxl_ctx *ctx, uint32_t domid, int add)
@@ -304,16 +292,14 @@ static int change(libxl_ctx *ctx, uint32_t domid, int add)
 	int r = 0;
 
 	if (read_fd(STDIN_FILENO, INPUT_MAX, &input) < 0)
-		return xl_fail("cannot read the device from stdin", 0);
+		return xl_fail("cannot read the disk from stdin", 0);
 	rest = strbuf_blob(&input);
 	while (r == 0 && blob_token(&rest, '\n', &line)) {
 		blob_token(&line, '=', &key);
 		if (blob_eq_str(key, "disk"))
 			r = change_disk(ctx, domid, line, add);
-		else if (blob_eq_str(key, "pci"))
-			r = change_pci(ctx, domid, line, add);
 		else
-			r = xl_fail("neither disk= nor pci=", 0);
+			r = xl_fail("no disk=", 0);
 	}
 	if (r == 0)
 		puts(XL_OK);

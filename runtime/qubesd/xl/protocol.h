@@ -11,7 +11,7 @@
  *   qubesd-xl stats             `stat DOMID MEM_KIB CPU_NS VCPUS` for each domain, then `ok`
  *   qubesd-xl network DOMID     makes the domain's interface what a nic= line on stdin says, or
  *                               removes it when there is none; nothing is done if it is so: `ok`
- *   qubesd-xl attach DOMID      adds the disk= or pci= of stdin; a disk of another domain once that
+ *   qubesd-xl attach DOMID      adds the disk= of stdin; a disk of another domain once that
  *                               says that it gives it: `ok`
  *   qubesd-xl detach DOMID      removes it: `ok`
  *   qubesd-xl watch             stays; see below

@@ -12,7 +12,7 @@ int xl_create(libxl_ctx *ctx, uint32_t unused);
 int xl_watch(libxl_ctx *ctx, uint32_t unused);
 /* Reads the interface that the domain shall have from stdin. */
 int xl_network(libxl_ctx *ctx, uint32_t domid);
-/* Reads disk= or pci= lines from stdin. */
+/* Reads disk= lines from stdin. */
 int xl_attach(libxl_ctx *ctx, uint32_t domid);
 int xl_detach(libxl_ctx *ctx, uint32_t domid);
 /* Prints the error line; returns 1. */
