@@ -258,13 +258,16 @@ static void build_next(struct qubesd *d)
 	}
 }
 
+/* The kernel is where its modules are: in the pool of that volume. */
 static const char *kernel_dir(struct job *j)
 {
-	struct property_ctx ctx = context(j);
-	const struct pool *pool = model_pool(j->d->model, "linux-kernel");
-	const char *dir = pool ? kv_get(&pool->config, "dir_path") : NULL;
+	for (size_t i = 0; i < j->storage.n; i++) {
+		const struct storage_volume *v = &j->storage.volumes[i];
 
-	return arena_printf(j->arena, "%s%s/%s", j->d->root, dir ? dir : "", property_value(&ctx, "kernel"));
+		if (!strcmp(v->name, "kernel") && v->image)
+			return arena_strndup(j->arena, v->image, (size_t)(strrchr(v->image, '/') - v->image));
+	}
+	return "";
 }
 
 /* libxl tells of it only in its log. */
