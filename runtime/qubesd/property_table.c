@@ -89,6 +89,16 @@ static const char *get_kernelopts(const struct property_ctx *ctx)
 	return vm_has_assigned(ctx->vm, "pci") ? "iommu=soft swiotlb=8192" : NULL;
 }
 
+/* What the template has for the qubes based on it. */
+static const char *get_bootmode(const struct property_ctx *ctx)
+{
+	struct property_ctx up = *ctx;
+
+	while (up.vm && up.vm->class != CLASS_TEMPLATE)
+		up.vm = vm_template(ctx->m, up.vm);
+	return up.vm && up.vm != ctx->vm ? property_value(&up, "appvm_default_bootmode") : NULL;
+}
+
 static const char *check_template(const struct property_ctx *ctx, struct blob value)
 {
 	const struct vm *t = model_find(ctx->m, value);
@@ -259,7 +269,8 @@ const struct property_def vm_properties[] = {
 	    .help = "kernel version from dom0; empty: the kernel on the qube's disk"),
 	STR("kernelopts", GUESTS, INHERIT, .first = get_kernelopts, .constant = "",
 	    .help = "further words for the kernel command line"),
-	STR("bootmode", GUESTS, .constant = "default", .check = check_bootmode, .help = "boot mode"),
+	STR("bootmode", GUESTS, .first = get_bootmode, .constant = "default", .check = check_bootmode,
+	    .help = "boot mode, which adds the feature boot-mode.kernelopts.MODE to the kernel command line"),
 	STR("appvm_default_bootmode", CLASS_TEMPLATE, .constant = "default",
 	    .check = check_bootmode, .help = "boot mode of qubes based on this template"),
 	BOOL("debug", GUESTS, .constant = "False", .help = "whether to start with debugging aids"),

@@ -178,6 +178,17 @@ static enum step_result step_storage(struct job *j)
 			 on_work);
 }
 
+/* What the boot mode adds to the kernel command line; a feature in a file from elsewhere may be more than a line. */
+static const char *boot_mode_options(const struct property_ctx *ctx)
+{
+	const char *mode = property_value(ctx, "bootmode"), *words;
+
+	if (!strcmp(mode, "default"))
+		return "";
+	words = net_feature(ctx->m, ctx->vm, arena_printf(ctx->arena, "boot-mode.kernelopts.%s", mode));
+	return words && !strpbrk(words, "\r\n") ? arena_printf(ctx->arena, " %s", words) : "";
+}
+
 /* xl/protocol.h */
 static const char *domain_lines(struct job *j, const char *kernel_dir)
 {
@@ -191,8 +202,8 @@ static const char *domain_lines(struct job *j, const char *kernel_dir)
 		      strcmp(maxmem, "0") != 0 ? maxmem : memory, property_value(&ctx, "vcpus"));
 	if (*property_value(&ctx, "kernel"))
 		strbuf_printf(&s,
-			      "kernel=%s/vmlinuz\nramdisk=%s/initramfs\ncmdline=console=hvc0 %s\n",
-			      kernel_dir, kernel_dir, property_value(&ctx, "kernelopts"));
+			      "kernel=%s/vmlinuz\nramdisk=%s/initramfs\ncmdline=console=hvc0 %s%s\n",
+			      kernel_dir, kernel_dir, property_value(&ctx, "kernelopts"), boot_mode_options(&ctx));
 	for (size_t i = 0; i < j->storage.n; i++) {
 		const struct storage_volume *v = &j->storage.volumes[i];
 
