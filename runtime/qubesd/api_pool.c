@@ -116,7 +116,7 @@ static bool name_ok(const char *name)
 	return true;
 }
 
-/* An absolute path that means what it says. */
+/* An absolute path that means what it says, and that is one word in the lines to qubesd-xl. */
 static bool dir_ok(const char *dir)
 {
 	struct blob rest = blob_of(dir), part;
@@ -127,7 +127,7 @@ static bool dir_ok(const char *dir)
 		if (blob_eq_str(part, "..") || blob_eq_str(part, "."))
 			return false;
 	for (; *dir; dir++)
-		if (!isprint((unsigned char)*dir))
+		if (!isgraph((unsigned char)*dir))
 			return false;
 	return true;
 }
@@ -144,7 +144,7 @@ static bool value_ok(struct call *c, const char *key, const char *value)
 	bool on;
 
 	if (!strcmp(key, "dir_path") && !dir_ok(value))
-		call_raise(c, "QubesValueError", "dir_path has to be an absolute path");
+		call_raise(c, "QubesValueError", "dir_path has to be an absolute path without blanks");
 	else if (!strcmp(key, "revisions_to_keep") &&
 		 !blob_to_u64(blob_of(value), STORAGE_REVISIONS_MAX, &n))
 		call_raise(c, "QubesValueError", "revisions_to_keep is 0 to %d",
