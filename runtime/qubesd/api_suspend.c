@@ -1,10 +1,11 @@
 /*
  * internal.SuspendPre and SuspendPost: the machine goes to sleep and wakes up (ref/runtime.md 7.2).
- * Running qubes are paused; those that were paused before are noted, so that they stay so.
+ * Running qubes are paused; those that were still before are noted, so that they stay so.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/sys/file.h"
 #include "runtime/qubesd/call.h"
@@ -52,7 +53,18 @@ static void on_done(void *user, int status, const char *out)
 	step_over(o->round);
 }
 
-static enum call_result run_all(struct call *c, bool pausing, enum vm_power from)
+static bool is_listed(struct blob list, const struct vm *vm)
+{
+	struct blob line;
+
+	while (blob_token(&list, '\n', &line))
+		if (blob_eq_str(line, vm->name))
+			return true;
+	return false;
+}
+
+/* All qubes in that state but the listed ones. */
+static enum call_result run_all(struct call *c, bool pausing, enum vm_power from, struct blob but)
 {
 	struct round *r = arena_alloc(c->arena, sizeof(*r));
 
@@ -62,7 +74,7 @@ static enum call_result run_all(struct call *c, bool pausing, enum vm_power from
 		struct vm *vm = c->d->model->vms[i];
 		struct one *o = arena_alloc(c->arena, sizeof(*o));
 
-		if (vm->class == CLASS_ADMIN || vm->power != from || vm->job)
+		if (vm->class == CLASS_ADMIN || vm->power != from || vm->job || is_listed(but, vm))
 			continue;
 		*o = (struct one){r, vm_ref(vm)};
 		r->left++;
@@ -79,15 +91,18 @@ static enum call_result suspend_pre(struct call *c)
 	_cleanup_strbuf_ struct strbuf names = {0};
 	int r;
 
+	/* A second time without SuspendPost in between: what is suspended by now was running. */
+	if (access(list_path(c), F_OK) == 0)
+		return run_all(c, true, POWER_RUNNING, (struct blob){0});
 	for (size_t i = 0; i < c->d->model->n_vms; i++)
-		if (c->d->model->vms[i]->power == POWER_PAUSED)
+		if (c->d->model->vms[i]->power == POWER_PAUSED || c->d->model->vms[i]->power == POWER_SUSPENDED)
 			strbuf_printf(&names, "%s\n", c->d->model->vms[i]->name);
 	r = mkdir_parents(AT_FDCWD, list_path(c), 0755);
 	if (r == 0)
 		r = write_atomic(AT_FDCWD, list_path(c), strbuf_blob(&names).p, names.n, 0640);
 	if (r < 0)
 		return call_raise(c, "QubesException", "%s: %s", list_path(c), strerror(-r));
-	return run_all(c, true, POWER_RUNNING);
+	return run_all(c, true, POWER_RUNNING, (struct blob){0});
 }
 
 /* A qubesd that was started in between takes all for paused: the list tells which were. */
@@ -98,16 +113,12 @@ static enum call_result suspend_post(struct call *c)
 
 	for (size_t i = 0; noted && i < c->d->model->n_vms; i++) {
 		struct vm *vm = c->d->model->vms[i];
-		struct blob rest = strbuf_blob(&text), line;
-		bool before = false;
 
-		while (blob_token(&rest, '\n', &line))
-			before |= blob_eq_str(line, vm->name);
-		if (vm->power == POWER_PAUSED && !before)
+		if (vm->power == POWER_PAUSED && !is_listed(strbuf_blob(&text), vm))
 			vm->power = POWER_SUSPENDED;
 	}
 	unlink(list_path(c));
-	return run_all(c, false, POWER_SUSPENDED);
+	return run_all(c, false, POWER_SUSPENDED, strbuf_blob(&text));
 }
 
 const struct call_method suspend_methods[] = {
