@@ -8,6 +8,7 @@
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/property.h"
 #include "runtime/qubesd/server.h"
+#include "runtime/qubesd/xl/protocol.h"
 
 /* One line of the helper: `stat DOMID MEM_KIB CPU_NS VCPUS`. */
 struct sample {
@@ -31,7 +32,7 @@ static bool parse(struct blob line, struct sample *s)
 	struct blob word;
 	uint64_t *const fields[] = {&s->domid, &s->memory, &s->cpu, &s->vcpus};
 
-	if (!blob_word(&line, &word) || !blob_eq_str(word, "stat"))
+	if (!blob_word(&line, &word) || !blob_eq_str(word, XL_STAT))
 		return false;
 	for (size_t i = 0; i < 4; i++)
 		if (!blob_word(&line, &word) || !blob_to_u64(word, INT64_MAX, fields[i]))
