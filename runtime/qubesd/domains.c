@@ -59,6 +59,7 @@ void domains_seen(struct qubesd *d, int domid, struct blob uuid, struct blob sta
 		return;
 	vm->seen = true;
 	if (vm->job) {
+		vm->job->made = domid;
 		if (ended && vm->domid == domid)
 			job_stop(d, vm);
 		return;

@@ -24,6 +24,7 @@ static struct job *job_new(struct qubesd *d, struct vm *vm, bool starting)
 		.arena = arena_new(),
 		.starting = starting,
 		.step = starting ? start_steps : stop_steps,
+		.made = -1,
 		.began = now_ms(),
 	};
 	vm->job = j;
@@ -33,6 +34,7 @@ static struct job *job_new(struct qubesd *d, struct vm *vm, bool starting)
 static void job_free(struct job *j)
 {
 	error_free(&j->err);
+	sd_event_source_disable_unref(j->again);
 	strbuf_free(&j->timing);
 	free(j->waiting);
 	free(j->waiting_jobs);
@@ -63,6 +65,7 @@ static void answer_waiting(struct job *j)
 			call_raise(j->waiting[i], j->no_memory ? "QubesMemoryError" : "QubesVMError", "%s", j->failure);
 		call_finish(j->waiting[i]);
 	}
+	j->n_waiting_jobs = j->n_waiting = 0;
 }
 
 int job_net_backend(const struct model *m, const struct vm *vm)
@@ -150,6 +153,35 @@ static void job_defer(struct job *j)
 		job_run(j);
 }
 
+enum { DESTROY_RETRY = 3 }; /* seconds */
+
+static int on_again(sd_event_source *s, uint64_t usec, void *user)
+{
+	struct job *j = user;
+
+	(void)s;
+	(void)usec;
+	j->again = sd_event_source_disable_unref(j->again);
+	job_run(j);
+	return 0;
+}
+
+/*
+ * A domain that cannot be ended goes on using what the later steps would take away: they wait until it can. Who waits is
+ * told. False: the failed step was another one.
+ */
+static bool stuck(struct job *j)
+{
+	if (j->starting || j->step != stop_steps ||
+	    sd_event_add_time_relative(j->d->event, &j->again, CLOCK_MONOTONIC, DESTROY_RETRY * UINT64_C(1000000), 0,
+				       on_again, j) < 0)
+		return false;
+	j->vm->power = POWER_DYING;
+	lifecycle_not_halted(j->vm, j->err.cause ? j->err.cause : "its domain cannot be ended");
+	answer_waiting(j);
+	return true;
+}
+
 void job_run(struct job *j)
 {
 	while (j->step->name) {
@@ -166,6 +198,8 @@ void job_run(struct job *j)
 		}
 		if (r == STEP_FAILED)
 			error_print("qubesd", &j->err);
+		if (r == STEP_FAILED && stuck(j))
+			return;
 		j->step++;
 	}
 	job_end(j);
@@ -181,9 +215,11 @@ void job_step_done(struct job *j, int r)
 		j->no_memory = r == -ENOMEM;
 		job_undo(j);
 	} else {
-		/* What stops a qube goes on: as much as can be put in order is. */
 		if (r < 0)
 			error_print("qubesd", &j->err);
+		if (r < 0 && stuck(j))
+			return;
+		/* What stops a qube goes on: as much as can be put in order is. */
 		j->step++;
 	}
 	job_run(j);

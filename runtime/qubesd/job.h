@@ -30,6 +30,9 @@ struct job {
 	bool starting; /* start steps, or those that stop and undo */
 	struct storage storage;
 	struct child *child; /* what the current step waits for */
+	sd_event_source *again; /* the domain could not be ended: until the next attempt */
+	int made;	     /* the domain that came up while one was being made for it, -1: none did */
+	bool lost;	     /* what made it did not get to tell how that ended */
 	struct error err;    /* of the current step */
 	const char *failure; /* why the start is being undone; from the arena */
 	bool no_memory;	     /* that was for want of memory */

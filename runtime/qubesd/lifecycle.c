@@ -38,6 +38,14 @@ void lifecycle_halted(struct vm *vm)
 	}
 }
 
+void lifecycle_not_halted(struct vm *vm, const char *why)
+{
+	for (struct halt_wait *w = halt_waits; w; w = w->next)
+		if (w->call->target == vm)
+			call_raise(w->call, "QubesVMError", "%s: %s", vm->name, why);
+	lifecycle_halted(vm);
+}
+
 static int on_halt_timeout(sd_event_source *s, uint64_t usec, void *user)
 {
 	(void)s;

@@ -17,5 +17,7 @@ enum call_result lifecycle_state(struct call *c);
 
 /* It is down: answers those who wait for that. */
 void lifecycle_halted(struct vm *vm);
+/* It cannot be ended for now: the calls that wait for that fail. */
+void lifecycle_not_halted(struct vm *vm, const char *why);
 /* Begins the starts that were asked for before the domains were known. */
 void lifecycle_start_early(struct qubesd *d);

@@ -314,6 +314,7 @@ static int creation_failed(struct job *j, const char *out, const char *cause)
 	return error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s", cause);
 }
 
+/* What is left of a domain that failed is ended with the qube's other remains. */
 static void on_created(void *user, int status, const char *out)
 {
 	struct job *j = user;
@@ -327,6 +328,8 @@ static void on_created(void *user, int status, const char *out)
 		job_step_done(j, 0);
 		return;
 	}
+	j->lost = status == -ETIMEDOUT || status > 128;
+	j->vm->domid = j->made;
 	job_step_done(j, creation_failed(j, out, answer ? "no domain id" : cause));
 }
 
@@ -578,7 +581,9 @@ static enum step_result step_daemons(struct job *j)
 {
 	end_by_pid_file(arena_printf(j->arena, "%s/qubesdb.%s.pid", j->d->run_dir, j->vm->name),
 			"qubesdb-daemon");
-	unmark(j);
+	/* Remains that are yet to come to light are to be ended too (domains.c). */
+	if (!j->lost || j->vm->domid > 0)
+		unmark(j);
 	if (j->vm->domid > 0)
 		end_by_socket(arena_printf(j->arena, "%s/qrexec.%d", j->d->run_dir, j->vm->domid),
 			      "qrexec-daemon");
