@@ -34,22 +34,17 @@ static enum front_result read_line(struct secret *text, bool *too_long)
 	return FRONT_ANSWER;
 }
 
-static enum front_result read_hidden(struct secret *text, bool *too_long)
+/* What was typed before is dropped. False: there is no terminal, and nothing was changed. */
+static bool hide_typing(struct termios *was)
 {
-	struct termios was, now;
-	bool terminal = !tcgetattr(STDIN_FILENO, &was);
-	enum front_result r;
+	struct termios now;
 
-	if (terminal) {
-		now = was;
-		now.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &now);
-	}
-	r = read_line(text, too_long);
-	if (terminal)
-		tcsetattr(STDIN_FILENO, TCSANOW, &was);
-	putchar('\n');
-	return r;
+	if (tcgetattr(STDIN_FILENO, was) < 0)
+		return false;
+	now = *was;
+	now.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &now);
+	return true;
 }
 
 static void print_text(const char *text)
@@ -107,10 +102,17 @@ static enum front_result plain_ask(const struct prompt *p, struct secret *text, 
 
 	show(p);
 	for (;;) {
+		struct termios was;
+		/* Before the prompt, for who reads that may type at once: nothing of it is seen, nothing lost. */
+		bool hidden = p->secret && hide_typing(&was);
 		enum front_result r;
 
 		show_keys(p);
-		r = p->secret ? read_hidden(text, &too_long) : read_line(text, &too_long);
+		r = read_line(text, &too_long);
+		if (hidden)
+			tcsetattr(STDIN_FILENO, TCSANOW, &was);
+		if (p->secret)
+			putchar('\n');
 		if (r != FRONT_ANSWER)
 			return r;
 		if (too_long) {
