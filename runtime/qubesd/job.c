@@ -182,9 +182,19 @@ static bool stuck(struct job *j)
 	return true;
 }
 
+/* Remains of a start that are told of only now, behind the step that would have ended them: all over again. */
+static bool came_late(struct job *j)
+{
+	if (j->starting || j->vm->domid >= 0 || j->made < 0)
+		return false;
+	j->vm->domid = j->made;
+	j->step = stop_steps;
+	return true;
+}
+
 void job_run(struct job *j)
 {
-	while (j->step->name) {
+	while (j->step->name || came_late(j)) {
 		enum step_result r;
 
 		error_free(&j->err);
