@@ -98,7 +98,7 @@ int vbd_give_device(const struct vbd *v, const char *params, const char *mode)
 	const struct block_device *d;
 	_cleanup_close_ int fd = -1;
 	const char *why;
-	dev_t number;
+	dev_t number = 0;
 	int r;
 
 	block_look("", &l);
