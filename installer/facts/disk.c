@@ -40,22 +40,6 @@ static const char *disk_transport(int sys_block, const char *name)
 	return "other";
 }
 
-/* "PARTNAME=bh-boot" among the lines of the partition's uevent file. */
-static const char *partition_name(struct arena *a, int fd, const char *partition)
-{
-	_cleanup_free_ char *path = xasprintf("%s/uevent", partition);
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, line;
-
-	if (read_file(fd, path, 4096, &text) < 0)
-		return NULL;
-	rest = strbuf_blob(&text);
-	while (blob_token(&rest, '\n', &line))
-		if (blob_has_prefix(line, "PARTNAME="))
-			return facts_clean(a, (struct blob){line.p + 9, line.n - 9});
-	return NULL;
-}
-
 static void disk_partitions(struct facts *facts, struct disk *disk, int fd)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -74,7 +58,6 @@ static void disk_partitions(struct facts *facts, struct disk *disk, int fd)
 		p->number = (unsigned)n;
 		p->start = facts_number(fd, start, 0) * SYSFS_UNIT;
 		p->size = facts_number(fd, size, 0) * SYSFS_UNIT;
-		p->name = partition_name(facts->arena, fd, e->d_name);
 		while (*at && (*at)->number < p->number)
 			at = &(*at)->next;
 		p->next = *at;

@@ -44,8 +44,11 @@ static void probe_device(struct arena *a, const char *device, const char **table
 	blkid_free_probe(probe);
 }
 
-/* What each partition is for, as the GPT says. */
-static void read_gpt_types(struct arena *a, struct disk *d)
+/*
+ * What each partition is for and is called, as the GPT says. The kernel knows the names too, but not of partitions that
+ * it was told of one by one, because others of the disk were in use.
+ */
+static void read_gpt(struct arena *a, struct disk *d)
 {
 	blkid_probe probe = blkid_new_probe_from_filename(d->device);
 	blkid_partlist list = probe ? blkid_probe_get_partitions(probe) : NULL;
@@ -53,9 +56,12 @@ static void read_gpt_types(struct arena *a, struct disk *d)
 	for (struct partition *p = d->partitions; list && p; p = p->next) {
 		blkid_partition entry = blkid_partlist_get_partition_by_partno(list, (int)p->number);
 		const char *type = entry ? blkid_partition_get_type_string(entry) : NULL;
+		const char *name = entry ? blkid_partition_get_name(entry) : NULL;
 
 		if (type)
 			p->gpt_type = facts_clean(a, blob_of(type));
+		if (name)
+			p->name = facts_clean(a, blob_of(name));
 	}
 	blkid_free_probe(probe);
 }
@@ -66,7 +72,7 @@ void facts_signatures(const struct facts_source *from, struct facts *facts)
 	for (struct disk *d = facts->disks; d; d = d->next) {
 		probe_device(facts->arena, d->device, &d->table, &d->type, &d->label, &d->uuid);
 		if (d->table && !strcmp(d->table, "gpt"))
-			read_gpt_types(facts->arena, d);
+			read_gpt(facts->arena, d);
 		for (struct partition *p = d->partitions; p; p = p->next) {
 			_cleanup_free_ char *device = disk_partition_device(d->device, p->number);
 
