@@ -217,7 +217,7 @@ int plan_make(const struct facts *facts, const struct answers *answers, const st
 		.arena = arena_new(),
 		.facts = facts,
 		.answers = answers,
-		.places = {INSTALL_SOURCE, INSTALL_MEDIUM, INSTALL_TARGET},
+		.places = {.source = INSTALL_SOURCE, .medium = INSTALL_MEDIUM, .target = INSTALL_TARGET},
 	};
 	if (places)
 		out->places = *places;

@@ -61,7 +61,7 @@ static void make_example(struct example *e)
 	question_answer(&e->answers, question_find("user.name"), "alice", &why);
 	question_answer(&e->answers, question_find("passphrase"), "correct horse", &why);
 	e->plan = (struct plan){.facts = &e->facts, .answers = &e->answers, .disk = &e->disk, .steps = steps,
-				.n_steps = sizeof(steps) / sizeof(*steps), .places = {"/", "/", test_dir()}};
+				.n_steps = sizeof(steps) / sizeof(*steps), .places = {.source = "/", .medium = "/", .target = test_dir()}};
 	for (size_t i = 0; i < LAYOUT_PARTS; i++)
 		e->plan.layout.parts[i] = (struct layout_part){.number = (unsigned)i + 1, .type = "t", .name = "n"};
 	trace[0] = '\0';

@@ -44,7 +44,9 @@ static void make_example(struct example *e)
 			      .medium = xasprintf("%s/medium", top),
 			      .target = xasprintf("%s/target", top),
 			      .answers = {.plain = true}};
-	e->plan = (struct plan){.answers = &e->answers, .facts = &e->facts, .places = {e->source, e->medium, e->target}};
+	e->plan = (struct plan){.answers = &e->answers,
+				.facts = &e->facts,
+				.places = {.source = e->source, .medium = e->medium, .target = e->target}};
 }
 
 static void end_example(struct example *e)
