@@ -124,6 +124,10 @@ mount -t tmpfs -o size=40%,mode=0755,nodev bulkhead-ram /run/bulkhead/ram &&
 	mount -t overlay bulkhead-live /sysroot -o "$layers" ||
 	fail "the RAM overlay cannot be mounted"
 
+# What the installed dom0 says to who logs in is about qubes, and here are none.
+printf '\n%s\n\n' 'The live system of Bulkhead: "bulkhead-installer run" installs, "man bulkhead-installer" says more.' \
+	> /sysroot/etc/motd
+
 # Whoever sits at the live system is its administrator: consoles log in by themselves.
 for getty in console-getty.service getty@.service; do
 	mkdir -p /run/systemd/system/$getty.d
