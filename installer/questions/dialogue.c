@@ -116,17 +116,12 @@ static bool names_disk(const struct disk *disk, const char *text)
 			(disk->id && !strcmp(text, disk->id)));
 }
 
-static const struct disk *chosen_disk(const struct dialogue *d)
-{
-	return plan_named_disk(d->facts, d->answers);
-}
-
 /* What cannot be done with the disk is said when it is chosen, and not when the plan is made. */
 static void try_disk(struct talk *t)
 {
 	_cleanup_error_ struct error err = {0};
 	struct answers *a = t->d->answers;
-	const struct disk *disk = chosen_disk(t->d);
+	const struct disk *disk = plan_named_disk(t->d->facts, t->d->answers);
 
 	if (plan_check_disk(a->arena, disk, &err) == 0)
 		return;
@@ -138,7 +133,7 @@ static void try_layout(struct talk *t, const struct question *q)
 {
 	_cleanup_error_ struct error err = {0};
 	struct answers *a = t->d->answers;
-	const struct disk *disk = chosen_disk(t->d);
+	const struct disk *disk = plan_named_disk(t->d->facts, t->d->answers);
 	struct layout layout;
 
 	if (!disk || (layout_make(a->arena, disk, a->layout, !a->plain, &layout, &err) == 0 &&
@@ -214,7 +209,7 @@ static enum front_result ask_words(struct talk *t, const struct question *q, str
 static char *disk_text(const struct talk *t, const struct question *q)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	const struct disk *disk = chosen_disk(t->d);
+	const struct disk *disk = plan_named_disk(t->d->facts, t->d->answers);
 	struct arena *a = t->d->answers->arena;
 
 	strbuf_add_str(&text, q->prompt);
@@ -230,7 +225,7 @@ static char *disk_text(const struct talk *t, const struct question *q)
 
 static enum front_result ask_line(struct talk *t, const struct question *q, struct prompt *p)
 {
-	const struct disk *disk = chosen_disk(t->d);
+	const struct disk *disk = plan_named_disk(t->d->facts, t->d->answers);
 	_cleanup_strbuf_ struct strbuf had = {0};
 	bool erase = !strcmp(q->key, "erase");
 	enum front_result r;
