@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/socket.h"
 #include "runtime/qubesd/block.h"
 #include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/hypervisor.h"
@@ -562,16 +562,11 @@ static void end_by_pid_file(const char *path, const char *program)
 /* The process that listens on a socket. */
 static void end_by_socket(const char *path, const char *program)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket_connect(path, SOCK_NONBLOCK);
 	struct ucred peer = {0};
 	socklen_t n = sizeof(peer);
 
-	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
-		return;
-	strcpy(addr.sun_path, path);
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
 	    is_program(peer.pid, program))
 		kill(peer.pid, SIGTERM);
 }
