@@ -24,10 +24,10 @@ static bool disk_is_usb(const struct plan *p)
 	return p->disk->transport && !strcmp(p->disk->transport, "usb");
 }
 
-/* A root that sits behind sys-usb would be gone with the first start, as would a keyboard that dom0 may not obey. */
+/* A root or a keyboard that sits behind sys-usb is gone with the first start: nothing brings keys back to dom0. */
 static bool usb_stays(const struct plan *p)
 {
-	return disk_is_usb(p) || (p->verdict.usb_keyboard_only && !p->answers->usb_keyboard);
+	return disk_is_usb(p) || p->verdict.usb_keyboard_only;
 }
 
 static bool is_wanted(const struct plan *p, const struct formula *f)
@@ -143,14 +143,17 @@ static void add_default_qubes(struct maker *m)
 void plan_add_qubes(struct maker *m)
 {
 	const struct plan *p = m->plan;
+	const char *stays = disk_is_usb(p) ? "the disk" : "the only keyboard";
 
 	maker_step(m, "qubes", step_qubes, "Make the qubes");
 	m->step->after = step_qubes_after;
 	maker_call(m, "start qubesd --root %s --offline --socket-dir " INSTALL_SOCKET_DIR ", and stop it afterwards",
 		   p->places.target);
 	maker_call(m, "meanwhile: bind /proc, /sys, /dev, and " INSTALL_SOCKET_DIR " as run, below %s", p->places.target);
-	if (!p->answers->qubes && usb_stays(p))
-		maker_call(m, "without sys-usb: %s is on USB", disk_is_usb(p) ? "the disk" : "the only keyboard");
+	if (usb_stays(p) && is_wanted(p, &formulas[SYS_USB]))
+		maker_call(m, "with sys-usb: %s is on USB and is lost to dom0 once it starts", stays);
+	else if (!p->answers->qubes && usb_stays(p))
+		maker_call(m, "without sys-usb: %s is on USB", stays);
 	add_templates(m);
 	if (p->templates && *p->templates)
 		add_default_qubes(m);

@@ -382,20 +382,12 @@ static uint64_t bit(const struct question *q)
 	return 1ULL << (q - questions());
 }
 
-static bool verdict_usb_only(const struct talk *t)
-{
-	struct verdict verdict;
-
-	verdict_make(t->d->facts, t->d->answers->arena, &verdict);
-	return verdict.usb_keyboard_only;
-}
-
 /* Is this question asked now: has it words for it, is it open, or was it answered here before? */
 static bool is_asked(const struct talk *t, const struct question *q)
 {
 	const struct answers *a = t->d->answers;
 
-	if (!q->prompt || (q->needed && !q->needed(a)) || (!strcmp(q->key, "usb-keyboard") && !verdict_usb_only(t)))
+	if (!q->prompt || (q->needed && !q->needed(a)))
 		return false;
 	return !question_is_given(a, q) || t->asked & bit(q);
 }

@@ -462,8 +462,6 @@ static const char *const layout_texts[] = {"the whole disk; everything on it is 
 static const char *const features[] = {"hvm", "slat", "iommu", "remap", NULL};
 static const char *const qubes[] = {"sys-net", "sys-firewall", "sys-usb", "personal", "work", "untrusted", "vault", NULL};
 static const char *const service_qubes[] = {"sys-net", "sys-firewall", "sys-usb", NULL};
-static const char *const usb_texts[] = {"no sys-usb; whatever is plugged in talks to dom0 itself",
-					"sys-usb, and its keyboard may type into dom0", NULL};
 static const char *const after_texts[] = {"switch off", "restart", "stay in the live system",
 					  "eject the disc and restart; a stick has to be removed", NULL};
 
@@ -530,8 +528,8 @@ static const struct question table[] = {
 		    "brings its own."},
 	{.key = "user.name", .kind = QUESTION_TEXT, .set = set_user, .get = get_user, .needed = always,
 	 .title = "User", .prompt = "Name of the user in dom0:",
-	 .value = "lower-case letters, digits, `_`, `-`, up to 32, a letter first",
-	 .help = "The person who sits at the machine: 1 to 32 lower-case letters, digits, '_' or '-', a letter first. May do "
+	 .value = "lower-case letters, digits, `_`, `-`, up to 32, a letter or `_` first; not `root`, `qubes`, `user` or `nobody`",
+	 .help = "The person who sits at the machine: 1 to 32 lower-case letters, digits, '_' or '-', a letter or '_' first; not root, qubes, user or nobody. May do "
 		 "everything with sudo; root cannot log in.",
 	 .explain = "The person who sits at the machine. In the groups `sudo` and `qubes`; root is locked."},
 	{.key = "user.password", .kind = QUESTION_SECRET, .set = set_password, .needed = always,
@@ -555,7 +553,7 @@ static const struct question table[] = {
 	{.key = "qubes", .kind = QUESTION_WORDS, .words = qubes, .set = set_qubes, .get = get_qubes,
 	 .value = "a list of `sys-net`, `sys-firewall`, `sys-usb`, `personal`, `work`, `untrusted`, `vault`; default all",
 	 .explain = "The qubes to begin with; what one of them needs is made with it, and templates are always there. `[]` "
-		    "makes none. By default sys-usb is left out when the disk is on USB, or the only keyboard (`usb-keyboard`)."},
+		    "makes none. By default sys-usb is left out when the disk or the only keyboard is on USB."},
 	{.key = "autostart", .kind = QUESTION_YESNO, .set = set_autostart, .get = get_autostart,
 	 .value = "`yes` (default) or `no`",
 	 .explain = "Whether sys-net, sys-firewall and sys-usb start with the machine."},
@@ -567,16 +565,13 @@ static const struct question table[] = {
 	 .value = "`yes` or `no` (default)",
 	 .explain = "sys-net gets the USB controllers, too, where a sys-usb would have them: for network cards on USB, and to save memory. "
 		    "Whoever takes over either takes over both."},
-	{.key = "usb-keyboard", .kind = QUESTION_WORD, .words = no_yes, .word_texts = usb_texts, .set = set_usb_keyboard,
-	 .get = get_usb_keyboard, .title = "USB keyboard", .prompt = "The only keyboard is a USB one. How should it be connected?",
-	 .standard = "no", .value = "`yes` or `no` (default)",
-	 .help = "The passphrase is typed before any qube runs, so it can be typed either way. With sys-usb broken devices "
-		 "meet a qube first, but whoever takes that qube over can type into dom0. Without it they meet dom0.",
-	 .explain = "dom0 obeys a keyboard behind sys-usb. sys-usb is then made also where the only keyboard is on USB. Whoever "
-		    "takes sys-usb over can type into dom0, so say it only for a machine without another keyboard."},
+	{.key = "usb-keyboard", .kind = QUESTION_YESNO, .set = set_usb_keyboard, .get = get_usb_keyboard,
+	 .value = "`yes` or `no` (default)",
+	 .explain = "The policy lets a keyboard behind sys-usb type into dom0. Nothing brings its keys there yet: a keyboard is "
+		    "lost to dom0 as soon as sys-usb starts. Whoever takes sys-usb over could type into dom0."},
 	{.key = "usb-mouse", .kind = QUESTION_YESNO, .set = set_usb_mouse, .get = get_usb_mouse,
 	 .value = "`yes` or `no` (default)",
-	 .explain = "dom0 obeys a mouse behind sys-usb without asking each time it is plugged in."},
+	 .explain = "The same for a mouse, without asking each time it is plugged in."},
 	{.key = "skip-bootloader", .kind = QUESTION_YESNO, .set = set_skip_bootloader, .get = get_skip_bootloader,
 	 .value = "`yes` or `no` (default)",
 	 .explain = "Installs no GRUB, only its menu: for coreboot and other firmware that starts systems itself."},

@@ -172,18 +172,17 @@ static void find_devices(struct judge *j)
 			   raid->address, raid->id);
 	j->out->usb_keyboard_only = usb_keyboard && !other_keyboard;
 	if (j->out->usb_keyboard_only)
-		strv_push(&j->findings, "The only keyboard is a USB one: it stays with dom0, and sys-usb is not made, unless "
-					"usb-keyboard says so. Whatever is plugged into the same controller can pose as a "
-					"keyboard.");
+		strv_push(&j->findings, "The only keyboard is a USB one: it stays with dom0, and sys-usb is not made. Whatever "
+					"is plugged into the same controller can pose as a keyboard.");
 }
 
 static void find_rest(struct judge *j)
 {
 	uint64_t memory = j->hw->xen_memory ? j->hw->xen_memory : j->facts->memory;
 
-	/* A machine sold as 6 GiB shows a little less. */
-	if (memory && memory < (11ULL << 29))
-		strv_pushf(&j->findings, "%s of memory: at least 6 GiB are advised; few qubes will run at a time.",
+	/* A machine sold as 8 GiB shows a little less. */
+	if (memory && memory < (15ULL << 29))
+		strv_pushf(&j->findings, "%s of memory: at least 8 GiB are advised; few qubes will run at a time.",
 			   facts_size(j->arena, memory));
 	if (j->hw->clock && j->hw->clock + 86400 < j->hw->medium_date)
 		strv_push(&j->findings, "The clock is behind the day this medium was made: set it in the firmware setup, "
