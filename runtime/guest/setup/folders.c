@@ -20,8 +20,8 @@ const char setup_default_rc_local[] = "#!/bin/sh\n"
 
 static const char firewall_script[] = "#!/bin/sh\n"
 				      "\n"
-				      "# This script runs as root after the firewall rules were "
-				      "set up, in qubes that provide network.\n";
+				      "# This script runs as root after the firewall's tables were "
+				      "made and before the rules of any client, in qubes that provide network.\n";
 
 static const char module_blacklist[] =
 	"# Kernel modules to be unloaded before this qube is suspended, one a line.\n";

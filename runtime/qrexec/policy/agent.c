@@ -38,9 +38,9 @@ static bool open_terminal(struct agent *a)
 
 	if (r == -EWOULDBLOCK)
 		fprintf(stderr, "qrexec-policy-agent: in the background: what is typed goes to the shell; bring it to the foreground (fg), "
-				"start it on another terminal, or start qubes-policy-agent@tty8.service\n");
+				"start it on another terminal, or: sudo systemctl start qubes-policy-agent@tty8\n");
 	else if (r < 0)
-		fprintf(stderr, "qrexec-policy-agent: %s: no terminal to ask on; start it on one, or qubes-policy-agent@tty8.service\n",
+		fprintf(stderr, "qrexec-policy-agent: %s: no terminal to ask on; start it on one, or: sudo systemctl start qubes-policy-agent@tty8\n",
 			path ? path : "stdin");
 	return r == 0;
 }
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 		.operands = "",
 		.summary = "Asks the user whether a call between qubes is allowed.",
 		.notes = "It belongs into the foreground of a terminal of its own: in the background of a shell nobody could answer.\n"
-			 "Without a second terminal at hand: systemctl start qubes-policy-agent@tty8, which asks on Ctrl+Alt+F8.",
+			 "Without a second terminal at hand: sudo systemctl start qubes-policy-agent@tty8, which asks on Ctrl+Alt+F8.",
 		.options = options,
 	};
 	_cleanup_strv_ struct strv operands = {0};
