@@ -6,7 +6,7 @@
 #include "common/ui/options.h"
 
 static bool flag, all;
-static const char *file;
+static const char *file, *maybe;
 static struct strv mirrors;
 static long jobs;
 static const struct option_def defs[] = {
@@ -14,6 +14,7 @@ static const struct option_def defs[] = {
 	{"all", 'a', OPTION_FLAG, &all, NULL, "another"},
 	{"file", 'o', OPTION_STRING, &file, "FILE", "a file"},
 	{"mirror", 0, OPTION_LIST, &mirrors, "URI", "may be repeated"},
+	{"maybe", 'm', OPTION_MAYBE, &maybe, "WHAT", "may have a value"},
 	{"jobs", 'j', OPTION_NUMBER, &jobs, "N", "a number"},
 	{0},
 };
@@ -22,7 +23,7 @@ static struct command_line cmd = {.program = "prog", .operands = "IMAGE", .summa
 static int parse(struct strv *operands, int argc, const char *const *argv)
 {
 	flag = all = false;
-	file = NULL;
+	file = maybe = NULL;
 	jobs = 0;
 	strv_free(&mirrors);
 	return (int)options_parse(&cmd, argc, (char *const *)(uintptr_t)argv, operands);
@@ -42,6 +43,27 @@ TEST(options_forms)
 	CHECK_INT(mirrors.n, 2);
 	CHECK_INT(ops.n, 3);
 	CHECK_STR(ops.v[2], "-f");
+}
+
+TEST(options_with_or_without_a_value)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	CHECK_INT(PARSE(&ops, "--maybe", "x", "one"), 0);
+	CHECK_STR(maybe, "x");
+	CHECK_INT(PARSE(&ops, "--maybe=y", "two"), 0);
+	CHECK_STR(maybe, "y");
+	CHECK_INT(PARSE(&ops, "-fm", "z"), 0);
+	CHECK_STR(maybe, "z");
+	CHECK_INT(ops.n, 2);
+	CHECK_INT(PARSE(&ops, "--maybe", "-f", "three"), 0);
+	CHECK_STR(maybe, "");
+	CHECK(flag);
+	CHECK_INT(PARSE(&ops, "--maybe", "--", "four"), 0);
+	CHECK_STR(maybe, "");
+	CHECK_INT(ops.n, 4);
+	CHECK_INT(PARSE(&ops, "-m"), 0);
+	CHECK_STR(maybe, "");
 }
 
 TEST(options_refusals)

@@ -31,7 +31,7 @@ static void print_option(const struct option_def *o)
 	else
 		strbuf_printf(&left, "      --%s", o->name);
 	if (o->argument)
-		strbuf_printf(&left, o->kind == OPTION_MAYBE ? "[=%s]" : "=%s", o->argument);
+		strbuf_printf(&left, o->kind == OPTION_MAYBE ? " [%s]" : "=%s", o->argument);
 	if (left.n + 2 > HELP_COLUMN)
 		printf("%s\n%*s%s\n", left.p, HELP_COLUMN, "", o->help);
 	else
@@ -79,6 +79,11 @@ struct cursor {
 	char *const *argv;
 };
 
+static bool is_operand(const char *word)
+{
+	return word[0] != '-' || !word[1];
+}
+
 static int take_value(const struct command_line *cmd, const struct option_def *o, const char *attached,
 		      struct cursor *c)
 {
@@ -89,7 +94,7 @@ static int take_value(const struct command_line *cmd, const struct option_def *o
 	}
 	if (attached)
 		return set_value(cmd, o, attached);
-	if (o->kind == OPTION_MAYBE)
+	if (o->kind == OPTION_MAYBE && (c->i + 1 >= c->argc || !is_operand(c->argv[c->i + 1])))
 		return set_value(cmd, o, "");
 	if (c->i + 1 >= c->argc)
 		return options_wrong(cmd, "--%s needs a value%s%s", o->name, o->argument ? ": " : "",
@@ -126,10 +131,6 @@ static int parse_letters(const struct command_line *cmd, const char *text, struc
 		}
 		if (!o->name)
 			return options_wrong(cmd, "unknown option '-%c'", *text);
-		if (o->kind == OPTION_MAYBE) {
-			set_value(cmd, o, "");
-			continue;
-		}
 		if (o->kind != OPTION_FLAG)
 			return take_value(cmd, o, text[1] ? text + 1 : NULL, c);
 		set_value(cmd, o, NULL);
@@ -146,7 +147,7 @@ enum options_result options_parse(const struct command_line *cmd, int argc, char
 		const char *word = argv[c.i];
 		int r = OPTIONS_OK;
 
-		if (only_operands || word[0] != '-' || !word[1]) {
+		if (only_operands || is_operand(word)) {
 			strv_push(operands, word);
 			only_operands |= cmd->stop_at_operand;
 		} else if (!strcmp(word, "--")) {

@@ -13,7 +13,7 @@ enum option_kind {
 	OPTION_STRING, /* const char ** : the last one given wins */
 	OPTION_LIST,   /* struct strv * : may be repeated */
 	OPTION_NUMBER, /* long * : decimal, 0 or more */
-	OPTION_MAYBE,  /* const char ** : only --name=VALUE has one; --name alone gives "" */
+	OPTION_MAYBE,  /* const char ** : the next word unless it is an option or --; then, and without one, "" */
 };
 
 struct option_def {
