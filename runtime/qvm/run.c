@@ -317,20 +317,23 @@ int qvm_run(int argc, char **argv)
 						true};
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
-	size_t first = dispvm || all ? 0 : 1;
+	size_t named = dispvm || all ? 0 : 1, first = named;
 	struct words words;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
 	if (dispvm && all)
 		return options_wrong(&cmd, "--all and --dispvm exclude each other");
+	/* The options ended at the name; this word only keeps the command apart. */
+	if (named && operands.n > 1 && !strcmp(operands.v[1], "--"))
+		first++;
 	if (operands.n < first + 1)
-		return options_wrong(&cmd, "%s", first ? "a qube and a command are needed" : "a command is needed");
+		return options_wrong(&cmd, "%s", named ? "a qube and a command are needed" : "a command is needed");
 	words = (struct words){operands.v + first, operands.n - first};
 	if (service && words.n > 1)
 		return options_wrong(&cmd, "a service takes no further words");
 	no_shell |= words.n > 1;
 	if (admin_is_remote(&qvm_admin) && strcmp(user, "DEFAULT") != 0)
 		return options_wrong(&cmd, "--user is for dom0: a qube cannot choose the user in another one");
-	return dispvm ? run_disposable(&words) : run_in(&(struct strv){operands.v, first}, all, &words);
+	return dispvm ? run_disposable(&words) : run_in(&(struct strv){operands.v, named}, all, &words);
 }
