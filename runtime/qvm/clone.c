@@ -5,14 +5,6 @@
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
 
-static const char *class_name, *pool;
-static struct strv pools;
-static bool ignore_errors;
-
-struct clone {
-	const char *from, *to;
-};
-
 /* What is made for each qube or would be set twice. */
 static bool is_own(struct blob name)
 {
@@ -37,13 +29,27 @@ static char *property(const char *vm, const char *name)
 	return blob_dup(v.value);
 }
 
-/* Names are asked for one by one: values may have anything in them. */
-static int copy_properties(const struct clone *c)
+static int property_names(const char *vm, struct strv *names)
+{
+	_cleanup_strbuf_ struct strbuf out = {0};
+	int r = qvm_call(vm, "admin.vm.property.List", NULL, NULL, &out);
+	struct blob rest = strbuf_blob(&out), name;
+
+	while (!r && blob_token(&rest, '\n', &name))
+		strv_push_take(names, blob_dup(name));
+	return r;
+}
+
+/* Those that the new one's class has. They are asked for one by one: values may have anything in them. */
+static int copy_properties(const struct qvm_clone *c)
 {
 	_cleanup_strbuf_ struct strbuf all = {0};
+	_cleanup_strv_ struct strv known = {0};
 	struct blob rest, line, name;
-	int result = qvm_call(c->from, "admin.vm.property.GetAll", NULL, NULL, &all);
+	int result = property_names(c->to, &known);
 
+	if (!result)
+		result = qvm_call(c->from, "admin.vm.property.GetAll", NULL, NULL, &all);
 	rest = strbuf_blob(&all);
 	while (!result && blob_token(&rest, '\n', &line)) {
 		_cleanup_free_ char *key = NULL, *value = NULL;
@@ -53,14 +59,16 @@ static int copy_properties(const struct clone *c)
 		    v.is_default)
 			continue;
 		key = blob_dup(name);
+		if (!strv_contains(&known, key))
+			continue;
 		value = property(c->from, key);
 		if (!value || qvm_call(c->to, "admin.vm.property.Set", key, value, NULL))
-			result = ignore_errors ? 0 : QVM_FAILED;
+			result = c->ignore_errors ? 0 : QVM_FAILED;
 	}
 	return result;
 }
 
-static int copy_names(const struct clone *c, const char *what)
+static int copy_names(const struct qvm_clone *c, const char *what)
 {
 	_cleanup_free_ char *list = xasprintf("admin.vm.%s.List", what);
 	_cleanup_free_ char *get = xasprintf("admin.vm.%s.Get", what);
@@ -78,12 +86,12 @@ static int copy_names(const struct clone *c, const char *what)
 			continue;
 		if ((!tags && qvm_call(c->from, get, name, NULL, &value)) ||
 		    qvm_call(c->to, set, name, tags ? NULL : value.p, NULL))
-			result = ignore_errors ? 0 : QVM_FAILED;
+			result = c->ignore_errors ? 0 : QVM_FAILED;
 	}
 	return result;
 }
 
-static int copy_rules(const struct clone *c)
+static int copy_rules(const struct qvm_clone *c)
 {
 	_cleanup_strbuf_ struct strbuf rules = {0};
 	int r = qvm_call(c->from, "admin.vm.firewall.Get", NULL, NULL, &rules);
@@ -99,54 +107,73 @@ int qvm_copy_volume(const char *from, const char *from_volume, const char *to, c
 	return r ? r : qvm_call(to, "admin.vm.volume.CloneTo", to_volume, token.p, NULL);
 }
 
-/* Of what a volume has, is it there after a stop? */
-static bool is_kept(const struct strbuf *info)
+static bool is_true(const struct strbuf *info, const char *key)
 {
-	_cleanup_free_ char *value = qvm_info_value(info, "save_on_stop");
+	_cleanup_free_ char *value = qvm_info_value(info, key);
 
 	return value && !strcmp(value, "True");
 }
 
-/* Those that both keep. */
-static int copy_volumes(const struct clone *c)
+/* The qube whose volume has the data of this one: of a snapshot it is the template, or what that is made from. */
+static int data_owner(const char *vm, const char *volume, char **owner)
+{
+	_cleanup_strbuf_ struct strbuf info = {0};
+	_cleanup_free_ char *template = NULL;
+	int r = qvm_call(vm, "admin.vm.volume.Info", volume, NULL, &info);
+
+	if (r)
+		return r;
+	if (!is_true(&info, "snap_on_start")) {
+		*owner = xstrdup(vm);
+		return 0;
+	}
+	template = property(vm, "template");
+	return template ? data_owner(template, volume, owner) : QVM_FAILED;
+}
+
+/* Those that the new qube keeps. */
+static int copy_volumes(const struct qvm_clone *c)
 {
 	_cleanup_strbuf_ struct strbuf names = {0};
-	int result = qvm_call(c->from, "admin.vm.volume.List", NULL, NULL, &names);
+	int result = qvm_call(c->to, "admin.vm.volume.List", NULL, NULL, &names);
 	struct blob rest = strbuf_blob(&names), one;
 
 	while (!result && blob_token(&rest, '\n', &one)) {
-		_cleanup_free_ char *name = blob_dup(one);
-		_cleanup_strbuf_ struct strbuf info = {0}, here = {0};
+		_cleanup_free_ char *name = blob_dup(one), *owner = NULL;
+		_cleanup_strbuf_ struct strbuf info = {0};
 
 		result = qvm_call(c->to, "admin.vm.volume.Info", name, NULL, &info);
-		if (!result)
-			result = qvm_call(c->from, "admin.vm.volume.Info", name, NULL, &here);
-		if (result || !is_kept(&info) || !is_kept(&here))
+		if (result || !is_true(&info, "save_on_stop") ||
+		    (c->without_private && !strcmp(name, "private")))
+			continue;
+		result = data_owner(c->from, name, &owner);
+		if (result)
 			continue;
 		if (!qvm_quiet)
 			fprintf(stderr, "%s: %s: copying volume %s\n", qvm_name, c->to, name);
-		result = qvm_copy_volume(c->from, name, c->to, name);
+		result = qvm_copy_volume(owner, name, c->to, name);
 	}
 	return result;
 }
 
-static int create(const struct clone *c, const struct qvm_vm *vm)
+static int create(const struct qvm_clone *c, const struct qvm_vm *from)
 {
-	_cleanup_free_ char *label = property(c->from, "label"), *template = NULL, *method = NULL;
+	_cleanup_free_ char *label = c->label ? xstrdup(c->label) : property(c->from, "label");
+	_cleanup_free_ char *template = NULL, *method = NULL;
 	_cleanup_strbuf_ struct strbuf payload = {0};
-	const char *class = class_name ? class_name : vm->class;
+	const char *class = c->class ? c->class : from->class;
 
 	if (!strcmp(class, "AppVM") || !strcmp(class, "DispVM"))
 		template = property(c->from, "template");
 	if (!label)
 		return QVM_FAILED;
-	method = xasprintf("admin.vm.Create%s.%s", pool || pools.n ? "InPool" : "", class);
+	method = xasprintf("admin.vm.Create%s.%s", c->pool || c->pools->n ? "InPool" : "", class);
 	strbuf_printf(&payload, "name=%s label=%s", c->to, label);
-	qvm_pool_words(&payload, pool, &pools);
+	qvm_pool_words(&payload, c->pool, c->pools);
 	return qvm_call("dom0", method, template, payload.p, NULL);
 }
 
-static int fill(const struct clone *c)
+static int fill(const struct qvm_clone *c)
 {
 	int r = copy_properties(c);
 
@@ -159,14 +186,39 @@ static int fill(const struct clone *c)
 	return r ? r : copy_volumes(c);
 }
 
+int qvm_clone_make(const struct qvm_clone *c)
+{
+	_cleanup_list_ struct qvm_list list = {0};
+	const struct qvm_vm *from;
+	int r = qvm_list_read(&list);
+
+	if (r)
+		return r;
+	from = qvm_list_find(&list, c->from);
+	if (!from || !strcmp(from->class, "AdminVM")) {
+		fprintf(stderr, "%s: no such domain: '%s'\n", qvm_name, c->from);
+		return QVM_FAILED;
+	}
+	r = create(c, from);
+	if (r)
+		return r;
+	r = fill(c);
+	/* Half of a qube is of no use. */
+	if (r)
+		qvm_call(c->to, "admin.vm.Remove", NULL, NULL, NULL);
+	return r;
+}
+
 int qvm_clone(int argc, char **argv)
 {
+	static struct strv pools;
+	static struct qvm_clone c = {.pools = &pools};
 	static const struct option_def options[] = {
 		QVM_COMMON,
-		{"class", 'C', OPTION_STRING, &class_name, "CLASS", "of another class"},
+		{"class", 'C', OPTION_STRING, &c.class, "CLASS", "of another class"},
 		{"pool", 'p', OPTION_LIST, &pools, "VOLUME=POOL", "pool of one volume"},
-		{"pool-all", 'P', OPTION_STRING, &pool, "POOL", "pool of all volumes"},
-		{"ignore-errors", 0, OPTION_FLAG, &ignore_errors, NULL,
+		{"pool-all", 'P', OPTION_STRING, &c.pool, "POOL", "pool of all volumes"},
+		{"ignore-errors", 0, OPTION_FLAG, &c.ignore_errors, NULL,
 		 "leave out settings that cannot be copied"},
 		{0},
 	};
@@ -174,31 +226,13 @@ int qvm_clone(int argc, char **argv)
 						"Make a new qube like another one, with its data.",
 						NULL,	     options,  false};
 	_cleanup_strv_ struct strv operands = {0};
-	_cleanup_list_ struct qvm_list list = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
-	const struct qvm_vm *vm;
-	struct clone c;
-	int r;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
 	if (operands.n != 2)
 		return options_wrong(&cmd, "a qube and a new name are needed");
-	r = qvm_list_read(&list);
-	if (r)
-		return r;
-	vm = qvm_list_find(&list, operands.v[0]);
-	if (!vm || !strcmp(vm->class, "AdminVM")) {
-		fprintf(stderr, "qvm-clone: no such domain: '%s'\n", operands.v[0]);
-		return QVM_FAILED;
-	}
-	c = (struct clone){vm->name, operands.v[1]};
-	r = create(&c, vm);
-	if (r)
-		return r;
-	r = fill(&c);
-	/* Half of a qube is of no use. */
-	if (r)
-		qvm_call(c.to, "admin.vm.Remove", NULL, NULL, NULL);
-	return r;
+	c.from = operands.v[0];
+	c.to = operands.v[1];
+	return qvm_clone_make(&c);
 }

@@ -61,6 +61,31 @@ static const char *wrong_use(const struct strv *operands)
 	return NULL;
 }
 
+/* A standalone qube begins as its template is, but for what is private to that. */
+static int make_from_template(const char *name)
+{
+	return qvm_clone_make(&(struct qvm_clone){.from = template,
+						  .to = name,
+						  .class = class_name,
+						  .label = label,
+						  .pool = pool,
+						  .pools = &volume_pools,
+						  .without_private = true});
+}
+
+static int make(const char *name)
+{
+	_cleanup_free_ char *method = xasprintf("admin.vm.Create%s.%s", pool || volume_pools.n ? "InPool" : "",
+						class_name);
+	_cleanup_strbuf_ struct strbuf payload = {0};
+
+	if (!strcmp(class_name, "StandaloneVM") && template && *template)
+		return make_from_template(name);
+	strbuf_printf(&payload, "name=%s label=%s", name, label);
+	qvm_pool_words(&payload, pool, &volume_pools);
+	return qvm_call("dom0", method, template, payload.p, NULL);
+}
+
 int qvm_create(int argc, char **argv)
 {
 	static const struct option_def options[] = {
@@ -71,7 +96,7 @@ int qvm_create(int argc, char **argv)
 		 "the same as --class StandaloneVM"},
 		{"disp", 0, OPTION_FLAG, &disp, NULL, "the same as --class DispVM"},
 		{"template", 't', OPTION_STRING, &template, "VM",
-		 "template (the system's default_template)"},
+		 "template (an AppVM's: the system's default_template; a StandaloneVM begins as a copy of it)"},
 		{"label", 'l', OPTION_STRING, &label, "LABEL", "colour (needed)"},
 		{"property", 0, OPTION_LIST, &properties, "NAME=VALUE",
 		 "set a property; may be repeated"},
@@ -86,8 +111,6 @@ int qvm_create(int argc, char **argv)
 	static const struct command_line cmd = {"qvm-create", "NAME",  "Make a new qube.",
 						NULL,	      options, false};
 	_cleanup_strv_ struct strv operands = {0};
-	_cleanup_free_ char *method = NULL;
-	_cleanup_strbuf_ struct strbuf payload = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
 	int r;
 
@@ -99,11 +122,7 @@ int qvm_create(int argc, char **argv)
 		class_name = "StandaloneVM";
 	if (disp)
 		class_name = "DispVM";
-	method = xasprintf("admin.vm.Create%s.%s", pool || volume_pools.n ? "InPool" : "",
-			   class_name);
-	strbuf_printf(&payload, "name=%s label=%s", operands.v[0], label);
-	qvm_pool_words(&payload, pool, &volume_pools);
-	r = qvm_call("dom0", method, template, payload.p, NULL);
+	r = make(operands.v[0]);
 	if (!r && (root_copy || root_move))
 		r = take_root(operands.v[0]);
 	return r ? r : set_properties(operands.v[0]);

@@ -65,6 +65,15 @@ char *qvm_info_value(const struct strbuf *info, const char *key);
 bool qvm_word(const char *word, const char *a, const char *b, const char *c);
 /* ` pool=P` and ` pool:VOLUME=P`... of the options --pool-all and --pool VOLUME=POOL. */
 void qvm_pool_words(struct strbuf *payload, const char *pool, const struct strv *volumes);
+/* What a new qube is to be like; class and label NULL: as the other one's. */
+struct qvm_clone {
+	const char *from, *to, *class, *label;
+	const char *pool;	  /* of all volumes, or NULL */
+	const struct strv *pools; /* VOLUME=POOL */
+	bool without_private, ignore_errors;
+};
+/* Makes it; nothing of it stays after a failure. Exit code. */
+int qvm_clone_make(const struct qvm_clone *c);
 /* Copies the committed data of a volume of one qube to one of another; exit code. */
 int qvm_copy_volume(const char *from, const char *from_volume, const char *to, const char *to_volume);
 /* Fills a volume with what the descriptor yields; size 0: as it is. Exit code. */
