@@ -150,6 +150,29 @@ static void present_properties(struct qube *q)
 		set_property(q, "netvm", "");
 }
 
+/* By qvm-create: a standalone qube is a copy of its template, and copying that tool's business. */
+static bool standalone_create(struct qube *q, const char *template, const char *label)
+{
+	const char *argv[] = {"qvm-create", "--quiet", "--class", "StandaloneVM", "--template", template,
+			      "--label",    label,     q->name,	  NULL};
+
+	if (process_run(&(struct process){.argv = argv, .null_stdin = 1}) == 0)
+		return true;
+	result_fail(q->s, q->c, "%s cannot be created from %s", q->name, template);
+	return false;
+}
+
+static bool plain_create(struct qube *q, const char *class, const char *template, const char *label)
+{
+	const char *message;
+
+	if (qvm_ask(q->s, "dom0", arena_printf(q->s->h.arena, "admin.vm.Create.%s", class), template,
+		    arena_printf(q->s->h.arena, "name=%s label=%s", q->name, label), NULL, &message))
+		return true;
+	result_fail(q->s, q->c, "%s cannot be created: %s", q->name, message);
+	return false;
+}
+
 static void step_present(struct qube *q)
 {
 	const struct value *class = part(q, "class"), *template = part(q, "template"), *label = part(q, "label");
@@ -157,7 +180,8 @@ static void step_present(struct qube *q)
 			 : flag(q, "hvm-template") ? "TemplateVM"
 			 : flag(q, "standalone")   ? "StandaloneVM"
 						   : "AppVM";
-	const char *message, *colour = label ? value_cstr(&q->s->h, label) : "red";
+	const char *source = template ? value_cstr(&q->s->h, template) : NULL;
+	const char *colour = label ? value_cstr(&q->s->h, label) : "red";
 
 	if (exists(q->s, q->name)) {
 		result_say(q->s, q->c, "[SKIP] A VM with the name '%s' already exists.", q->name);
@@ -166,11 +190,8 @@ static void step_present(struct qube *q)
 	note(q, "created", kind);
 	if (q->s->test)
 		return;
-	if (!qvm_ask(q->s, "dom0", arena_printf(q->s->h.arena, "admin.vm.Create.%s", kind),
-		  template ? value_cstr(&q->s->h, template) : NULL,
-		  arena_printf(q->s->h.arena, "name=%s label=%s", q->name, colour), NULL, &message))
-		result_fail(q->s, q->c, "%s cannot be created: %s", q->name, message);
-	else
+	if (!strcmp(kind, "StandaloneVM") && source && *source ? standalone_create(q, source, colour)
+						     : plain_create(q, kind, source, colour))
 		present_properties(q);
 }
 
