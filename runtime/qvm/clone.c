@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "runtime/qubesd/device.h"
 #include "runtime/qvm/qvm.h"
 
 /* What is made for each qube or would be set twice. */
@@ -27,6 +28,13 @@ static char *property(const char *vm, const char *name)
 	    !admin_property_parse(strbuf_blob(&out), &v))
 		return NULL;
 	return blob_dup(v.value);
+}
+
+static bool is_true(const struct strbuf *info, const char *key)
+{
+	_cleanup_free_ char *value = qvm_info_value(info, key);
+
+	return value && !strcmp(value, "True");
 }
 
 static int property_names(const char *vm, struct strv *names)
@@ -99,19 +107,52 @@ static int copy_rules(const struct qvm_clone *c)
 	return r ? r : qvm_call(c->to, "admin.vm.firewall.Set", NULL, rules.p, NULL);
 }
 
+/* A line of Assigned, again for the new qube. */
+static int copy_assignment(const struct qvm_clone *c, const char *class, struct blob line)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *method = arena_printf(a, "admin.vm.device.%s.Assign", class);
+	const char *backend = qvm_line_value(a, line, "backend_domain"), *port = qvm_line_value(a, line, "port_id"),
+		   *id = qvm_line_value(a, line, "device_id"), *key, *value;
+	_cleanup_free_ char *argument = NULL;
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	if (!backend || !port)
+		return 0;
+	blob_token(&line, ' ', &(struct blob){0});
+	while (admin_next_value(a, &line, &key, &value) > 0)
+		if (*key == '_' || !strcmp(key, "mode"))
+			device_add_value(&text, key, value);
+	argument = qvm_device_argument(backend, port, id ? id : "*");
+	return qvm_call(c->to, method, argument, text.p, NULL);
+}
+
+static int copy_assignments(const struct qvm_clone *c)
+{
+	_cleanup_strbuf_ struct strbuf classes = {0};
+	int result = qvm_call("dom0", "admin.deviceclass.List", NULL, NULL, &classes);
+	struct blob rest = strbuf_blob(&classes), one;
+
+	while (!result && blob_token(&rest, '\n', &one)) {
+		_cleanup_free_ char *class = blob_dup(one), *list = xasprintf("admin.vm.device.%s.Assigned", class);
+		_cleanup_strbuf_ struct strbuf out = {0};
+		struct blob lines, line;
+
+		result = qvm_call(c->from, list, NULL, NULL, &out);
+		lines = strbuf_blob(&out);
+		while (!result && blob_token(&lines, '\n', &line))
+			if (copy_assignment(c, class, line))
+				result = c->ignore_errors ? 0 : QVM_FAILED;
+	}
+	return result;
+}
+
 int qvm_copy_volume(const char *from, const char *from_volume, const char *to, const char *to_volume)
 {
 	_cleanup_strbuf_ struct strbuf token = {0};
 	int r = qvm_call(from, "admin.vm.volume.CloneFrom", from_volume, NULL, &token);
 
 	return r ? r : qvm_call(to, "admin.vm.volume.CloneTo", to_volume, token.p, NULL);
-}
-
-static bool is_true(const struct strbuf *info, const char *key)
-{
-	_cleanup_free_ char *value = qvm_info_value(info, key);
-
-	return value && !strcmp(value, "True");
 }
 
 /* The qube whose volume has the data of this one: of a snapshot it is the template, or what that is made from. */
@@ -156,20 +197,70 @@ static int copy_volumes(const struct qvm_clone *c)
 	return result;
 }
 
+/* Would a new qube's volume be there? Who may not ask gets no pool of its own. */
+static bool is_default_pool(const char *volume, const char *pool)
+{
+	_cleanup_free_ char *name = xasprintf("default_pool_%s", volume);
+	_cleanup_admin_error_ struct admin_error err = {0};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct admin_property v;
+
+	return admin_call(&qvm_admin, "dom0", "admin.property.Get", name, (struct blob){0}, &out, &err) < 0 ||
+	       !admin_property_parse(strbuf_blob(&out), &v) || blob_eq_str(v.value, pool);
+}
+
+static bool has_pool(const struct strv *pools, const char *volume)
+{
+	size_t n = strlen(volume);
+
+	for (size_t i = 0; i < pools->n; i++)
+		if (!strncmp(pools->v[i], volume, n) && pools->v[i][n] == '=')
+			return true;
+	return false;
+}
+
+/* VOLUME=POOL: those wanted, and those where the other qube keeps its data and a new one would not. */
+static int choose_pools(const struct qvm_clone *c, struct strv *pools)
+{
+	_cleanup_strbuf_ struct strbuf names = {0};
+	struct blob rest, one;
+	int r;
+
+	for (size_t i = 0; i < c->pools->n; i++)
+		strv_push(pools, c->pools->v[i]);
+	if (c->pool)
+		return 0;
+	r = qvm_call(c->from, "admin.vm.volume.List", NULL, NULL, &names);
+	rest = strbuf_blob(&names);
+	while (!r && blob_token(&rest, '\n', &one)) {
+		_cleanup_free_ char *name = blob_dup(one), *pool = NULL;
+		_cleanup_strbuf_ struct strbuf info = {0};
+
+		if (has_pool(c->pools, name))
+			continue;
+		r = qvm_call(c->from, "admin.vm.volume.Info", name, NULL, &info);
+		pool = qvm_info_value(&info, "pool");
+		if (!r && pool && is_true(&info, "save_on_stop") && !is_default_pool(name, pool))
+			strv_pushf(pools, "%s=%s", name, pool);
+	}
+	return r;
+}
+
 static int create(const struct qvm_clone *c, const struct qvm_vm *from)
 {
 	_cleanup_free_ char *label = c->label ? xstrdup(c->label) : property(c->from, "label");
 	_cleanup_free_ char *template = NULL, *method = NULL;
 	_cleanup_strbuf_ struct strbuf payload = {0};
+	_cleanup_strv_ struct strv pools = {0};
 	const char *class = c->class ? c->class : from->class;
 
 	if (!strcmp(class, "AppVM") || !strcmp(class, "DispVM"))
 		template = property(c->from, "template");
-	if (!label)
+	if (!label || choose_pools(c, &pools))
 		return QVM_FAILED;
-	method = xasprintf("admin.vm.Create%s.%s", c->pool || c->pools->n ? "InPool" : "", class);
+	method = xasprintf("admin.vm.Create%s.%s", c->pool || pools.n ? "InPool" : "", class);
 	strbuf_printf(&payload, "name=%s label=%s", c->to, label);
-	qvm_pool_words(&payload, c->pool, c->pools);
+	qvm_pool_words(&payload, c->pool, &pools);
 	return qvm_call("dom0", method, template, payload.p, NULL);
 }
 
@@ -183,6 +274,8 @@ static int fill(const struct qvm_clone *c)
 		r = copy_names(c, "tag");
 	if (!r)
 		r = copy_rules(c);
+	if (!r)
+		r = copy_assignments(c);
 	return r ? r : copy_volumes(c);
 }
 

@@ -122,6 +122,26 @@ char *qvm_info_value(const struct strbuf *info, const char *key)
 	return NULL;
 }
 
+const char *qvm_line_value(struct arena *a, struct blob line, const char *wanted)
+{
+	const char *key, *value;
+
+	blob_token(&line, ' ', &(struct blob){0}); /* its name */
+	while (admin_next_value(a, &line, &key, &value) > 0)
+		if (!strcmp(key, wanted))
+			return value;
+	return NULL;
+}
+
+char *qvm_device_argument(const char *backend, const char *port, const char *id)
+{
+	char *text = xasprintf("%s+%s+%s", backend, port, id);
+
+	for (char *c = text; *c; c++)
+		*c = *c == ':' ? '+' : *c == '*' ? '_' : *c;
+	return text;
+}
+
 bool qvm_word(const char *word, const char *a, const char *b, const char *c)
 {
 	return !strcmp(word, a) || (b && !strcmp(word, b)) || (c && !strcmp(word, c));

@@ -38,31 +38,9 @@ static struct place place_of(const char *text)
 	return p;
 }
 
-/* backend+port+id, with `:` as `+` and `*` as `_` in it (ref/runtime.md 7.7). */
-static char *argument_of(const struct place *p)
-{
-	char *text = xasprintf("%s+%s+%s", p->backend, p->port, p->id && !by_port ? p->id : "*");
-
-	for (char *c = text; *c; c++)
-		*c = *c == ':' ? '+' : *c == '*' ? '_' : *c;
-	return text;
-}
-
 static char *method_of(const char *class, const char *what)
 {
 	return xasprintf("admin.vm.device.%s.%s", class, what);
-}
-
-/* The value of one key in a line, from the arena; NULL without it. */
-static const char *value_of(struct arena *a, struct blob line, const char *wanted)
-{
-	const char *key, *value;
-
-	blob_token(&line, ' ', &(struct blob){0}); /* the place comes first */
-	while (admin_next_value(a, &line, &key, &value) > 0)
-		if (!strcmp(key, wanted))
-			return value;
-	return NULL;
 }
 
 /* Who has what, from the lists of all qubes. */
@@ -94,9 +72,10 @@ static int add_users(struct users *u, const char *class, const char *vm, const c
 
 	while (!r && blob_token(&rest, '\n', &line)) {
 		_cleanup_arena_ struct arena *a = arena_new();
-		const char *backend = value_of(a, line, "backend_domain"), *port = value_of(a, line, "port_id"),
-			   *mode = value_of(a, line, "mode"), *front = value_of(a, line, "_frontend-dev"),
-			   *ro = value_of(a, line, "_read-only");
+		const char *backend = qvm_line_value(a, line, "backend_domain"),
+			   *port = qvm_line_value(a, line, "port_id"),
+			   *mode = qvm_line_value(a, line, "mode"), *front = qvm_line_value(a, line, "_frontend-dev"),
+			   *ro = qvm_line_value(a, line, "_read-only");
 
 		if (!backend || !port)
 			continue;
@@ -127,9 +106,9 @@ static void add_rows(struct qvm_table *t, const struct users *u, const char *bac
 
 	while (blob_token(&text, '\n', &line)) {
 		_cleanup_arena_ struct arena *a = arena_new();
-		const char *port = value_of(a, line, "port_id"), *name = value_of(a, line, "name"),
-			   *vendor = value_of(a, line, "vendor"), *product = value_of(a, line, "product"),
-			   *sbdf = with_sbdf ? value_of(a, line, "_sbdf") : NULL;
+		const char *port = qvm_line_value(a, line, "port_id"), *name = qvm_line_value(a, line, "name"),
+			   *vendor = qvm_line_value(a, line, "vendor"), *product = qvm_line_value(a, line, "product"),
+			   *sbdf = with_sbdf ? qvm_line_value(a, line, "_sbdf") : NULL;
 		const char *place = arena_printf(a, "%s:%s", backend, port ? port : "");
 		const char *ids = arena_printf(a, "%s%s%s", vendor ? vendor : "", vendor ? " " : "",
 					       product ? product : "");
@@ -223,7 +202,7 @@ static int change(const char *class, const char *what, const struct strv *operan
 
 	if (!p.port)
 		return QVM_USAGE;
-	argument = argument_of(&p);
+	argument = qvm_device_argument(p.backend, p.port, p.id && !by_port ? p.id : "*");
 	return qvm_call(operands->v[1], method, argument, text, NULL);
 }
 
@@ -244,7 +223,8 @@ static int change_all(const char *class, const char *what, const char *listing,
 	rest = strbuf_blob(&out);
 	while (!r && blob_token(&rest, '\n', &line)) {
 		_cleanup_arena_ struct arena *a = arena_new();
-		const char *backend = value_of(a, line, "backend_domain"), *port = value_of(a, line, "port_id");
+		const char *backend = qvm_line_value(a, line, "backend_domain"),
+			   *port = qvm_line_value(a, line, "port_id");
 		const char *argument = arena_printf(a, "%s+%s+_", backend ? backend : "", port ? port : "");
 
 		r = qvm_call(operands->v[1], method, argument, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The tools: one binary, the name it is called by picks the command. */
 #pragma once
 
+#include "common/base/arena.h"
 #include "common/base/strv.h"
 #include "common/ui/options.h"
 #include "runtime/qubesadmin/include/qubesadmin-values.h"
@@ -61,6 +62,10 @@ int qvm_select(const struct qvm_list *list, const struct strv *operands, bool al
 /* Of lines `key=value`, as volumes and pools are told of; allocated, NULL without that key. */
 char *qvm_info_value(const struct strbuf *info, const char *key);
 
+/* Of a line `NAME key='value'...`, as devices are told of; from the arena, NULL without that key. */
+const char *qvm_line_value(struct arena *a, struct blob line, const char *wanted);
+/* backend+port+id, with `:` as `+` and `*` as `_` in it (ref/runtime.md 7.7); allocated. */
+char *qvm_device_argument(const char *backend, const char *port, const char *id);
 /* Is `word` one of these? b and c may be NULL. */
 bool qvm_word(const char *word, const char *a, const char *b, const char *c);
 /* ` pool=P` and ` pool:VOLUME=P`... of the options --pool-all and --pool VOLUME=POOL. */
