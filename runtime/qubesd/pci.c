@@ -251,16 +251,19 @@ const struct vm *pci_user(const struct model *m, const struct vm *but, const str
 }
 
 static int check_one(const struct qubesd *d, const struct vm *vm, const struct assignment *as,
-		     const struct pci_list *l, struct error *err)
+		     const struct pci_list *l, struct arena *a, struct error *err)
 {
 	const struct pci_device *dev = pci_find(l, as->port);
 	const struct vm *user;
 	char interface[DENIED_CODE + 1];
 
 	if (!dev || !identity_fits(as, dev))
-		return error_set(err, -ENODEV, vm->name, NULL,
-				 "its PCI device dom0:%s is %s; see qvm-pci list %s", as->port,
-				 dev ? "another one now" : "not there", vm->name);
+		return error_set(err, -ENODEV, vm->name,
+				 arena_printf(a,
+					      "qvm-pci lists those that are there, qvm-pci unassign %s dom0:%s "
+					      "takes it from the qube",
+					      vm->name, as->port),
+				 "its PCI device dom0:%s is %s", as->port, dev ? "another one now" : "not there");
 	snprintf(interface, sizeof(interface), "p%s", dev->class);
 	if (denied_matches(d->model, vm, interface))
 		return error_set(err, -EPERM, vm->name, NULL, "its PCI device dom0:%s is of a kind that is denied to it",
@@ -291,7 +294,7 @@ int pci_check(const struct qubesd *d, const struct vm *vm, struct arena *a, stru
 	pci_scan(d->pci_facts, a, &l);
 	for (size_t i = 0; i < vm->n_assignments && r == 0; i++)
 		if (is_pci(&vm->assignments[i]))
-			r = check_one(d, vm, &vm->assignments[i], &l, err);
+			r = check_one(d, vm, &vm->assignments[i], &l, a, err);
 	return r;
 }
 

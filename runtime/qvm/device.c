@@ -1,4 +1,4 @@
-/* qvm-device and its names qvm-pci, qvm-block, qvm-usb. */
+/* qvm-device and its names qvm-pci and qvm-block. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,8 +6,8 @@
 #include "common/base/arena.h"
 #include "runtime/qvm/qvm.h"
 
-static struct strv settings;
-static bool required, ask, read_only, persistent, by_port, by_device, assignments, with_sbdf, as_json;
+static struct strv settings, excluded;
+static bool all, required, ask, read_only, persistent, by_port, by_device, assignments, with_sbdf, as_json;
 
 /* BACKEND:PORT[:DEVICE_ID]. */
 struct place {
@@ -99,59 +99,92 @@ static char *users_text(const struct users *u, const char *place)
 	return strbuf_steal(&s);
 }
 
-static void add_rows(struct qvm_table *t, const struct users *u, const char *backend,
-		     struct blob text)
+static bool is_user(const struct users *u, const struct strv *vms, const char *place)
 {
+	for (size_t i = 0; i < u->n; i++)
+		if (!strcmp(u->v[i].place, place) && strv_contains(vms, u->v[i].vm))
+			return true;
+	return false;
+}
+
+/* What the list is of: all devices, or those that these qubes offer, have or were assigned. */
+struct listing {
+	struct qvm_table table;
+	struct strv vms;
+	bool every;
+	struct users shown;    /* beside each device */
+	struct users assigned; /* to those qubes, where `shown` tells of what is attached */
+};
+
+static void listing_free(struct listing *l)
+{
+	qvm_table_free(&l->table);
+	strv_free(&l->vms);
+	users_free(&l->shown);
+	users_free(&l->assigned);
+}
+
+static void add_rows(struct listing *l, const char *backend, struct blob text)
+{
+	bool offered = l->every || strv_contains(&l->vms, backend);
 	struct blob line;
 
 	while (blob_token(&text, '\n', &line)) {
 		_cleanup_arena_ struct arena *a = arena_new();
 		const char *port = qvm_line_value(a, line, "port_id"), *name = qvm_line_value(a, line, "name"),
-			   *vendor = qvm_line_value(a, line, "vendor"), *product = qvm_line_value(a, line, "product"),
+			   *vendor = qvm_line_value(a, line, "vendor"),
+			   *product = qvm_line_value(a, line, "product"),
 			   *sbdf = with_sbdf ? qvm_line_value(a, line, "_sbdf") : NULL;
 		const char *place = arena_printf(a, "%s:%s", backend, port ? port : "");
 		const char *ids = arena_printf(a, "%s%s%s", vendor ? vendor : "", vendor ? " " : "",
 					       product ? product : "");
-		_cleanup_free_ char *users = users_text(u, place);
+		_cleanup_free_ char *users = users_text(&l->shown, place);
 
-		qvm_table_add(t, sbdf ? arena_printf(a, "%s (%s)", place, sbdf) : place);
-		qvm_table_add(t, name ? name : ids);
-		qvm_table_add(t, users);
+		if (!offered && !is_user(&l->shown, &l->vms, place) && !is_user(&l->assigned, &l->vms, place))
+			continue;
+		qvm_table_add(&l->table, sbdf ? arena_printf(a, "%s (%s)", place, sbdf) : place);
+		qvm_table_add(&l->table, name ? name : ids);
+		qvm_table_add(&l->table, users);
 	}
 }
 
-static bool is_named(const struct strv *operands, const char *vm)
+static int list_users(struct listing *l, const struct qvm_list *vms, const char *class)
 {
-	return operands->n < 2 || strv_contains(&(struct strv){operands->v + 1, operands->n - 1}, vm);
+	const char *what = assignments || !strcmp(class, "pci") ? "Assigned" : "Attached";
+	int r = 0;
+
+	for (size_t i = 0; !r && i < vms->n; i++) {
+		if (!strcmp(vms->v[i].class, "AdminVM"))
+			continue;
+		r = add_users(&l->shown, class, vms->v[i].name, what);
+		if (!r && strcmp(what, "Assigned") != 0 && strv_contains(&l->vms, vms->v[i].name))
+			r = add_users(&l->assigned, class, vms->v[i].name, "Assigned");
+	}
+	return r;
 }
 
-static int list(const char *class, const struct strv *operands)
+/* Of the qubes that are named; without names, of all. */
+static int list(const char *class, const struct strv *names)
 {
 	static const char *const head[] = {"backend:devid", "description", "used by", NULL};
 	_cleanup_free_ char *available = method_of(class, "Available");
-	_cleanup_table_ struct qvm_table t = {.head = head};
+	_cleanup_(listing_free) struct listing l = {.table = {.head = head}, .every = !names->n && !all};
 	_cleanup_list_ struct qvm_list vms = {0};
-	_cleanup_(users_free) struct users users = {0};
 	int r = qvm_list_read(&vms);
 
-	for (size_t i = 0; !r && i < vms.n; i++) {
-		if (!strcmp(vms.v[i].class, "AdminVM"))
-			continue;
-		r = add_users(&users, class, vms.v[i].name,
-			      assignments || !strcmp(class, "pci") ? "Assigned" : "Attached");
-	}
+	if (!r && !l.every && qvm_select(&vms, names, all, &excluded, &l.vms))
+		r = QVM_FAILED;
+	if (!r)
+		r = list_users(&l, &vms, class);
 	for (size_t i = 0; !r && i < vms.n; i++) {
 		_cleanup_strbuf_ struct strbuf out = {0};
-		bool named = is_named(operands, vms.v[i].name);
 
-		if (!named && strcmp(vms.v[i].class, "AdminVM") != 0)
-			continue;
 		r = qvm_call(vms.v[i].name, available, NULL, NULL, &out);
-		if (!r && named)
-			add_rows(&t, &users, vms.v[i].name, strbuf_blob(&out));
+		if (!r)
+			add_rows(&l, vms.v[i].name, strbuf_blob(&out));
 	}
 	if (!r)
-		qvm_table_print(&t, as_json, false);
+		qvm_table_print(&l.table, as_json, false);
 	return r;
 }
 
@@ -238,7 +271,8 @@ static int act(const char *class, const struct strv *operands)
 	_cleanup_free_ char *text = NULL;
 
 	if (qvm_word(word, "list", "ls", "l"))
-		return list(class, operands);
+		return list(class, &(struct strv){operands->n ? operands->v + 1 : NULL,
+						  operands->n ? operands->n - 1 : 0});
 	if (qvm_word(word, "info", "i", NULL))
 		return info(class, operands);
 	if (qvm_word(word, "unassign", "u", NULL))
@@ -261,6 +295,8 @@ int qvm_device(int argc, char **argv)
 {
 	static const struct option_def options[] = {
 		QVM_COMMON,
+		{"all", 0, OPTION_FLAG, &all, NULL, "list: of every qube but dom0"},
+		{"exclude", 0, OPTION_LIST, &excluded, "VM", "list --all: not of this one"},
 		{"option", 'o', OPTION_LIST, &settings, "KEY=VALUE", "an option of the assignment"},
 		{"ro", 0, OPTION_FLAG, &read_only, NULL, "the same as -o read-only=yes"},
 		{"required", 'r', OPTION_FLAG, &required, NULL,
@@ -282,8 +318,8 @@ int qvm_device(int argc, char **argv)
 		"unassign VM [BACKEND:PORT] | attach VM BACKEND:PORT[:ID] | "
 		"detach VM [BACKEND:PORT]]",
 		"Look at devices and give them to qubes.",
-		"CLASS is pci or block; qvm-pci and qvm-block have it in their name. assign is for "
-		"good, attach while both qubes run.",
+		"CLASS is pci or block; qvm-pci and qvm-block have it in their name. list shows what the\n"
+		"qubes offer, have or were assigned. assign is for good, attach while both qubes run.",
 		options,
 		false};
 	_cleanup_strv_ struct strv operands = {0};

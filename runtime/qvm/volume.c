@@ -10,7 +10,8 @@
 #include "runtime/qvm/qvm.h"
 
 static const char *pool, *size_option;
-static bool full, as_json, no_resize, force;
+static struct strv excluded;
+static bool all, full, as_json, no_resize, force;
 
 /* VM:VOLUME, cut in two; the volume is NULL when it is not of that form. */
 struct place {
@@ -70,16 +71,21 @@ static int do_list(const struct strv *operands)
 					   "revert_possible", NULL};
 	_cleanup_table_ struct qvm_table t = {.head = head};
 	_cleanup_list_ struct qvm_list list = {0};
-	int r = operands->n ? 0 : qvm_list_read(&list);
+	_cleanup_strv_ struct strv names = {0};
+	int r = 0;
 
+	if (all || !operands->n) {
+		r = qvm_list_read(&list);
+		if (!r && qvm_select(&list, operands, true, &excluded, &names))
+			r = QVM_FAILED;
+	}
 	for (size_t i = 0; !r && i < operands->n; i++) {
 		_cleanup_place_ struct place p = place_of(operands->v[i]);
 
 		r = list_vm(p.vm, p.volume, &t);
 	}
-	for (size_t i = 0; !r && i < list.n; i++)
-		if (strcmp(list.v[i].class, "AdminVM") != 0)
-			r = list_vm(list.v[i].name, NULL, &t);
+	for (size_t i = 0; !r && i < names.n; i++)
+		r = list_vm(names.v[i], NULL, &t);
 	if (!r)
 		qvm_table_print(&t, as_json, true);
 	return r;
@@ -218,6 +224,8 @@ int qvm_volume(int argc, char **argv)
 {
 	static const struct option_def options[] = {
 		QVM_COMMON,
+		{"all", 0, OPTION_FLAG, &all, NULL, "list: of every qube but dom0 (default)"},
+		{"exclude", 0, OPTION_LIST, &excluded, "VM", "list --all: not of this one"},
 		{"pool", 'p', OPTION_STRING, &pool, "POOL", "list: only volumes of this pool"},
 		{"full", 0, OPTION_FLAG, &full, NULL, "list: also volumes without an id"},
 		{"size", 0, OPTION_STRING, &size_option, "SIZE", "import, resize: bytes, or 10GiB"},
