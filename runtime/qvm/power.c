@@ -292,11 +292,17 @@ static long default_timeout(const struct strv *names)
 	return longest ? (long)longest : 60;
 }
 
+/* All go down: there is nobody left to need a netvm. With --wait they do so in their order. */
+static const char *shutdown_argument(void)
+{
+	return force || (all && !excluded.n && !wait_down) ? "force" : NULL;
+}
+
 /* Sends the request. With --wait a qube that others need may wait for them: *later, and nothing is said. */
 static int send_shutdown(const char *vm, bool *later)
 {
 	_cleanup_admin_error_ struct admin_error err = {0};
-	int r = admin_call(&qvm_admin, vm, "admin.vm.Shutdown", force ? "force" : NULL, (struct blob){0}, NULL, &err);
+	int r = admin_call(&qvm_admin, vm, "admin.vm.Shutdown", shutdown_argument(), (struct blob){0}, NULL, &err);
 
 	*later = r == -EREMOTEIO && wait_down && !strcmp(err.type, "QubesVMInUseError");
 	return *later ? 0 : qvm_report(vm, r, &err);
@@ -362,7 +368,8 @@ int qvm_shutdown(int argc, char **argv)
 		"qvm-shutdown",
 		"VM...",
 		"Shut qubes down.",
-		"The exit code is the number of qubes that were not shut down.",
+		"The exit code is the number of qubes whose shutdown was refused or, with --wait, that could\n"
+		"not even be killed. --all without --exclude and --wait is meant for netvms, too.",
 		options,
 		false};
 	_cleanup_list_ struct qvm_list list = {0};
