@@ -4,10 +4,11 @@
 
 #include "common/base/alloc.h"
 #include "common/base/arena.h"
+#include "runtime/qubesd/device.h"
 #include "runtime/qvm/qvm.h"
 
 static struct strv settings, excluded;
-static bool all, required, ask, read_only, persistent, by_port, by_device, assignments, with_sbdf, as_json;
+static bool all, required, ask, read_only, persistent, by_port, assignments, with_sbdf, as_json;
 
 /* BACKEND:PORT[:DEVICE_ID]. */
 struct place {
@@ -207,41 +208,107 @@ static int info(const char *class, const struct strv *operands)
 }
 
 /* Options and the mode, as a serialized assignment. */
-static char *payload(bool for_good)
+static char *payload(const char *mode)
 {
 	struct strbuf s = {0};
 
-	strbuf_printf(&s, "mode='%s'", !for_good ? "manual"
-				       : required ? "required"
-				       : ask	  ? "ask-to-attach"
-						  : "auto-attach");
+	device_add_value(&s, "mode", mode);
 	for (size_t i = 0; i < settings.n; i++) {
-		const char *equals = strchr(settings.v[i], '=');
-		int n = equals ? (int)(equals - settings.v[i]) : (int)strlen(settings.v[i]);
+		_cleanup_free_ char *key = xasprintf("_%s", settings.v[i]);
+		char *equals = strchr(key, '=');
 
-		strbuf_printf(&s, " _%.*s='%s'", n, settings.v[i], equals ? equals + 1 : "yes");
+		if (equals)
+			*equals = 0;
+		device_add_value(&s, key, equals ? equals + 1 : "yes");
 	}
 	if (read_only)
-		strbuf_add_str(&s, " _read-only='yes'");
+		device_add_value(&s, "_read-only", "yes");
 	return strbuf_steal(&s);
 }
 
-/* VM DEVICE. */
-static int change(const char *class, const char *what, const struct strv *operands,
-		  const char *text)
+/* Is the device in that port? One of PCI may also be named by its address, as qubesd takes it. */
+static bool is_at(struct blob line, const char *port)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *is = qvm_line_value(a, line, "port_id"), *sbdf = qvm_line_value(a, line, "_sbdf");
+	char *address = arena_strdup(a, sbdf ? sbdf : "");
+
+	for (char *p = address; *p; p++)
+		*p = *p == ':' ? '_' : *p;
+	return (is && !strcmp(is, port)) || !strcmp(address, port) ||
+	       (!strncmp(address, "0000_", 5) && !strcmp(address + 5, port));
+}
+
+/* What is in that port now, so that another device there later is not meant. Allocated; NULL after a message. */
+static char *id_there(const char *class, const struct place *p)
+{
+	_cleanup_free_ char *method = method_of(class, "Available");
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob rest, line;
+
+	if (qvm_call(p->backend, method, NULL, NULL, &out))
+		return NULL;
+	rest = strbuf_blob(&out);
+	while (blob_token(&rest, '\n', &line)) {
+		_cleanup_arena_ struct arena *a = arena_new();
+		const char *id = is_at(line, p->port) ? qvm_line_value(a, line, "device_id") : NULL;
+
+		if (id)
+			return xstrdup(id);
+	}
+	fprintf(stderr, "%s: no such device: %s:%s; --port means whatever will be there\n", qvm_name, p->backend,
+		p->port);
+	return NULL;
+}
+
+/* VM DEVICE: assigns or attaches it. */
+static int give(const char *class, const char *what, const struct strv *operands, const char *mode)
 {
 	_cleanup_place_ struct place p = place_of(operands->n > 2 ? operands->v[2] : "");
+	_cleanup_free_ char *method = method_of(class, what), *text = payload(mode), *id = NULL, *argument = NULL;
+
+	if (!p.port)
+		return QVM_USAGE;
+	id = by_port ? xstrdup("*") : p.id ? xstrdup(p.id) : id_there(class, &p);
+	if (!id)
+		return QVM_FAILED;
+	argument = qvm_device_argument(p.backend, p.port, id);
+	return qvm_call(operands->v[1], method, argument, text, NULL);
+}
+
+static bool is_halted(const char *vm)
+{
+	_cleanup_list_ struct qvm_list list = {0};
+	const struct qvm_vm *found = qvm_list_read(&list) ? NULL : qvm_list_find(&list, vm);
+
+	return found && !strcmp(found->state, "Halted");
+}
+
+/* PCI devices come and go with their qube: for them it is the assignment alone. */
+static int attach(const char *class, const struct strv *operands)
+{
+	int r;
+
+	if (!persistent)
+		return give(class, "Attach", operands, "manual");
+	r = give(class, "Assign", operands, "required");
+	return r || !strcmp(class, "pci") || is_halted(operands->v[1]) ? r : give(class, "Attach", operands, "manual");
+}
+
+/* VM DEVICE: takes it away again, whatever it is by now. */
+static int take(const char *class, const char *what, const struct strv *operands)
+{
+	_cleanup_place_ struct place p = place_of(operands->v[2]);
 	_cleanup_free_ char *method = method_of(class, what), *argument = NULL;
 
 	if (!p.port)
 		return QVM_USAGE;
-	argument = qvm_device_argument(p.backend, p.port, p.id && !by_port ? p.id : "*");
-	return qvm_call(operands->v[1], method, argument, text, NULL);
+	argument = qvm_device_argument(p.backend, p.port, "*");
+	return qvm_call(operands->v[1], method, argument, NULL, NULL);
 }
 
 /* Without a device: all of them. */
-static int change_all(const char *class, const char *what, const char *listing,
-		      const struct strv *operands)
+static int take_all(const char *class, const char *what, const char *listing, const struct strv *operands)
 {
 	_cleanup_free_ char *list_method = method_of(class, listing), *method = method_of(class, what);
 	_cleanup_strbuf_ struct strbuf out = {0};
@@ -249,7 +316,7 @@ static int change_all(const char *class, const char *what, const char *listing,
 	int r;
 
 	if (operands->n > 2)
-		return change(class, what, operands, NULL);
+		return take(class, what, operands);
 	if (operands->n < 2)
 		return QVM_USAGE;
 	r = qvm_call(operands->v[1], list_method, NULL, NULL, &out);
@@ -268,7 +335,6 @@ static int change_all(const char *class, const char *what, const char *listing,
 static int act(const char *class, const struct strv *operands)
 {
 	const char *word = operands->n ? operands->v[0] : "list";
-	_cleanup_free_ char *text = NULL;
 
 	if (qvm_word(word, "list", "ls", "l"))
 		return list(class, &(struct strv){operands->n ? operands->v + 1 : NULL,
@@ -276,19 +342,13 @@ static int act(const char *class, const struct strv *operands)
 	if (qvm_word(word, "info", "i", NULL))
 		return info(class, operands);
 	if (qvm_word(word, "unassign", "u", NULL))
-		return change_all(class, "Unassign", "Assigned", operands);
+		return take_all(class, "Unassign", "Assigned", operands);
 	if (qvm_word(word, "detach", "d", "dt"))
-		return change_all(class, "Detach", "Attached", operands);
-	if (qvm_word(word, "assign", "s", NULL) ||
-	    (persistent && qvm_word(word, "attach", "at", "a"))) {
-		required |= persistent || !strcmp(class, "pci");
-		text = payload(true);
-		return change(class, "Assign", operands, text);
-	}
-	if (!qvm_word(word, "attach", "at", "a"))
-		return QVM_USAGE;
-	text = payload(false);
-	return change(class, "Attach", operands, text);
+		return take_all(class, "Detach", "Attached", operands);
+	if (qvm_word(word, "assign", "s", NULL))
+		return give(class, "Assign", operands,
+			    required || !strcmp(class, "pci") ? "required" : "auto-attach");
+	return qvm_word(word, "attach", "at", "a") ? attach(class, operands) : QVM_USAGE;
 }
 
 int qvm_device(int argc, char **argv)
@@ -301,11 +361,11 @@ int qvm_device(int argc, char **argv)
 		{"ro", 0, OPTION_FLAG, &read_only, NULL, "the same as -o read-only=yes"},
 		{"required", 'r', OPTION_FLAG, &required, NULL,
 		 "assign: the qube does not start without it"},
-		{"ask", 0, OPTION_FLAG, &ask, NULL, "assign: ask each time before attaching"},
+		{"ask", 0, OPTION_FLAG, &ask, NULL, NULL},
 		{"ask-to-attach", 0, OPTION_FLAG, &ask, NULL, NULL},
-		{"port", 0, OPTION_FLAG, &by_port, NULL, "whatever device is in that port"},
-		{"device", 0, OPTION_FLAG, &by_device, NULL, NULL},
-		{"persistent", 'p', OPTION_FLAG, &persistent, NULL, "attach: assign with --required"},
+		{"port", 0, OPTION_FLAG, &by_port, NULL,
+		 "assign, attach: whatever device is in that port, not only the one that is there now"},
+		{"persistent", 'p', OPTION_FLAG, &persistent, NULL, "attach: assign with --required as well"},
 		{"assignments", 's', OPTION_FLAG, &assignments, NULL,
 		 "list: what is assigned, not what is attached"},
 		{"with-sbdf", 0, OPTION_FLAG, &with_sbdf, NULL, "list: also the addresses of PCI devices"},
@@ -330,6 +390,8 @@ int qvm_device(int argc, char **argv)
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
+	if (ask)
+		return options_wrong(&cmd, "--ask: nothing here can ask yet");
 	if (!class)
 		return options_wrong(&cmd, "a class of devices is needed");
 	r = act(class, &(struct strv){operands.v + (named && operands.n),
