@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include "common/base/alloc.h"
+#include "common/base/arena.h"
+#include "runtime/qubesd/firewall.h"
 #include "runtime/qvm/qvm.h"
 
 static bool raw, reload, as_json;
@@ -102,17 +104,25 @@ static void mark_given(struct blob key, struct blob value, bool *given)
 		given[blob_eq_str(value, "icmp") ? PORTS : ICMP_TYPE] = true;
 }
 
-/* As Qubes OS's tool takes it: ACTION [HOST [PROTO [PORTS or ICMPTYPE]]], these by name, or both; +SECONDS for its end. */
+/*
+ * As Qubes OS's tool takes it: ACTION [HOST [PROTO [PORTS or ICMPTYPE]]], these by name, or both; +SECONDS for its end.
+ * The comment is put last: it goes up to the end.
+ */
 static char *rule_text(const struct strv *operands)
 {
 	_cleanup_strbuf_ struct strbuf s = {0};
 	bool given[UNNAMED] = {false};
+	const char *comment = NULL;
 
 	for (size_t i = 2; i < operands->n; i++) {
 		struct blob value = blob_of(operands->v[i]), key = {0};
 		size_t next = 0;
 		uint64_t seconds;
 
+		if (blob_has_prefix(value, "comment=") && !comment) {
+			comment = value.p;
+			continue;
+		}
 		while (next < UNNAMED && given[next])
 			next++;
 		strbuf_add_str(&s, s.n ? " " : "");
@@ -127,6 +137,8 @@ static char *rule_text(const struct strv *operands)
 		else
 			strbuf_printf(&s, "%.*s%s%.*s", BLOB_ARG(key), key.n ? "=" : "", BLOB_ARG(value));
 	}
+	if (comment)
+		strbuf_printf(&s, "%s%s", s.n ? " " : "", comment);
 	return strbuf_steal(&s);
 }
 
@@ -152,13 +164,35 @@ static int add(const struct strv *operands)
 	return write_rules(operands->v[0], &changed);
 }
 
+/* The rule of the words as qubesd tells of it: ports as a range, addresses with their length. NULL after a message. */
+static char *kept_text(const struct strv *operands)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_free_ char *rule = rule_text(operands);
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct firewall f;
+	const char *why;
+
+	if (firewall_parse(a, blob_of(rule), &f, &why) < 0) {
+		fprintf(stderr, "qvm-firewall: %s: Invalid firewall rule: %s\n", operands->v[0], why);
+		return NULL;
+	}
+	firewall_format(&f, 0, &out);
+	return blob_dup((struct blob){out.p, out.n ? out.n - 1 : 0}); /* without the end of its line */
+}
+
 static int del(const struct strv *operands)
 {
 	_cleanup_strv_ struct strv rules = {0}, changed = {0};
-	_cleanup_free_ char *rule = rule_text(operands);
-	int r = number >= 0 || *rule ? read_rules(operands->v[0], &rules) : QVM_USAGE;
+	_cleanup_free_ char *rule = NULL;
 	bool found = false;
+	int r;
 
+	if (number < 0 && operands->n < 3)
+		return QVM_USAGE;
+	if (number < 0 && !(rule = kept_text(operands)))
+		return QVM_FAILED;
+	r = read_rules(operands->v[0], &rules);
 	for (size_t i = 0; !r && i < rules.n; i++) {
 		if (!found && (number >= 0 ? (long)i == number : !strcmp(rules.v[i], rule)))
 			found = true;
@@ -209,7 +243,8 @@ int qvm_firewall(int argc, char **argv)
 		"VM [list | add RULE... | del RULE... | reset]",
 		"Look at and change what a qube may reach.",
 		"A rule: accept or drop, then HOST [PROTO [PORTS or ICMPTYPE]], or any of dst4= dst6= dsthost=\n"
-		"proto= dstports= icmptype= specialtarget=dns expire=EPOCH or +SECONDS comment=.",
+		"proto= dstports= icmptype= specialtarget=dns expire=EPOCH or +SECONDS comment=. del takes a\n"
+		"rule in the same words, whatever form list shows it in.",
 		options,
 		false};
 	_cleanup_strv_ struct strv operands = {0};
