@@ -78,6 +78,18 @@ TEST(options_refusals)
 	CHECK_INT(PARSE(&ops, "--fil", "x"), OPTIONS_WRONG);
 }
 
+TEST(options_negative_number)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	CHECK_INT(PARSE(&ops, "set", "-1", "-f", "--maybe", "-22"), 0);
+	CHECK(flag);
+	CHECK_STR(maybe, "-22");
+	CHECK_INT(ops.n, 2);
+	CHECK_STR(ops.v[1], "-1");
+	CHECK_INT(PARSE(&ops, "-1x"), OPTIONS_WRONG);
+}
+
 TEST(options_stop_at_operand)
 {
 	_cleanup_strv_ struct strv ops = {0};

@@ -79,9 +79,22 @@ struct cursor {
 	char *const *argv;
 };
 
-static bool is_operand(const char *word)
+/* The one that ends the table when there is none. */
+static const struct option_def *find_letter(const struct command_line *cmd, char letter)
 {
-	return word[0] != '-' || !word[1];
+	const struct option_def *o = cmd->options;
+
+	while (o->name && o->letter != letter)
+		o++;
+	return o;
+}
+
+/* Also -1, where no option is of that name. */
+static bool is_operand(const struct command_line *cmd, const char *word)
+{
+	size_t digits = word[0] ? strspn(word + 1, "0123456789") : 0;
+
+	return word[0] != '-' || !word[1] || (digits && !word[1 + digits] && !find_letter(cmd, word[1])->name);
 }
 
 static int take_value(const struct command_line *cmd, const struct option_def *o, const char *attached,
@@ -94,7 +107,7 @@ static int take_value(const struct command_line *cmd, const struct option_def *o
 	}
 	if (attached)
 		return set_value(cmd, o, attached);
-	if (o->kind == OPTION_MAYBE && (c->i + 1 >= c->argc || !is_operand(c->argv[c->i + 1])))
+	if (o->kind == OPTION_MAYBE && (c->i + 1 >= c->argc || !is_operand(cmd, c->argv[c->i + 1])))
 		return set_value(cmd, o, "");
 	if (c->i + 1 >= c->argc)
 		return options_wrong(cmd, "--%s needs a value%s%s", o->name, o->argument ? ": " : "",
@@ -121,10 +134,8 @@ static int parse_long(const struct command_line *cmd, const char *text, struct c
 static int parse_letters(const struct command_line *cmd, const char *text, struct cursor *c)
 {
 	for (; *text; text++) {
-		const struct option_def *o = cmd->options;
+		const struct option_def *o = find_letter(cmd, *text);
 
-		while (o->name && o->letter != *text)
-			o++;
 		if (!o->name && *text == 'h') {
 			options_help(cmd);
 			return OPTIONS_HELP;
@@ -147,7 +158,7 @@ enum options_result options_parse(const struct command_line *cmd, int argc, char
 		const char *word = argv[c.i];
 		int r = OPTIONS_OK;
 
-		if (only_operands || is_operand(word)) {
+		if (only_operands || is_operand(cmd, word)) {
 			strv_push(operands, word);
 			only_operands |= cmd->stop_at_operand;
 		} else if (!strcmp(word, "--")) {

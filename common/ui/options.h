@@ -1,6 +1,6 @@
 /*
  * Command lines: one table per command, from which the parser and --help come. Long options, their one-letter forms
- * and operands in any order; "--" ends the options.
+ * and operands in any order; "--" ends the options. A negative number is an operand where no option has its digit.
  */
 #pragma once
 
