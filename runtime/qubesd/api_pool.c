@@ -132,27 +132,22 @@ static bool dir_ok(const char *dir)
 	return true;
 }
 
-static bool bool_of(const char *text, bool *value)
-{
-	*value = !strcmp(text, "True") || !strcmp(text, "yes") || !strcmp(text, "1");
-	return *value || !strcmp(text, "False") || !strcmp(text, "no") || !strcmp(text, "0");
-}
-
 static bool value_ok(struct call *c, const char *key, const char *value)
 {
+	const char *on = property_bool(blob_of(value));
 	uint64_t n;
-	bool on;
 
 	if (!strcmp(key, "dir_path") && !dir_ok(value))
 		call_raise(c, "QubesValueError", "dir_path has to be an absolute path without blanks");
 	else if (!strcmp(key, "revisions_to_keep") &&
 		 !blob_to_u64(blob_of(value), STORAGE_REVISIONS_MAX, &n))
-		call_raise(c, "QubesValueError", "revisions_to_keep is 0 to %d",
+		call_raise(c, "QubesValueError",
+			   "revisions_to_keep is 0 (none) to %d; writing to the volume itself (-1) is not there",
 			   STORAGE_REVISIONS_MAX);
 	else if ((!strcmp(key, "setup_check") || !strcmp(key, "ephemeral_volatile")) &&
-		 !bool_of(value, &on))
+		 !on)
 		call_raise(c, "QubesValueError", "%s is True or False", key);
-	else if (!strcmp(key, "ephemeral_volatile") && on)
+	else if (!strcmp(key, "ephemeral_volatile") && !strcmp(on, "True"))
 		call_raise(c, "QubesNotImplementedError",
 			   "Volumes cannot be encrypted with a key of their own yet");
 	return !c->exception;
@@ -207,7 +202,7 @@ static bool dir_ready(struct call *c, const struct kvlist *config)
 {
 	const char *check = kv_get(config, "setup_check");
 	const char *dir = arena_printf(c->arena, "%s%s", c->d->root, kv_get(config, "dir_path"));
-	bool on = false;
+	const char *on = check ? property_bool(blob_of(check)) : NULL;
 	_cleanup_close_ int fd = -1;
 	int r = mkdir_p(AT_FDCWD, dir, 0770);
 
@@ -215,7 +210,7 @@ static bool dir_ready(struct call *c, const struct kvlist *config)
 		r = -errno;
 	if (r < 0)
 		call_raise(c, "StoragePoolException", "%s: %s", dir, strerror(-r));
-	else if (check && bool_of(check, &on) && on && !image_can_clone(dir))
+	else if (on && !strcmp(on, "True") && !image_can_clone(dir))
 		call_raise(c, "StoragePoolException",
 			   "%s: its file system cannot clone files; with setup_check=no they are "
 			   "copied",

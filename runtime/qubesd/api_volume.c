@@ -278,7 +278,8 @@ static enum call_result set_revisions(struct call *c)
 	if (!v)
 		return CALL_DONE;
 	if (!blob_to_u64(c->request.payload, STORAGE_REVISIONS_MAX, &n))
-		return call_raise(c, "QubesValueError", "revisions_to_keep is 0 to %d",
+		return call_raise(c, "QubesValueError",
+				  "revisions_to_keep is 0 (none) to %d; writing to the volume itself (-1) is not there",
 				  STORAGE_REVISIONS_MAX);
 	return set_attribute(c, entry, "revisions_to_keep", call_payload(c));
 }
@@ -287,11 +288,11 @@ static enum call_result set_rw(struct call *c)
 {
 	struct volume *entry;
 	struct storage_volume *v = volume_of(c, &entry);
-	const char *value = call_payload(c);
+	const char *value = property_bool(c->request.payload);
 
 	if (!v)
 		return CALL_DONE;
-	if (strcmp(value, "True") != 0 && strcmp(value, "False") != 0)
+	if (!value)
 		return call_raise(c, "QubesValueError", "rw is True or False");
 	return call_halted(c) ? set_attribute(c, entry, "rw", value) : CALL_DONE;
 }
@@ -300,15 +301,15 @@ static enum call_result set_ephemeral(struct call *c)
 {
 	struct volume *entry;
 	struct storage_volume *v = volume_of(c, &entry);
-	const char *value = call_payload(c);
+	const char *value = property_bool(c->request.payload);
 
 	if (!v)
 		return CALL_DONE;
+	if (!value)
+		return call_raise(c, "QubesValueError", "ephemeral is True or False");
 	if (!strcmp(value, "True"))
 		return call_raise(c, "QubesNotImplementedError",
 				  "Volumes cannot be encrypted with a key of their own yet");
-	if (strcmp(value, "False") != 0)
-		return call_raise(c, "QubesValueError", "ephemeral is True or False");
 	return CALL_DONE;
 }
 

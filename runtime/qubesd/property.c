@@ -83,7 +83,7 @@ const char *property_value(const struct property_ctx *ctx, const char *name)
 	return value ? value : "";
 }
 
-static const char *parse_bool(struct blob value)
+const char *property_bool(struct blob value)
 {
 	static const struct {
 		const char *word, *means;
@@ -119,7 +119,7 @@ static const char *parse_typed(const struct property_ctx *ctx, enum property_typ
 			       : NULL;
 	case PROPERTY_BOOL:
 		*why = "is neither True nor False";
-		return parse_bool(value);
+		return property_bool(value);
 	case PROPERTY_VM:
 		*why = "names no qube";
 		if (!value.n)

@@ -69,4 +69,6 @@ const char *property_default(const struct property_ctx *ctx, const struct proper
  */
 const char *property_parse(const struct property_ctx *ctx, const struct property_def *def,
 			   struct blob value, const char **why);
+/* "True" or "False" for a word that means it, in any case: true, yes, on, 1 and their opposites; else NULL. */
+const char *property_bool(struct blob value);
 const char *property_type_name(enum property_type type);
