@@ -1,7 +1,9 @@
 /* qvm-volume. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,6 +93,27 @@ static int do_list(const struct strv *operands)
 	return r;
 }
 
+/* Two that are asked for like the others are no line of the answer, or not always one. */
+static int info_one(const struct place *p, const struct strbuf *info, const char *key)
+{
+	_cleanup_free_ char *value = qvm_info_value(info, key);
+	_cleanup_strbuf_ struct strbuf revisions = {0};
+	int r;
+
+	if (!strcmp(key, "revisions")) {
+		r = qvm_call(p->vm, "admin.vm.volume.ListSnapshots", p->volume, NULL, &revisions);
+		printf("%s", revisions.n ? revisions.p : "");
+		return r;
+	}
+	if (!value && !strcmp(key, "is_outdated")) /* told of a snapshot that is in use */
+		value = xstrdup("False");
+	if (value)
+		printf("%s\n", value);
+	else
+		fprintf(stderr, "qvm-volume: %s:%s: has no %s\n", p->vm, p->volume, key);
+	return value ? 0 : QVM_FAILED;
+}
+
 static int do_info(const struct place *p, const struct strv *operands)
 {
 	static const char *const head[] = {"property", "value", NULL};
@@ -100,13 +123,8 @@ static int do_info(const struct place *p, const struct strv *operands)
 
 	if (r)
 		return r;
-	if (operands->n > 2) {
-		_cleanup_free_ char *value = qvm_info_value(&info, operands->v[2]);
-
-		if (value)
-			printf("%s\n", value);
-		return value ? 0 : QVM_FAILED;
-	}
+	if (operands->n > 2)
+		return info_one(p, &info, operands->v[2]);
 	qvm_table_add_info(&t, &info);
 	qvm_table_print(&t, as_json, false);
 	r = qvm_call(p->vm, "admin.vm.volume.ListSnapshots", p->volume, NULL, &revisions);
@@ -126,19 +144,20 @@ static int do_config(const struct place *p, const struct strv *operands)
 	return qvm_call(p->vm, method, p->volume, operands->v[3], NULL);
 }
 
-/* Bytes, or with a unit: 10GiB, 512M. */
+/* Bytes, or with a unit in any case: 10GiB, 512M, 20 gib. */
 static bool parse_size(const char *text, uint64_t *bytes)
 {
 	size_t digits = strspn(text, "0123456789");
 	static const char units[] = "KMGT";
-	const char *unit = text + digits, *at = *unit ? strchr(units, *unit & ~32) : NULL;
+	const char *unit = text + digits + strspn(text + digits, " ");
+	const char *at = *unit ? strchr(units, toupper((unsigned char)*unit)) : NULL;
 	int shift = at ? (int)(at - units + 1) * 10 : 0;
 
 	if (!blob_to_u64((struct blob){text, digits}, INT64_MAX >> shift, bytes))
 		return false;
 	*bytes <<= shift;
 	unit += at ? 1 : 0;
-	return !*unit || !strcmp(unit, "B") || (at && (!strcmp(unit, "iB") || !strcmp(unit, "i")));
+	return !*unit || !strcasecmp(unit, "B") || (at && (!strcasecmp(unit, "iB") || !strcasecmp(unit, "i")));
 }
 
 static int do_resize(const struct place *p, const struct strv *operands)
@@ -240,7 +259,7 @@ int qvm_volume(int argc, char **argv)
 		"resize VM:VOLUME SIZE | revert VM:VOLUME [REVISION] | clear VM:VOLUME | "
 		"clone VM:VOLUME VM:VOLUME | import VM:VOLUME FILE",
 		"Look at and change the volumes of qubes.",
-		"revert without a revision takes the newest. FILE - is stdin.",
+		"revert without a revision takes the newest. FILE - is stdin. KEY is also revisions.",
 		options,
 		false};
 	_cleanup_strv_ struct strv operands = {0};
