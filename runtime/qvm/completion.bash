@@ -11,7 +11,7 @@ _qvm() {
 	-C | --class) words='AppVM TemplateVM StandaloneVM DispVM' ;;
 	-o | --format) [ "$tool" = qvm-ls ] && words='simple network kernel full prefs disk' ;;
 	-O | --fields | --sort) words='name state class uuid disk priv-curr priv-max priv-used root-curr root-max root-used label template netvm memory' ;;
-	--internal | --servicevm) words='y n' ;;
+	--internal | --servicevm) words='yes no' ;;
 	esac
 	if [ -z "$words" ] && [[ $word = -* ]]; then
 		words=$(_qvm_words "$tool")

@@ -16,7 +16,8 @@ static const struct {
 	const char *name, *fields;
 } formats[] = {
 	{"simple", "name,state,class,label,template,netvm"},
-	{"network", "name,state,netvm,ip,gateway"},
+	/* ipback is no property any more, but the columns behind it have their places. */
+	{"network", "name,state,netvm,ip,ipback,gateway"},
 	{"kernel", "name,state,class,template,kernel,kernelopts"},
 	{"full", "name,state,class,label,qid,xid,uuid"},
 	{"prefs", "name,label,template,netvm,memory,maxmem,vcpus,virt_mode,autostart"},
@@ -219,8 +220,8 @@ static const struct option_def options[] = {
 	{"template-source", 0, OPTION_STRING, &filter.templates, "VM,...",
 	 "only made from one of these templates; '' for none"},
 	{"netvm-is", 0, OPTION_STRING, &filter.netvms, "VM,...", "only behind one of these; '' for none"},
-	{"internal", 0, OPTION_STRING, &filter.internal, "y|n", "only internal ones, or only others"},
-	{"servicevm", 0, OPTION_STRING, &filter.servicevm, "y|n", "only service qubes, or only others"},
+	{"internal", 0, OPTION_STRING, &filter.internal, "yes|no", "only internal ones, or only others"},
+	{"servicevm", 0, OPTION_STRING, &filter.servicevm, "yes|no", "only service qubes, or only others"},
 	{"pending-update", 0, OPTION_FLAG, &filter.pending_update, NULL, "only those with updates to install"},
 	{"features", 0, OPTION_LIST, &filter.features, "NAME=VALUE",
 	 "only with this feature; may be repeated, and all have to match; '' for one that is empty or not set"},

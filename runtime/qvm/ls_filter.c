@@ -120,13 +120,13 @@ static bool cut_settings(struct strv *settings)
 
 static bool is_yes_or_no(const char *text)
 {
-	return !text || !strcmp(text, "y") || !strcmp(text, "n");
+	return !text || qvm_word(text, "y", "yes", NULL) || qvm_word(text, "n", "no", NULL);
 }
 
 const char *ls_filter_check(struct ls_filter *f)
 {
 	if (!is_yes_or_no(f->internal) || !is_yes_or_no(f->servicevm))
-		return "--internal and --servicevm take y or n";
+		return "--internal and --servicevm take yes or no";
 	if (!cut_settings(&f->features) || !cut_settings(&f->properties))
 		return "--features and --prefs take NAME=VALUE";
 	return NULL;

@@ -156,7 +156,8 @@ char *ls_cell(const struct ls_row *row, const char *column)
 		return disk_all(row);
 	if (volume)
 		return disk_cell(row, volume, what);
-	value = ls_property(row, column);
+	/* The one that the qube uses, not the one that it is for its clients. */
+	value = ls_property(row, strcmp(column, "gateway") ? column : "visible_gateway");
 	return value.n ? blob_dup(value) : NULL;
 }
 
