@@ -7,7 +7,7 @@
 
 static bool flag, all;
 static const char *file, *maybe;
-static struct strv mirrors;
+static struct strv mirrors, words;
 static long jobs;
 static const struct option_def defs[] = {
 	{"flag", 'f', OPTION_FLAG, &flag, NULL, "a flag"},
@@ -15,6 +15,7 @@ static const struct option_def defs[] = {
 	{"file", 'o', OPTION_STRING, &file, "FILE", "a file"},
 	{"mirror", 0, OPTION_LIST, &mirrors, "URI", "may be repeated"},
 	{"maybe", 'm', OPTION_MAYBE, &maybe, "WHAT", "may have a value"},
+	{"words", 'w', OPTION_WORDS, &words, "WORD...", "may have several"},
 	{"jobs", 'j', OPTION_NUMBER, &jobs, "N", "a number"},
 	{0},
 };
@@ -26,6 +27,7 @@ static int parse(struct strv *operands, int argc, const char *const *argv)
 	file = maybe = NULL;
 	jobs = 0;
 	strv_free(&mirrors);
+	strv_free(&words);
 	return (int)options_parse(&cmd, argc, (char *const *)(uintptr_t)argv, operands);
 }
 
@@ -76,6 +78,22 @@ TEST(options_refusals)
 	CHECK_INT(PARSE(&ops, "--flag=1"), OPTIONS_WRONG);
 	CHECK_INT(PARSE(&ops, "-j", "x"), OPTIONS_WRONG);
 	CHECK_INT(PARSE(&ops, "--fil", "x"), OPTIONS_WRONG);
+}
+
+TEST(options_words)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	CHECK_INT(PARSE(&ops, "one", "--words", "a", "", "b", "-f", "two", "-w", "c"), 0);
+	CHECK(flag);
+	CHECK_INT(words.n, 4);
+	CHECK_STR(words.v[3], "c");
+	CHECK_INT(ops.n, 2);
+	CHECK_INT(PARSE(&ops, "--words=a", "three", "-wb", "four", "--words", "c", "--", "five"), 0);
+	CHECK_INT(words.n, 3);
+	CHECK_INT(ops.n, 5);
+	CHECK_INT(PARSE(&ops, "--words"), OPTIONS_WRONG);
+	strv_free(&words);
 }
 
 TEST(options_negative_number)

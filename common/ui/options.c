@@ -63,6 +63,7 @@ static int set_value(const struct command_line *cmd, const struct option_def *o,
 		*(const char **)o->value = value;
 		return OPTIONS_OK;
 	case OPTION_LIST:
+	case OPTION_WORDS:
 		strv_push(o->value, value);
 		return OPTIONS_OK;
 	case OPTION_NUMBER:
@@ -100,6 +101,8 @@ static bool is_operand(const struct command_line *cmd, const char *word)
 static int take_value(const struct command_line *cmd, const struct option_def *o, const char *attached,
 		      struct cursor *c)
 {
+	int r;
+
 	if (o->kind == OPTION_FLAG) {
 		if (attached)
 			return options_wrong(cmd, "--%s takes no value", o->name);
@@ -112,7 +115,10 @@ static int take_value(const struct command_line *cmd, const struct option_def *o
 	if (c->i + 1 >= c->argc)
 		return options_wrong(cmd, "--%s needs a value%s%s", o->name, o->argument ? ": " : "",
 				     o->argument ? o->argument : "");
-	return set_value(cmd, o, c->argv[++c->i]);
+	r = set_value(cmd, o, c->argv[++c->i]);
+	while (o->kind == OPTION_WORDS && c->i + 1 < c->argc && is_operand(cmd, c->argv[c->i + 1]))
+		set_value(cmd, o, c->argv[++c->i]);
+	return r;
 }
 
 static int parse_long(const struct command_line *cmd, const char *text, struct cursor *c)

@@ -12,6 +12,7 @@ enum option_kind {
 	OPTION_FLAG,   /* bool * */
 	OPTION_STRING, /* const char ** : the last one given wins */
 	OPTION_LIST,   /* struct strv * : may be repeated */
+	OPTION_WORDS,  /* struct strv * : the same, and each may have several words, up to the next option or -- */
 	OPTION_NUMBER, /* long * : decimal, 0 or more */
 	OPTION_MAYBE,  /* const char ** : the next word unless it is an option or --; then, and without one, "" */
 };

@@ -210,22 +210,22 @@ static const struct option_def options[] = {
 	{"raw-data", 0, OPTION_FLAG, &raw_data, NULL, "values with | between them, no head"},
 	{"raw-list", 0, OPTION_FLAG, &raw_list, NULL, "names only"},
 	{"json", 0, OPTION_FLAG, &as_json, NULL, "an array of objects"},
-	{"class", 0, OPTION_STRING, &filter.classes, "CLASS,...", "only these classes"},
-	{"label", 0, OPTION_STRING, &filter.labels, "LABEL,...", "only these labels"},
-	{"tags", 0, OPTION_STRING, &filter.tags, "TAG,...", "only with one of these tags"},
-	{"exclude-tags", 0, OPTION_STRING, &filter.without_tags, "TAG,...", "only with none of these tags"},
+	{"class", 0, OPTION_WORDS, &filter.classes, "CLASS...", "only these classes"},
+	{"label", 0, OPTION_WORDS, &filter.labels, "LABEL...", "only these labels"},
+	{"tags", 0, OPTION_WORDS, &filter.tags, "TAG...", "only with one of these tags"},
+	{"exclude-tags", 0, OPTION_WORDS, &filter.without_tags, "TAG...", "only with none of these tags"},
 	{"running", 0, OPTION_FLAG, &filter.running, NULL, "only qubes that run"},
 	{"paused", 0, OPTION_FLAG, &filter.paused, NULL, "only paused ones"},
 	{"halted", 0, OPTION_FLAG, &filter.halted, NULL, "only halted ones"},
-	{"template-source", 0, OPTION_STRING, &filter.templates, "VM,...",
+	{"template-source", 0, OPTION_WORDS, &filter.templates, "VM...",
 	 "only made from one of these templates; '' for none"},
-	{"netvm-is", 0, OPTION_STRING, &filter.netvms, "VM,...", "only behind one of these; '' for none"},
+	{"netvm-is", 0, OPTION_WORDS, &filter.netvms, "VM...", "only behind one of these; '' for none"},
 	{"internal", 0, OPTION_STRING, &filter.internal, "yes|no", "only internal ones, or only others"},
 	{"servicevm", 0, OPTION_STRING, &filter.servicevm, "yes|no", "only service qubes, or only others"},
 	{"pending-update", 0, OPTION_FLAG, &filter.pending_update, NULL, "only those with updates to install"},
-	{"features", 0, OPTION_LIST, &filter.features, "NAME=VALUE",
-	 "only with this feature; may be repeated, and all have to match; '' for one that is empty or not set"},
-	{"prefs", 0, OPTION_LIST, &filter.properties, "NAME=VALUE", "the same for a property"},
+	{"features", 0, OPTION_WORDS, &filter.features, "NAME=VALUE...",
+	 "only with these features, all of which have to match; '' for one that is empty or not set"},
+	{"prefs", 0, OPTION_WORDS, &filter.properties, "NAME=VALUE...", "the same for properties"},
 	/* There is nothing to wait for: answers come in milliseconds. */
 	{"spinner", 0, OPTION_FLAG, &spinner, NULL, NULL},
 	{"no-spinner", 0, OPTION_FLAG, &spinner, NULL, NULL},
@@ -249,7 +249,15 @@ static int list_named(const struct strv *names)
 
 int qvm_ls(int argc, char **argv)
 {
-	static const struct command_line cmd = {"qvm-ls", "[VM...]", "List qubes.", NULL, options, false};
+	static const struct command_line cmd = {
+		"qvm-ls",
+		"[VM...]",
+		"List qubes.",
+		"Where several words may be given they go up to the next option or --, or have commas\n"
+		"between them: qvm-ls --class AppVM DispVM -- work personal",
+		options,
+		false,
+	};
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
 	const char *wrong = parsed == OPTIONS_OK ? ls_filter_check(&filter) : NULL;

@@ -44,7 +44,8 @@ void ls_rows_free(struct ls_rows *rows);
 
 /* The options that choose qubes; NULL and empty lists choose all. */
 struct ls_filter {
-	const char *classes, *labels, *tags, *without_tags, *templates, *netvms, *internal, *servicevm;
+	struct strv classes, labels, tags, without_tags, templates, netvms; /* words, or WORD,WORD... */
+	const char *internal, *servicevm;
 	bool running, paused, halted, pending_update;
 	struct strv features, properties; /* NAME=VALUE */
 	struct strv excluded;

@@ -11,16 +11,18 @@ static struct blob unquoted(struct blob word)
 	return blob_eq_str(word, "''") || blob_eq_str(word, "\"\"") ? (struct blob){word.p, 0} : word;
 }
 
-/* Is it one of WORD,WORD...? An empty list has one empty word. */
-static bool in_words(const char *words, struct blob text)
+/* Is it one of the words, or of their WORD,WORD...? */
+static bool in_words(const struct strv *words, struct blob text)
 {
-	struct blob rest = blob_of(words), one;
+	for (size_t i = 0; i < words->n; i++) {
+		struct blob rest = blob_of(words->v[i]), one;
 
-	if (!rest.n)
-		return !text.n;
-	while (blob_token(&rest, ',', &one))
-		if (blob_eq(unquoted(one), text))
+		if (!rest.n && !text.n)
 			return true;
+		while (blob_token(&rest, ',', &one))
+			if (blob_eq(unquoted(one), text))
+				return true;
+	}
 	return false;
 }
 
@@ -30,13 +32,13 @@ static bool wanted_by_list(const struct ls_row *row, const void *user)
 	const char *state = row->vm->state;
 
 	if (strv_contains(&f->excluded, row->vm->name) ||
-	    (f->classes && !in_words(f->classes, blob_of(row->vm->class))))
+	    (f->classes.n && !in_words(&f->classes, blob_of(row->vm->class))))
 		return false;
 	return !(f->running || f->paused || f->halted) || (f->running && !strcmp(state, "Running")) ||
 	       (f->paused && !strcmp(state, "Paused")) || (f->halted && !strcmp(state, "Halted"));
 }
 
-static bool has_tag_of(const struct ls_row *row, const char *words)
+static bool has_tag_of(const struct ls_row *row, const struct strv *words)
 {
 	const struct strbuf *tags = ls_answer(row, LS_TAGS, NULL);
 	struct blob rest = tags ? strbuf_blob(tags) : (struct blob){0}, tag;
@@ -51,7 +53,8 @@ static bool wanted_by_tags(const struct ls_row *row, const void *user)
 {
 	const struct ls_filter *f = user;
 
-	return (!f->tags || has_tag_of(row, f->tags)) && (!f->without_tags || !has_tag_of(row, f->without_tags));
+	return (!f->tags.n || has_tag_of(row, &f->tags)) &&
+	       (!f->without_tags.n || !has_tag_of(row, &f->without_tags));
 }
 
 /* Of NAME=VALUE, which ls_filter_check() has cut in two. */
@@ -64,9 +67,9 @@ static bool wanted_by_properties(const struct ls_row *row, const void *user)
 {
 	const struct ls_filter *f = user;
 
-	if ((f->labels && !in_words(f->labels, ls_property(row, "label"))) ||
-	    (f->templates && !in_words(f->templates, ls_property(row, "template"))) ||
-	    (f->netvms && !in_words(f->netvms, ls_property(row, "netvm"))))
+	if ((f->labels.n && !in_words(&f->labels, ls_property(row, "label"))) ||
+	    (f->templates.n && !in_words(&f->templates, ls_property(row, "template"))) ||
+	    (f->netvms.n && !in_words(&f->netvms, ls_property(row, "netvm"))))
 		return false;
 	for (size_t i = 0; i < f->properties.n; i++)
 		if (!blob_eq(value_of(f->properties.v[i]), ls_property(row, f->properties.v[i])))
@@ -147,10 +150,10 @@ void ls_choose(const struct ls_filter *f, const struct qvm_list *list, const str
 		rows->v[rows->n++].vm = &list->v[i];
 	ls_keep(rows, is_named, names);
 	ls_keep(rows, wanted_by_list, f);
-	if (f->labels || f->templates || f->netvms || f->properties.n || f->pending_update)
+	if (f->labels.n || f->templates.n || f->netvms.n || f->properties.n || f->pending_update)
 		ls_ask(rows, LS_PROPERTIES, NULL);
 	ls_keep(rows, wanted_by_properties, f);
-	if (f->tags || f->without_tags)
+	if (f->tags.n || f->without_tags.n)
 		ls_ask(rows, LS_TAGS, NULL);
 	ls_keep(rows, wanted_by_tags, f);
 	if (f->internal)
