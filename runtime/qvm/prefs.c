@@ -1,4 +1,5 @@
 /* qvm-prefs and qubes-prefs. */
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,21 +130,43 @@ static int print_one(const char *vm, bool global, const char *name)
 	return 0;
 }
 
-/* `none` stands for no qube, as far as the property is one; a label or text of that name is not
- * known. */
+static bool holds_a_qube(const char *vm, bool global, const char *name)
+{
+	_cleanup_free_ char *get = method(global, "Get");
+	_cleanup_admin_error_ struct admin_error err = {0};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct admin_property v;
+
+	return admin_call(&qvm_admin, vm, get, name, (struct blob){0}, &out, &err) == 0 &&
+	       admin_property_parse(strbuf_blob(&out), &v) && blob_eq_str(v.type, "vm");
+}
+
+/* `none` stands for no qube. */
 static int set_one(const char *vm, bool global, const char *name, const char *value)
 {
 	_cleanup_free_ char *set = method(global, "Set");
+	bool none = !strcasecmp(value, "none") && holds_a_qube(vm, global, name);
 
-	return qvm_call(vm, set, name, strcasecmp(value, "none") ? value : "", NULL);
+	return qvm_call(vm, set, name, none ? "" : value, NULL);
+}
+
+/* Properties are also known by names such as Provides-Network. */
+static char *property_name(const char *text)
+{
+	char *name = xstrdup(text);
+
+	for (char *p = name; *p; p++)
+		*p = *p == '-' ? '_' : (char)tolower((unsigned char)*p);
+	return name;
 }
 
 static int prefs(const struct command_line *cmd, int argc, char **argv, bool global)
 {
 	_cleanup_strv_ struct strv operands = {0};
 	enum options_result parsed = options_parse(cmd, argc, argv, &operands);
+	_cleanup_free_ char *name = NULL;
 	size_t first = global ? 0 : 1;
-	const char *vm = "dom0", *name, *value;
+	const char *vm = "dom0", *value;
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
@@ -153,7 +176,7 @@ static int prefs(const struct command_line *cmd, int argc, char **argv, bool glo
 		return options_wrong(cmd, "too many operands");
 	if (!global && operands.n)
 		vm = operands.v[0];
-	name = operands.n > first ? operands.v[first] : NULL;
+	name = operands.n > first ? property_name(operands.v[first]) : NULL;
 	value = operands.n > first + 1 ? operands.v[first + 1] : NULL;
 	if (help_properties)
 		return print_help(vm, global);
