@@ -12,6 +12,23 @@ static const char *class_name = "AppVM", *template, *label, *pool, *root_copy, *
 static bool standalone, disp, force, all;
 static struct strv properties, volume_pools, excluded;
 
+/* The value of --property NAME=VALUE, the last one given, or what an option of its own says. */
+static const char *early_property(const char *name, const char *otherwise)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < properties.n; i++)
+		if (!strncmp(properties.v[i], name, n) && properties.v[i][n] == '=')
+			otherwise = properties.v[i] + n + 1;
+	return otherwise;
+}
+
+/* What a qube is made with, and not only set afterwards. */
+static bool is_early(const char *name)
+{
+	return !strcmp(name, "label") || !strcmp(name, "template");
+}
+
 static int set_properties(const char *vm)
 {
 	int result = 0;
@@ -22,6 +39,8 @@ static int set_properties(const char *vm)
 		int r;
 
 		*value++ = 0; /* checked before */
+		if (is_early(name))
+			continue;
 		r = qvm_call(vm, "admin.vm.property.Set", name, value, NULL);
 		result = r ? r : result;
 	}
@@ -97,7 +116,7 @@ int qvm_create(int argc, char **argv)
 		{"disp", 0, OPTION_FLAG, &disp, NULL, "the same as --class DispVM"},
 		{"template", 't', OPTION_STRING, &template, "VM",
 		 "template (an AppVM's: the system's default_template; a StandaloneVM begins as a copy of it)"},
-		{"label", 'l', OPTION_STRING, &label, "LABEL", "colour (needed)"},
+		{"label", 'l', OPTION_STRING, &label, "LABEL", "colour (needed; of --disp red)"},
 		{"property", 0, OPTION_LIST, &properties, "NAME=VALUE",
 		 "set a property; may be repeated"},
 		{"prop", 0, OPTION_LIST, &properties, "NAME=VALUE", NULL},
@@ -116,12 +135,14 @@ int qvm_create(int argc, char **argv)
 
 	if (parsed != OPTIONS_OK)
 		return parsed == OPTIONS_HELP ? 0 : 2;
-	if (wrong_use(&operands))
-		return options_wrong(&cmd, "%s", wrong_use(&operands));
 	if (standalone)
 		class_name = "StandaloneVM";
 	if (disp)
 		class_name = "DispVM";
+	label = early_property("label", label || !disp ? label : "red");
+	template = early_property("template", template);
+	if (wrong_use(&operands))
+		return options_wrong(&cmd, "%s", wrong_use(&operands));
 	r = make(operands.v[0]);
 	if (!r && (root_copy || root_move))
 		r = take_root(operands.v[0]);
