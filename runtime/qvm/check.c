@@ -44,12 +44,13 @@ int qvm_check(int argc, char **argv)
 		"qvm-check",
 		"VM...",
 		"Tell whether qubes exist, and what they are.",
-		"Exit codes: 0 all match, 1 none does, 3 some do.",
+		"Exit codes: 0 all match, 1 none does or one does not exist, 3 some match.",
 		options,
 		false};
 	_cleanup_strv_ struct strv operands = {0}, good = {0}, bad = {0};
 	_cleanup_list_ struct qvm_list list = {0};
 	enum options_result parsed = options_parse(&cmd, argc, argv, &operands);
+	bool missing = false;
 	int r;
 
 	if (parsed != OPTIONS_OK)
@@ -67,16 +68,17 @@ int qvm_check(int argc, char **argv)
 		bool match = vm && matches(vm);
 
 		strv_push(match ? &good : &bad, operands.v[i]);
+		missing |= !vm;
 		if (!match && !qvm_quiet)
 			fprintf(stderr, "qvm-check: %s: %s\n", operands.v[i],
 				vm ? "does not match" : "non-existent");
 	}
-	return !bad.n ? 0 : good.n ? 3 : 1;
+	return !bad.n ? 0 : good.n && !missing ? 3 : 1;
 }
 
 static bool enable, disable, unset, as_json;
 
-/* 0, or 1 for a service that is off or not set. */
+/* 0, also for a service that is off, or 1 for one that is not set. */
 static int service_print(const char *vm, const char *feature)
 {
 	_cleanup_admin_error_ struct admin_error err = {0};
@@ -131,7 +133,7 @@ int qvm_service(int argc, char **argv)
 	static const struct command_line cmd = {"qvm-service",
 						"VM [SERVICE [on|off]]",
 						"List and switch services of a qube.",
-						"Exit code 1: the service is not set.",
+						"Exit codes: 0, also for a service that is off; 1 for one that is not set.",
 						options,
 						false};
 	_cleanup_strv_ struct strv operands = {0};
