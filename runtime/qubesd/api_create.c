@@ -88,7 +88,7 @@ static bool take_template(struct call *c, struct wish *w)
 		call_raise(c, "QubesVMNotFoundError", "No such domain: '%.*s'", BLOB_ARG(name));
 		return false;
 	}
-	if (w->template->class != (disposable ? CLASS_APP : CLASS_TEMPLATE)) {
+	if (!(w->template->class & (disposable ? CLASS_APP | CLASS_STANDALONE : CLASS_TEMPLATE))) {
 		call_raise(c, "QubesValueError", "'%s' cannot be the template of a %s",
 			   w->template->name, vm_class_name(w->class));
 		return false;

@@ -254,7 +254,7 @@ const struct property_def vm_properties[] = {
 	{.name = "label", .type = PROPERTY_LABEL, .classes = EVERY, .help = "colour of the qube"},
 	STR("icon", EVERY, COMPUTED, .compute = get_icon, .help = "name of the icon"),
 	VM("template", BASED, .check = check_template, .help = "template whose root the qube uses"),
-	BOOL("template_for_dispvms", CLASS_APP, .constant = "False", .check = check_disposables,
+	BOOL("template_for_dispvms", CLASS_APP | CLASS_STANDALONE, .constant = "False", .check = check_disposables,
 	     .help = "whether disposables may be made from this qube"),
 	STR("virt_mode", GUESTS, INHERIT, .first = get_virt_mode, .constant = "pvh",
 	    .check = check_virt_mode, .help = "pvh, pv or hvm"),
