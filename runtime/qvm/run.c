@@ -311,8 +311,9 @@ int qvm_run(int argc, char **argv)
 						"One word is a command for the shell in the qube, several are a program and its\n"
 						"arguments. Without --pass-io the command reads and says nothing. A word behind --dispvm\n"
 						"is its TEMPLATE; -- or an option keeps them apart.\n"
-						"Exit codes: the command's; 1 the qube did not start, 126 no connection. A\n"
-						"service without --pass-io is not waited for.",
+						"Exit codes: the command's; 1 the qube did not start, 125 the call failed, 126 it was\n"
+						"refused, or qrexec-client cannot be started. A service without --pass-io is not\n"
+						"waited for.",
 						options,
 						true};
 	_cleanup_strv_ struct strv operands = {0};
