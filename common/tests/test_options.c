@@ -7,6 +7,7 @@
 
 static bool flag, all;
 static const char *file, *maybe;
+static const char *version = "1.2";
 static struct strv mirrors, words;
 static long jobs;
 static const struct option_def defs[] = {
@@ -16,6 +17,7 @@ static const struct option_def defs[] = {
 	{"mirror", 0, OPTION_LIST, &mirrors, "URI", "may be repeated"},
 	{"maybe", 'm', OPTION_MAYBE, &maybe, "WHAT", "may have a value"},
 	{"words", 'w', OPTION_WORDS, &words, "WORD...", "may have several"},
+	{"version", 0, OPTION_VERSION, &version, NULL, "the version"},
 	{"jobs", 'j', OPTION_NUMBER, &jobs, "N", "a number"},
 	{0},
 };
@@ -94,6 +96,14 @@ TEST(options_words)
 	CHECK_INT(ops.n, 5);
 	CHECK_INT(PARSE(&ops, "--words"), OPTIONS_WRONG);
 	strv_free(&words);
+}
+
+TEST(options_version)
+{
+	_cleanup_strv_ struct strv ops = {0};
+
+	CHECK_INT(PARSE(&ops, "one", "--version", "--nope"), OPTIONS_HELP);
+	CHECK_INT(PARSE(&ops, "--version=1"), OPTIONS_WRONG);
 }
 
 TEST(options_negative_number)

@@ -58,6 +58,9 @@ static int set_value(const struct command_line *cmd, const struct option_def *o,
 	case OPTION_FLAG:
 		*(bool *)o->value = true;
 		return OPTIONS_OK;
+	case OPTION_VERSION:
+		printf("%s %s\n", cmd->program, *(const char *const *)o->value);
+		return OPTIONS_HELP;
 	case OPTION_STRING:
 	case OPTION_MAYBE:
 		*(const char **)o->value = value;
@@ -103,7 +106,7 @@ static int take_value(const struct command_line *cmd, const struct option_def *o
 {
 	int r;
 
-	if (o->kind == OPTION_FLAG) {
+	if (o->kind == OPTION_FLAG || o->kind == OPTION_VERSION) {
 		if (attached)
 			return options_wrong(cmd, "--%s takes no value", o->name);
 		return set_value(cmd, o, NULL);

@@ -14,6 +14,7 @@ enum option_kind {
 	OPTION_LIST,   /* struct strv * : may be repeated */
 	OPTION_WORDS,  /* struct strv * : the same, and each may have several words, up to the next option or -- */
 	OPTION_NUMBER, /* long * : decimal, 0 or more */
+	OPTION_VERSION, /* const char ** : is printed behind the program's name, and nothing else done */
 	OPTION_MAYBE,  /* const char ** : the next word unless it is an option or --; then, and without one, "" */
 };
 
@@ -37,7 +38,7 @@ struct command_line {
 
 enum options_result {
 	OPTIONS_OK = 0,
-	OPTIONS_HELP = 1,  /* --help was printed to stdout: exit 0 */
+	OPTIONS_HELP = 1,  /* --help, or the version, was printed to stdout: exit 0 */
 	OPTIONS_WRONG = 2, /* one line was printed to stderr: exit 2 */
 };
 

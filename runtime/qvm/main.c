@@ -5,6 +5,7 @@
 #include "runtime/qvm/qvm.h"
 
 bool qvm_verbose, qvm_quiet;
+const char *qvm_version = BULKHEAD_VERSION;
 struct admin qvm_admin;
 const char *qvm_name;
 

@@ -11,6 +11,7 @@
 #define QVM_COMMON                                                                                 \
 	{"verbose", 'v', OPTION_FLAG, &qvm_verbose, NULL, "say more"},                             \
 		{"quiet", 'q', OPTION_FLAG, &qvm_quiet, NULL, "say less"},                         \
+		{"version", 0, OPTION_VERSION, &qvm_version, NULL, "show the version"},            \
 	{                                                                                          \
 		"socket", 0, OPTION_STRING, &qvm_admin.socket, "PATH",                             \
 			"socket of qubesd to talk to"                                              \
@@ -23,6 +24,7 @@ enum {
 };
 
 extern bool qvm_verbose, qvm_quiet;
+extern const char *qvm_version;
 extern struct admin qvm_admin;
 /* The name of the running tool, for messages. */
 extern const char *qvm_name;
