@@ -192,7 +192,8 @@ static int install(struct request *q, const struct apt *apt, struct error *err)
 		return r;
 	if (!local.n) {
 		puts("dom0 is up to date.");
-		return 0;
+		/* Its packages are; an update that was cut short may have left the rest undone. */
+		return q->check_only ? 0 : process_check(after, err);
 	}
 	for (size_t i = 0; i < names.n; i++)
 		puts(names.v[i]);
