@@ -59,6 +59,12 @@ static int find_qube(struct request *q, struct strbuf *name, struct error *err)
 	return 0;
 }
 
+/* Below the state's folder, which is root's. */
+static int cannot(const char *doing, const char *path, int code, struct error *err)
+{
+	return error_set(err, code, path, code == -EACCES ? "run it with sudo" : NULL, "cannot %s: %s", doing, strerror(-code));
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -106,7 +112,7 @@ static int prepare_sources(struct request *q, struct error *err)
 	r = mkdir_parents(AT_FDCWD, to, 0755);
 	if (r == 0)
 		r = write_file(AT_FDCWD, to, local.p, local.n, 0644);
-	return r < 0 ? error_errno(err, r, to, "cannot write") : 0;
+	return r < 0 ? cannot("write", to, r, err) : 0;
 }
 
 static int fetch(const struct request *q, const struct strv *uris, uint64_t max, struct error *err)
@@ -220,7 +226,7 @@ static int update(struct request *q, struct error *err)
 		return r;
 	r = remove_tree(AT_FDCWD, q->mirror);
 	if (r < 0)
-		return error_errno(err, r, q->mirror, "cannot remove");
+		return cannot("remove", q->mirror, r, err);
 	if ((r = prepare_sources(q, err)) < 0 || (r = fetch(q, &q->indexes, index_bytes_max, err)) < 0 ||
 	    (r = apt_refresh(&apt, err)) < 0)
 		return r;
