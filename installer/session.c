@@ -8,6 +8,7 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/ui/event.h"
+#include "installer/localise.h"
 #include "installer/report.h"
 #include "installer/stick.h"
 #include "installer/target.h"
@@ -59,12 +60,24 @@ static const struct disk *find_record(const struct facts *facts, const struct di
 	return NULL;
 }
 
+/* A layout that is given is not asked for, and what is typed next may be the passphrase. */
+static int load_given_keymap(const struct session *s, struct error *err)
+{
+	int r;
+
+	if (!question_is_given(s->answers, question_find("keymap")))
+		return 0;
+	r = localise_check(s->places.source, "keymap", s->answers->keymap, err);
+	return r < 0 ? r : localise_load_keymap(s->answers->keymap, err);
+}
+
 static int ask_rest(struct session *s, bool resumed, struct error *err)
 {
 	struct dialogue d = {.front = s->front, .facts = s->facts, .answers = s->answers, .places = s->places,
 			     .resumed = resumed};
+	int r = load_given_keymap(s, err);
 
-	return dialogue_run(&d, err);
+	return r < 0 ? r : dialogue_run(&d, err);
 }
 
 /* The record's answers, but for the secrets that are at hand already, and the disk it was found on. */

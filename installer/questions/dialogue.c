@@ -392,11 +392,17 @@ static bool is_asked(const struct talk *t, const struct question *q)
 	return !question_is_given(a, q) || t->asked & bit(q);
 }
 
+/* A mistyped passphrase of a disk that exists already does not open it, and is asked for once more then. */
+static bool is_typed_again(const struct talk *t, const struct question *q)
+{
+	return q->kind == QUESTION_SECRET && !(t->d->resumed && !strcmp(q->key, "passphrase"));
+}
+
 static struct place after(const struct talk *t, struct place at)
 {
 	const struct question *q = at.id == SCREEN_MACHINE ? questions() : at.question + 1;
 
-	if (at.id == SCREEN_QUESTION && at.question->kind == QUESTION_SECRET && !t->d->resumed)
+	if (at.id == SCREEN_QUESTION && is_typed_again(t, at.question))
 		return (struct place){SCREEN_AGAIN, at.question};
 	for (; q->key; q++)
 		if (is_asked(t, q))
