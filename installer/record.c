@@ -91,11 +91,9 @@ int record_look(const char *boot, struct record *out)
 
 	if (r == 0)
 		r = record_parse(strbuf_blob(&log), out);
-	if (r == 0 && out->complete)
-		return -ENXIO;
 	/* Cut off while it was begun, it lacks answers, or steps that were finished before there was a place to note them. */
 	if (r == 0)
-		return record_has(out, "mount") ? 0 : -ENOENT;
+		return out->complete || record_has(out, "mount") ? 0 : -ENOENT;
 	/* A kernel without a record: a system that was installed before there were any. */
 	return access(kernel, F_OK) ? -ENOENT : -ENXIO;
 }

@@ -43,8 +43,8 @@ void record_free(struct record *record);
 int record_look(const char *boot, struct record *out);
 /*
  * The record on the disk's partition that has our name for /boot, mounted for the moment; the kernel replays the file
- * system's own log then. 0: there is one; -ENOENT: our partitions, but nothing was noted yet; -ENXIO: nothing that is
- * known to be of ours, begun and not finished.
+ * system's own log then. 0: there is one, perhaps a complete one; -ENOENT: our partitions, but nothing was noted yet;
+ * -ENXIO: nothing that is known to be of ours.
  */
 int record_find(const struct disk *disk, struct record *out);
 

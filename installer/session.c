@@ -45,7 +45,7 @@ void session_look(struct facts *facts)
 		_cleanup_record_ struct record record = {0};
 		int r = may_be_target(d) ? record_find(d, &record) : -ENXIO;
 
-		d->unfinished = r == 0 || r == -ENOENT;
+		d->unfinished = (r == 0 && !record.complete) || r == -ENOENT;
 	}
 }
 
@@ -125,6 +125,17 @@ static bool wants_resume(const struct session *s, const struct record *record, c
 	return s->resume == SESSION_RESUME || dialogue_resume(s->front, facts_disk_name(a, disk), last);
 }
 
+/* With the medium and the answers left where they are, the next start would wipe what this one has made, and the next. */
+static int refuse_complete(const struct plan *plan, struct error *err)
+{
+	_cleanup_record_ struct record record = {0};
+
+	if (!may_be_target(plan->disk) || record_find(plan->disk, &record) < 0 || !record.complete || !same_plan(plan, &record))
+		return 0;
+	return error_set(err, -EEXIST, facts_disk_name(plan->arena, plan->disk), "remove the medium, or start anew with --anew",
+			 "is installed with these answers already");
+}
+
 static int nothing_to_resume(struct error *err)
 {
 	return error_set(err, -ESTALE, "--resume", "start anew with --anew",
@@ -150,6 +161,8 @@ static int make_plan(struct session *s, struct record *record, struct plan *plan
 		r = ask_rest(s, resumed, err);
 	if (r == 0)
 		r = plan_make(s->facts, s->answers, &s->places, plan, err);
+	if (r == 0 && !attended && !anew)
+		r = refuse_complete(plan, err);
 	if (r < 0)
 		return r;
 	/* Unattended, the answers say which disk it is about, and there may be records on others. */
