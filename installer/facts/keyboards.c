@@ -25,22 +25,30 @@ static const char *bus_name(unsigned long bus)
 	}
 }
 
-/* Bit 20 of EV (autorepeat) is what tells a keyboard from a power button, which has keys too. */
-static bool repeats(struct blob line)
+/* The last of a bitmap's words, "B: KEY=402000000 3803078f800d001 fffffffffffffffe": bits 0 to 63. */
+static uint64_t low_bits(struct blob line)
 {
 	_cleanup_free_ char *text = blob_dup(line);
-	const char *ev = strstr(text, "EV=");
+	const char *word = strrchr(text, ' ');
+	const char *value = strchr(text, '=');
 
-	return ev && strtoul(ev + 3, NULL, 16) & (1ul << 20);
+	return strtoull((word > value ? word : value) + 1, NULL, 16);
 }
 
-/* /proc/bus/input/devices: paragraphs of "I: Bus=0003 ...", "N: Name="..."", "H: Handlers=...", "B: EV=120013". */
+/* Autorepeat tells a keyboard from a power button, and letters (KEY_Q to KEY_P) from a laptop's hotkeys and remote controls. */
+static const uint64_t ev_rep = 1ULL << 20, letters = 0x3ffULL << 16;
+
+/*
+ * /proc/bus/input/devices: paragraphs of "I: Bus=0003 ...", "N: Name="..."", "H: Handlers=...", "B: EV=120013",
+ * "B: KEY=...", in this order.
+ */
 void facts_keyboards(const struct facts_source *from, struct facts *facts)
 {
 	_cleanup_free_ char *path = xasprintf("%s/bus/input/devices", from->proc);
 	_cleanup_strbuf_ struct strbuf text = {0};
 	struct keyboard *k, **tail = &facts->hardware.keyboards;
 	const char *bus = "other", *name = NULL;
+	bool repeats = false;
 	struct blob rest, line;
 
 	if (read_file(AT_FDCWD, path, INPUT_MAX, &text) < 0)
@@ -50,13 +58,16 @@ void facts_keyboards(const struct facts_source *from, struct facts *facts)
 		if (!line.n) {
 			bus = "other";
 			name = NULL;
+			repeats = false;
 		} else if (blob_has_prefix(line, "I: Bus=")) {
 			_cleanup_free_ char *number = blob_dup((struct blob){line.p + 7, line.n - 7});
 
 			bus = bus_name(strtoul(number, NULL, 16));
 		} else if (blob_has_prefix(line, "N: Name=\"") && line.n > 10) {
 			name = facts_clean(facts->arena, (struct blob){line.p + 9, line.n - 10});
-		} else if (blob_has_prefix(line, "B: EV=") && repeats(line)) {
+		} else if (blob_has_prefix(line, "B: EV=")) {
+			repeats = low_bits(line) & ev_rep;
+		} else if (blob_has_prefix(line, "B: KEY=") && repeats && (low_bits(line) & letters) == letters) {
 			k = arena_alloc(facts->arena, sizeof(*k));
 			k->name = name ? name : "keyboard";
 			k->bus = bus;

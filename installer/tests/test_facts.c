@@ -147,6 +147,39 @@ TEST(facts_acpi_tables_are_whole)
 	CHECK(!memcmp(t->bytes.p, table, sizeof(table)));
 }
 
+/* Hotkeys of a laptop and a receiver of a remote control repeat, too: what cannot type a passphrase is no keyboard. */
+TEST(facts_keyboards_have_letters)
+{
+	static const char devices[] =
+		"I: Bus=0019 Vendor=0000 Product=0001 Version=0000\nN: Name=\"Power Button\"\nB: PROP=0\nB: EV=3\n"
+		"B: KEY=10000000000000 0\n\n"
+		"I: Bus=0019 Vendor=0000 Product=0000 Version=0000\nN: Name=\"Asus WMI hotkeys\"\nB: PROP=0\nB: EV=100013\n"
+		"B: KEY=1000000080000 0 800000000000 0 0 a1606f00900000 8200027800501000 e000000000000 0\nB: MSC=10\n\n"
+		"I: Bus=0019 Vendor=1283 Product=0000 Version=0000\nN: Name=\"ITE8708 CIR transceiver\"\nB: PROP=20\n"
+		"B: EV=100017\nB: KEY=fff 0 200108fc32e 237605100000000 0 700158000 419200004001 9e968000000000 10000002\n\n"
+		"I: Bus=0003 Vendor=046d Product=c31c Version=0110\nN: Name=\"Logitech USB Keyboard\"\nB: PROP=0\nB: EV=120013\n"
+		"B: KEY=1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe\nB: MSC=10\nB: LED=7\n\n"
+		"I: Bus=0011 Vendor=0001 Product=0001 Version=ab41\nN: Name=\"AT Translated Set 2 keyboard\"\nB: PROP=0\n"
+		"B: EV=120013\nB: KEY=402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe\nB: MSC=10\nB: LED=7\n\n";
+	const char *root = test_dir();
+	_cleanup_close_ int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *sys = xasprintf("%s/sys", root);
+	_cleanup_free_ char *proc = xasprintf("%s/proc", root);
+	struct facts_source from = {sys, proc, "/nowhere", "/nowhere", false};
+	_cleanup_facts_ struct facts facts = {0};
+	const struct keyboard *k;
+
+	make_machine(dir, root);
+	put(dir, "proc/bus/input/devices", devices);
+	CHECK_INT(facts_gather(&from, &facts, NULL), 0);
+	k = facts.hardware.keyboards;
+	if (!CHECK(k && k->next && !k->next->next))
+		return;
+	CHECK_STR(k->name, "Logitech USB Keyboard");
+	CHECK_STR(k->bus, "usb");
+	CHECK_STR(k->next->bus, "ps2");
+}
+
 TEST(facts_contents_of_the_medium)
 {
 	const char *root = test_dir();
