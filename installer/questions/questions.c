@@ -37,6 +37,17 @@ static int check_printable(const char *text, char **why)
 	return 0;
 }
 
+/* Any letters of any language, but nothing that ends or edits the line at a prompt. */
+static int check_typable(const char *text, char **why)
+{
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == '\x7f') {
+			*why = xstrdup("has a control character, which can be typed at no prompt");
+			return EINVAL;
+		}
+	return 0;
+}
+
 static int check_words(const struct question *q, const char *text, char **why)
 {
 	_cleanup_strbuf_ struct strbuf list = {0};
@@ -74,7 +85,7 @@ static int check_kind(const struct question *q, const char *text, char **why)
 	case QUESTION_TEXT:
 		return check_printable(text, why);
 	case QUESTION_SECRET:
-		break;
+		return check_typable(text, why);
 	}
 	return 0;
 }
