@@ -16,7 +16,8 @@ void config_fstab(const struct install *in, struct strbuf *out)
 		strbuf_printf(out, "UUID=%s %s btrfs subvol=%s,noatime 0 0\n", in->uuid.root, volumes[i].point,
 			      volumes[i].subvolume);
 	strbuf_printf(out, "UUID=%s /boot ext4 noatime 0 2\n", in->uuid.boot);
-	strbuf_printf(out, "UUID=%s /boot/efi vfat umask=0077 0 2\n", in->uuid.esp);
+	/* Only firmware reads it. Without nofail a broken one would end each start in an emergency shell, and root is locked. */
+	strbuf_printf(out, "UUID=%s /boot/efi vfat umask=0077,nofail 0 2\n", in->uuid.esp);
 }
 
 void config_crypttab(const struct install *in, struct strbuf *out)

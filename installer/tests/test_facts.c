@@ -227,7 +227,8 @@ TEST(config_texts)
 	config_fstab(&in, &fstab);
 	CHECK(strstr(fstab.p, "UUID=R-2 / btrfs subvol=@,noatime 0 0\n") != NULL);
 	CHECK(strstr(fstab.p, "UUID=R-2 /var/lib/qubes btrfs subvol=@qubes,noatime 0 0\n") != NULL);
-	CHECK(strstr(fstab.p, "UUID=B-3 /boot ext4") != NULL);
+	CHECK(strstr(fstab.p, "UUID=B-3 /boot ext4 noatime 0 2\n") != NULL);
+	CHECK(strstr(fstab.p, "UUID=E-4 /boot/efi vfat umask=0077,nofail 0 2\n") != NULL);
 	CHECK_INT(config_grub(&in, "t", BLOB("a @BOOT_UUID@ subvol=@ x@DOM0_MEM@M @ROOT@@UNLOCK@\n"), &grub, &err), 0);
 	CHECK_STR(grub.p, "a B-3 subvol=@ x2048M /dev/mapper/luks-L-1rd.luks.uuid=L-1 rd.luks.options=L-1=tries=0,discard\n");
 	CHECK_INT(config_grub(&in, "t", BLOB("one\ntwo @WHAT@\n"), &grub, &err), -EINVAL);
