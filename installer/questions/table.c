@@ -471,7 +471,7 @@ static const struct question table[] = {
 	 .explain = "Features of the machine that may be missing (`bulkhead-installer verdict`). Without them qubes are "
 		    "confined worse, or not at all; one that is missing and not named here stops the installation."},
 	{.key = "keymap", .kind = QUESTION_TEXT, .set = set_keymap, .get = get_keymap, .standard = "us",
-	 .title = "Keyboard layout", .prompt = "Keyboard layout (us, de, fr, uk, cz, ...):", .value = "name of a console keymap, default `us`",
+	 .title = "Keyboard layout", .prompt = "Keyboard layout (us, de, fr, uk, cz-lat2, ...):", .value = "name of a console keymap, default `us`",
 	 .help = "Used from now on, for the passphrase at every start, and at dom0's console. Names are those of loadkeys, for "
 		 "instance de-latin1-nodeadkeys, fr-latin9, dvorak.",
 	 .explain = "Used from now on, for the passphrase at every start, and at dom0's console. Names are those of "
