@@ -38,23 +38,32 @@ static int refuse(const struct error *err)
 	return EXIT_REFUSED;
 }
 
+/* The last of the kernel's arguments that begins so, allocated: what follows its beginning. NULL: there is none. */
+static char *kernel_argument(const char *beginning)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob rest, word, found = {0};
+
+	if (read_file(AT_FDCWD, "/proc/cmdline", CMDLINE_MAX, &text) < 0)
+		return NULL;
+	rest = strbuf_blob(&text);
+	while (blob_word(&rest, &word))
+		if (blob_has_prefix(word, beginning))
+			found = (struct blob){word.p + strlen(beginning), word.n - strlen(beginning)};
+	return found.p ? blob_dup(found) : NULL;
+}
+
 /*
  * The initramfs lies on the medium, and dom0's root, from which it is made, cannot know it; the boot menu does, as it knows
  * the root's hash.
  */
 static const char *named_initramfs(void)
 {
-	static const char key[] = "bulkhead.initramfs=";
 	static char hex[SHA256_HEX];
-	_cleanup_strbuf_ struct strbuf text = {0};
-	struct blob rest, word;
+	_cleanup_free_ char *named = kernel_argument("bulkhead.initramfs=");
 
-	if (hex[0] || read_file(AT_FDCWD, "/proc/cmdline", CMDLINE_MAX, &text) < 0)
-		return hex[0] ? hex : NULL;
-	rest = strbuf_blob(&text);
-	while (blob_word(&rest, &word))
-		if (blob_has_prefix(word, key) && word.n == strlen(key) + sizeof(hex) - 1)
-			memcpy(hex, word.p + strlen(key), sizeof(hex) - 1);
+	if (named && strlen(named) == sizeof(hex) - 1)
+		memcpy(hex, named, sizeof(hex));
 	return hex[0] ? hex : NULL;
 }
 
@@ -84,9 +93,11 @@ static int get_answers(const struct options *o, struct answers *answers, struct 
 
 static const struct front *get_front(const struct options *o)
 {
+	/* The boot menu's entry for old screens. */
+	_cleanup_free_ char *text = kernel_argument("bulkhead.text");
 	const struct front *front = NULL;
 
-	if (!o->front || !strcmp(o->front, "windows"))
+	if (o->front ? !strcmp(o->front, "windows") : !text || *text)
 		front = front_windows();
 	return front ? front : front_plain();
 }
