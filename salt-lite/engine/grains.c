@@ -58,11 +58,19 @@ static void kernel_parameters(struct salt *s, struct value *grains)
 	map_set_str(&s->h, grains, "kernelparams", list);
 }
 
+static bool is_of_class(struct blob class, const char *const *beginnings)
+{
+	for (; *beginnings; beginnings++)
+		if (blob_has_prefix(class, *beginnings))
+			return true;
+	return false;
+}
+
 /*
  * "00:19.0" as lspci(8) names it, for Xen's and Qubes' tools; a device outside of PCI domain 0 keeps its domain.
  * Devices that are hidden from this kernel's drivers are in /sys all the same.
  */
-static void pci_devices(struct salt *s, struct value *grains, const char *grain, const char *class)
+static void pci_devices(struct salt *s, struct value *grains, const char *grain, const char *const *classes)
 {
 	const char *folder = rooted(s, "/sys/bus/pci/devices");
 	_cleanup_closedir_ DIR *dir = opendir(folder);
@@ -76,7 +84,7 @@ static void pci_devices(struct salt *s, struct value *grains, const char *grain,
 
 		if (name[0] == '.' ||
 		    read_file(AT_FDCWD, arena_printf(s->h.arena, "%s/%s/class", folder, name), 64, &text) < 0 ||
-		    !blob_has_prefix(strbuf_blob(&text), class))
+		    !is_of_class(strbuf_blob(&text), classes))
 			continue;
 		strv_push(&names, strncmp(name, "0000:", 5) ? name : name + 5);
 	}
@@ -88,6 +96,8 @@ static void pci_devices(struct salt *s, struct value *grains, const char *grain,
 
 const struct value *grains_gather(struct salt *s)
 {
+	/* What dom0 hides from its own drivers at the start; 0d is wireless: modems for cellular networks. */
+	static const char *const network[] = {"0x02", "0x0d", NULL}, *const usb[] = {"0x0c03", NULL};
 	struct value *grains = map_new(&s->h);
 	struct utsname name;
 
@@ -100,7 +110,7 @@ const struct value *grains_gather(struct salt *s)
 		    value_int(&s->h, sysconf(_SC_PHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024)));
 	os_release(s, grains);
 	kernel_parameters(s, grains);
-	pci_devices(s, grains, "pci_net_devs", "0x02");
-	pci_devices(s, grains, "pci_usb_devs", "0x0c03");
+	pci_devices(s, grains, "pci_net_devs", network);
+	pci_devices(s, grains, "pci_usb_devs", usb);
 	return grains;
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gives PCI devices to xen-pciback before any driver is loaded.
 #
-# Always: class 02xx (network). rd.bulkhead.hide_all_usb (or rd.qubes.hide_all_usb): also 0c03.
+# Always: classes 02xx (network) and 0dxx (wireless: modems for cellular networks are 0d40).
+# rd.bulkhead.hide_all_usb (or rd.qubes.hide_all_usb): also 0c03.
 # rd.bulkhead.hide_pci=LIST hides more, rd.bulkhead.dom0_usb=LIST keeps these USB controllers
 # in dom0; the rd.qubes. names mean the same. LIST is comma-separated: BB:DD.F, SSSS:BB:DD.F, or a path
 # SSSS_BB_DD.F-BB_DD.F whose later bus numbers count from the bridge's secondary bus.
@@ -83,7 +84,7 @@ list=''
 for dev in "$pci"/*; do
 	read -r class < "$dev/class" || continue
 	case $class in
-	0x02*) list="$list ${dev##*/}" ;;
+	0x02* | 0x0d*) list="$list ${dev##*/}" ;;
 	0x0c03*) [ -n "$usb" ] && list="$list ${dev##*/}" ;;
 	esac
 done
