@@ -377,6 +377,14 @@ static int run_command(size_t i, int argc, char **argv)
 	return commands[i].run(&o);
 }
 
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: " PROGRAM " COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "  %-9s %s\n", "--version", "Prints the version.");
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -389,9 +397,12 @@ int main(int argc, char **argv)
 		puts(PROGRAM " " BULKHEAD_VERSION);
 		return EXIT_DONE;
 	}
-	fprintf(strcmp(name, "--help") ? stderr : stdout,
-		"usage: " PROGRAM " COMMAND [OPTION]...\n\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(strcmp(name, "--help") ? stderr : stdout, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	return strcmp(name, "--help") ? EXIT_USAGE : EXIT_DONE;
+	if (!strcmp(name, "--help")) {
+		usage(stdout);
+		return EXIT_DONE;
+	}
+	if (*name)
+		fprintf(stderr, PROGRAM ": unknown command '%s'\n\n", name);
+	usage(stderr);
+	return EXIT_USAGE;
 }
