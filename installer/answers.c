@@ -184,7 +184,7 @@ int answers_complete(const struct answers *a, struct error *err)
 
 		if (!q->needed || q->optional || !q->needed(a) || question_is_given(a, q))
 			continue;
-		return error_set(err, -EINVAL, a->file, "add it; see docs/unattended.md", "the answer '%s' is missing",
+		return error_set(err, -EINVAL, a->file, "add it; see " ANSWERS_MANUAL, "the answer '%s' is missing",
 				 map && !strcmp(map, "disk") ? map : name);
 	}
 	return 0;
@@ -207,7 +207,7 @@ void answers_write(const struct answers *a, struct strbuf *out)
 {
 	size_t in_map = 0; /* length of the name of the map that is being written */
 
-	strbuf_add_str(out, "# Answers of an installation, to be used again; the secrets must be added (docs/unattended.md).\n");
+	strbuf_add_str(out, "# Answers of an installation, to be used again; the secrets must be added (" ANSWERS_MANUAL ").\n");
 	for (const struct question *q = questions(); q->key; q++) {
 		const char *dot = strchr(q->key, '.');
 		size_t map = dot ? (size_t)(dot - q->key) : 0;

@@ -15,6 +15,8 @@
 
 #define ANSWERS_LABEL "BULKHEAD_ANS"
 #define ANSWERS_FILE "answers.yaml"
+/* On the medium and on the installed machine. */
+#define ANSWERS_MANUAL "/usr/share/doc/bulkhead-dom0/unattended.md"
 /* What has to be typed, word for word, for a disk without encryption. */
 #define ANSWERS_NO_ENCRYPTION "anyone who gets this disk can read everything on it"
 

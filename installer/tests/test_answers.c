@@ -83,6 +83,7 @@ TEST(answers_round_trip)
 	CHECK_INT(answers_complete(&a, NULL), 0);
 	answers_write(&a, &once);
 	CHECK(!strstr(once.p, "geheim") && !strstr(once.p, "offen"));
+	CHECK(strstr(once.p, "the secrets must be added (/usr/share/doc/bulkhead-dom0/unattended.md)"));
 	CHECK(strstr(once.p, "# passphrase: \"...\"") && strstr(once.p, "  # password: \"...\""));
 	CHECK(strstr(once.p, "accept-missing: [iommu, remap]\n") && strstr(once.p, "  name: \"alice\"\n"));
 	CHECK_INT(load(once.p, once.n, &b, &err), 0);

@@ -6,9 +6,11 @@
 static const struct {
 	const char *key, *name, *consequence, *look_for;
 } features[FEATURES] = {
-	[FEATURE_HVM] = {"hvm", "Hardware virtualisation (VT-x, AMD-V)", "No qube can start.",
+	[FEATURE_HVM] = {"hvm", "Hardware virtualisation (VT-x, AMD-V)",
+			 "Qubes run paravirtualised only (virt_mode pv), which confines them less.",
 			 "Intel Virtualization Technology, VT-x, Vanderpool; SVM Mode, AMD-V (under CPU or Security)"},
-	[FEATURE_SLAT] = {"slat", "Second level address translation (EPT, NPT)", "Qubes are slow, and most do not start.",
+	[FEATURE_SLAT] = {"slat", "Second level address translation (EPT, NPT)",
+			  "Qubes are slow: Xen keeps their page tables itself.",
 			  "nothing of its own: it comes with VT-x or AMD-V on processors since about 2010"},
 	[FEATURE_IOMMU] = {"iommu", "IOMMU (VT-d, AMD-Vi)",
 			   "A network card or USB controller that is broken into can read all memory: "
