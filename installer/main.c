@@ -212,7 +212,7 @@ static void open_events(const char *path)
 }
 
 /* By systemd, so that the live system ends in order. */
-static void after_install(enum answers_after after, const char *medium)
+static void after_install(enum answers_after after, const char *medium, const struct strv *skipped)
 {
 	static const char *const off[] = {"systemctl", "poweroff", NULL};
 	static const char *const again[] = {"systemctl", "reboot", NULL};
@@ -225,6 +225,8 @@ static void after_install(enum answers_after after, const char *medium)
 		printf("Installed. Remove the medium before the next start.\n");
 	if (err.cause)
 		error_print(PROGRAM, &err);
+	for (size_t i = 0; i < skipped->n; i++)
+		printf("Not done: %s.\n", skipped->v[i]);
 	fflush(stdout);
 	if (after != AFTER_STAY)
 		process_check(after == AFTER_POWEROFF ? off : again, NULL);
@@ -261,13 +263,16 @@ static int run_session(const struct options *o, struct facts *facts, struct answ
 	if (s.front)
 		s.front->close();
 	if (r) {
+		strv_free(&s.skipped);
 		refuse(&err);
 		return r < 0 ? EXIT_REFUSED : EXIT_FAILED;
 	}
 	event_emit("install.done", "disk", plan.disk->name, NULL);
 	getrusage(RUSAGE_SELF, &usage);
 	printf("Peak memory: %ld MiB.\n", usage.ru_maxrss >> 10);
-	after_install(answers->after, s.places.medium);
+	/* A person has to read what was not done. */
+	after_install(s.skipped.n && s.front ? AFTER_STAY : answers->after, s.places.medium, &s.skipped);
+	strv_free(&s.skipped);
 	return EXIT_DONE;
 }
 

@@ -92,7 +92,8 @@ static void add_boot_entry(struct maker *m)
 	const struct plan *p = m->plan;
 
 	maker_step(m, "boot-entry", NULL, "Add an entry to the firmware's boot menu");
-	m->step->optional = true;
+	m->step->instead = "start \\EFI\\bulkhead\\grubx64.efi from the firmware's boot menu, or Bulkhead from this medium's "
+			   "('Start Bulkhead from the disk')";
 	maker_command(m, "efibootmgr", "--quiet", "--create", "--disk", p->disk->device, "--part",
 		    arena_printf(p->arena, "%u", p->layout.parts[LAYOUT_ESP].number), "--label", "Bulkhead", "--loader",
 		    "\\EFI\\bulkhead\\grubx64.efi", NULL);

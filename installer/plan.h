@@ -31,7 +31,7 @@ struct step {
 	int (*again)(struct install *in, struct error *err);
 	bool writes;	   /* the first to change the disk */
 	bool no_return;	   /* from here on what was on the disk is gone */
-	bool optional;	   /* its failure is told, and the next step begins */
+	const char *instead; /* its failure is told, and the next step begins: what is to be done then; NULL: it stops all */
 	bool opens_record; /* behind it the target's /boot is there: see record.h */
 };
 

@@ -30,13 +30,18 @@ static void add_head(const struct plan *plan, struct strbuf *out)
 		strbuf_printf(out, "kernel of the qubes: %s\n", *k);
 }
 
-void report_write(const struct plan *plan, struct strbuf *out)
+void report_write(const struct plan *plan, const struct strv *skipped, struct strbuf *out)
 {
 	add_head(plan, out);
 	strbuf_add_str(out, "\n== Verdict\n");
 	verdict_write(&plan->verdict, out);
 	strbuf_add_str(out, "\n== What was done\n");
 	plan_write(plan, out);
+	if (!skipped || !skipped->n)
+		return;
+	strbuf_add_str(out, "\n== What was not done\n");
+	for (size_t i = 0; i < skipped->n; i++)
+		strbuf_printf(out, "%s\n", skipped->v[i]);
 }
 
 void report_answers(const struct plan *plan, struct strbuf *out)
@@ -53,9 +58,9 @@ void report_answers(const struct plan *plan, struct strbuf *out)
 	answers_write(&a, out);
 }
 
-void report_whole(const struct plan *plan, struct strbuf *out)
+void report_whole(const struct plan *plan, const struct strv *skipped, struct strbuf *out)
 {
-	report_write(plan, out);
+	report_write(plan, skipped, out);
 	strbuf_add_str(out, "\n== Answers\n");
 	report_answers(plan, out);
 	strbuf_add_str(out, "\n== Hardware compatibility list\n");
@@ -77,7 +82,7 @@ void report_failure(const struct plan *plan, const struct step *step, const stru
 	strbuf_printf(out, "The step '%s' failed: %s: %s\n", step->id, failure->object, failure->cause);
 	if (failure->remedy)
 		strbuf_printf(out, "  %s\n", failure->remedy);
-	report_write(plan, out);
+	report_write(plan, NULL, out);
 	strbuf_add_str(out, "\n== Facts\n");
 	facts_write(plan->facts, out);
 	add_kernel_log(out);

@@ -185,10 +185,11 @@ static void stop(struct install *in, bool wrote, enum install_choice choice)
 }
 
 /* Not noted as finished: it is tried again when the installation is gone on with. */
-static int skip_step(struct error *err)
+static int skip_step(struct install *in, struct error *err)
 {
 	printf("       not done, which can be lived with: %s: %s\n", err->object, err->cause);
 	fflush(stdout);
+	strv_pushf(&in->skipped, "%s: %s; %s", err->object, err->cause, in->step->instead);
 	error_free(err);
 	return 0;
 }
@@ -204,8 +205,8 @@ static int do_step(struct install *in, size_t n, const struct install_options *o
 	while ((r = try_step(in, n, err)) < 0) {
 		enum install_choice choice;
 
-		if (in->step->optional)
-			return skip_step(err);
+		if (in->step->instead)
+			return skip_step(in, err);
 		choice = options->failed ? options->failed(options->data, in->step, r, err) : INSTALL_LEAVE;
 
 		if (choice != INSTALL_RETRY) {
@@ -234,5 +235,9 @@ int install_run(const struct plan *plan, const struct install_options *options, 
 		r = do_step(&in, i, options, &wrote, err);
 	}
 	close_record(&in);
+	if (options->skipped)
+		*options->skipped = in.skipped;
+	else
+		strv_free(&in.skipped);
 	return r;
 }

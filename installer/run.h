@@ -19,6 +19,7 @@ struct install {
 	const struct record *earlier;
 	bool again; /* the running step may find what an earlier try of it left half-done */
 	int record; /* descriptor of the log on the target; -1: not there yet */
+	struct strv skipped; /* steps that were not done, each with its reason and what to do instead */
 	pid_t qubesd; /* in offline mode, during the step that talks to it; else 0 */
 	/* Progress of the running step, in bytes. */
 	uint64_t done, total, shown_at, shown_percent;
@@ -33,6 +34,7 @@ enum install_choice {
 
 struct install_options {
 	const struct record *earlier; /* go on from here; NULL: from the beginning */
+	struct strv *skipped; /* gets what struct install has of them; NULL: nobody asks */
 	/* `code` is the step's, a negative errno. NULL: leave. */
 	enum install_choice (*failed)(void *data, const struct step *step, int code, const struct error *err);
 	void *data;

@@ -193,13 +193,13 @@ static void save_logs(const struct going_on *g, const struct step *step, const s
 }
 
 /* The installation is complete whether there is a stick or not. */
-static void save_report(const struct plan *plan)
+static void save_report(const struct plan *plan, const struct strv *skipped)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
 	_cleanup_free_ char *where = NULL;
 	_cleanup_error_ struct error err = {0};
 
-	report_whole(plan, &text);
+	report_whole(plan, skipped, &text);
 	if (stick_save(plan, "bulkhead-report.txt", strbuf_blob(&text), &where, &err) < 0)
 		error_print("report", &err);
 	else
@@ -241,7 +241,7 @@ int session_run(struct session *s, struct plan *plan, struct error *err)
 {
 	_cleanup_record_ struct record record = {0};
 	struct going_on g = {s, plan, false};
-	struct install_options options = {.data = &g, .failed = s->answers->unattended ? NULL : on_failure};
+	struct install_options options = {.data = &g, .skipped = &s->skipped, .failed = s->answers->unattended ? NULL : on_failure};
 	int r;
 
 	session_look(s->facts);
@@ -259,6 +259,6 @@ int session_run(struct session *s, struct plan *plan, struct error *err)
 	if (install_run(plan, &options, err) < 0)
 		return 1;
 	if (plan->answers->report_stick)
-		save_report(plan);
+		save_report(plan, &s->skipped);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct session {
 	struct plan_places places;
 	const struct front *front; /* unused when unattended */
 	enum session_resume resume;
+	struct strv skipped; /* out, the caller's to free: what was not done though all is installed, for a person */
 };
 
 /*

@@ -21,7 +21,7 @@ int step_report(struct install *in, struct error *err)
 	_cleanup_strbuf_ struct strbuf report = {0}, answers = {0}, facts = {0}, hcl = {0};
 	int r;
 
-	report_write(in->plan, &report);
+	report_write(in->plan, &in->skipped, &report);
 	report_answers(in->plan, &answers);
 	facts_write(in->plan->facts, &facts);
 	verdict_hcl(in->plan->facts, &in->plan->verdict, &hcl);

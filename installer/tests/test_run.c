@@ -36,7 +36,7 @@ static int trace_after(struct install *in, struct error *err)
 
 static int run_steps(struct step *steps, size_t n, struct strbuf *events, struct error *err)
 {
-	const struct plan plan = {.steps = steps, .n_steps = n, .places = {"/", "/", "/nowhere/target"}};
+	const struct plan plan = {.steps = steps, .n_steps = n, .places = {.target = "/nowhere/target"}};
 	_cleanup_free_ char *path = xasprintf("%s/events", test_dir());
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	int r;
@@ -76,6 +76,22 @@ TEST(run_stops_at_a_failure)
 	CHECK_STR(err.object, "b: thing");
 	CHECK_STR(err.cause, "broke");
 	CHECK_STR(err.remedy, "mend it");
+}
+
+/* What can be lived without is told to whoever reads the end of it, with what to do. */
+TEST(run_goes_on_without_what_has_an_instead)
+{
+	struct step steps[] = {{.id = "a", .sentence = "A", .run = trace_fail, .instead = "do it by hand"},
+			       {.id = "b", .sentence = "B", .run = trace_run}};
+	const struct plan plan = {.steps = steps, .n_steps = 2, .places = {.target = "/nowhere/target"}};
+	_cleanup_strv_ struct strv skipped = {0};
+	_cleanup_error_ struct error err = {0};
+
+	trace[0] = '\0';
+	CHECK_INT(install_run(&plan, &(struct install_options){.skipped = &skipped}, &err), 0);
+	CHECK_STR(trace, "ab");
+	if (CHECK_INT(skipped.n, 1))
+		CHECK_STR(skipped.v[0], "a: thing: broke; do it by hand");
 }
 
 TEST(run_stops_at_a_failed_command)

@@ -192,6 +192,25 @@ TEST(what_is_in_the_way_is_named)
 	CHECK(err.object && strstr(err.object, "root.sha256"));
 }
 
+TEST(report_has_what_was_not_done)
+{
+	_cleanup_(end_example) struct example e;
+	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+	const struct disk disk = {.name = "vda", .device = "/dev/vda"};
+	struct install in = {.plan = &e.plan};
+
+	make_example(&e);
+	e.plan.disk = &disk;
+	e.plan.arena = arena_new();
+	strv_push(&in.skipped, "boot-entry: efibootmgr: no room; start it by hand");
+	CHECK_INT(step_report(&in, &err), 0);
+	strv_free(&in.skipped);
+	arena_free(e.plan.arena);
+	CHECK_INT(read_file(e.top, "target/" REPORT_FOLDER "/report.txt", 1 << 16, &text), 0);
+	CHECK(text.p && strstr(text.p, "\n== What was not done\nboot-entry: efibootmgr: no room; start it by hand\n"));
+}
+
 /* What is kept of a dialogue names the disk as it is called the next time, too. */
 TEST(answers_of_a_dialogue_can_be_used_again)
 {
