@@ -119,13 +119,16 @@ static int with_device(struct install *in, const char *device, struct error *err
 	return r;
 }
 
-/* udev may be reading the partition table just now, which takes the partition away for a moment. */
-static int with_patience(struct install *in, struct error *err,
-			 int (*work)(struct install *, struct crypt_device *, char *, struct error *))
+/* By `work`, with patience: udev may be reading the partition table just now, which takes the partition away for a moment. */
+static int open_mapping(struct install *in, struct error *err,
+			int (*work)(struct install *, struct crypt_device *, char *, struct error *))
 {
 	const char *device = in->plan->layout.parts[LAYOUT_ROOT].device;
 	int r;
 
+	/* From a try that failed behind the opening. */
+	if (in->again && crypt_status(NULL, INSTALL_MAPPING) != CRYPT_INACTIVE)
+		crypt_deactivate(NULL, INSTALL_MAPPING);
 	for (unsigned tries = 0; (r = with_device(in, device, err, work)) < 0 && tries < 5; tries++) {
 		if (r != -ENODEV && r != -ENOENT && r != -EBUSY && r != -ENOTBLK)
 			break;
@@ -136,15 +139,10 @@ static int with_patience(struct install *in, struct error *err,
 
 int step_encrypt(struct install *in, struct error *err)
 {
-	/* From a try that failed behind the opening. */
-	if (in->again && crypt_status(NULL, INSTALL_MAPPING) != CRYPT_INACTIVE)
-		crypt_deactivate(NULL, INSTALL_MAPPING);
-	return with_patience(in, err, format);
+	return open_mapping(in, err, format);
 }
 
 int step_encrypt_again(struct install *in, struct error *err)
 {
-	if (in->again && crypt_status(NULL, INSTALL_MAPPING) != CRYPT_INACTIVE)
-		crypt_deactivate(NULL, INSTALL_MAPPING);
-	return with_patience(in, err, reopen);
+	return open_mapping(in, err, reopen);
 }
