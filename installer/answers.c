@@ -25,15 +25,6 @@ static const char *member(const struct yaml_node *root, const char *key, const s
 	return dot + 1;
 }
 
-static int wrong(const struct yaml_node *node, const char *key, char *why, struct error *err)
-{
-	int r = strncmp(why, "user name", 9) ? yaml_error(node, err, "'%s' %s", key, why)
-					     : yaml_error(node, err, "%s", why);
-
-	free(why);
-	return r;
-}
-
 static int read_list(struct answers *out, const struct question *q, const struct yaml_node *node, struct error *err)
 {
 	char *why;
@@ -59,7 +50,7 @@ static int read_one(struct answers *out, const struct question *q, const struct 
 {
 	const struct yaml_node *map, *node;
 	const char *key = member(root, q->key, &map), *text = NULL;
-	char *why = NULL;
+	_cleanup_free_ char *why = NULL;
 	bool yes = false;
 	int r;
 
@@ -79,7 +70,7 @@ static int read_one(struct answers *out, const struct question *q, const struct 
 		explicit_bzero((char *)(uintptr_t)text, strlen(text));
 	if (!strcmp(q->key, "disk.serial") || !strcmp(q->key, "disk.id") || !strcmp(q->key, "disk.rule"))
 		out->disk_line = node->line;
-	return r ? wrong(node, key, why, err) : 0;
+	return r ? yaml_error(node, err, "'%s' %s", key, why) : 0;
 }
 
 /* The keys of the table at one level: those without a dot and the names before one, or those in one map. */

@@ -24,7 +24,7 @@ struct talk {
 	struct secret text; /* the answer just given */
 	struct secret first; /* of a secret that is typed twice */
 	size_t choice;
-	char *problem;
+	char *problem;	    /* why it was not taken, a sentence; NULL: it was */
 	uint64_t asked; /* a bit a question: answered here, so it may be asked again when going back */
 	bool machine_given, machine_seen;
 };
@@ -52,19 +52,18 @@ static enum front_result ask(const struct front *front, const struct prompt *p, 
 
 static enum front_result talk_ask(struct talk *t, struct prompt *p)
 {
-	_cleanup_free_ char *problem = NULL;
-	enum front_result r;
+	_cleanup_free_ char *problem = take_ptr(t->problem);
 
-	/* A sentence, or what it would go on with. */
-	if (t->problem && *t->problem >= 'A' && *t->problem <= 'Z')
-		problem = xasprintf("%s.", t->problem);
-	else if (t->problem)
-		problem = xasprintf("That cannot be: %s%s.", strncmp(t->problem, "user name", 9) ? "it " : "", t->problem);
 	p->problem = problem;
-	r = ask(t->d->front, p, &t->text, &t->choice);
-	free(t->problem);
-	t->problem = NULL;
-	return r;
+	return ask(t->d->front, p, &t->text, &t->choice);
+}
+
+/* Gives the answer to its question; NULL, or why it is not taken, as a sentence. */
+static char *give(struct answers *a, const struct question *q, const char *text)
+{
+	_cleanup_free_ char *why = NULL;
+
+	return question_answer(a, q, text, &why) ? xasprintf("That cannot be: it %s.", why) : NULL;
 }
 
 static bool verdict_any_missing(const struct verdict *v)
@@ -125,7 +124,7 @@ static void try_disk(struct talk *t)
 
 	if (plan_check_disk(a->arena, disk, &err) == 0)
 		return;
-	t->problem = xasprintf("Disk %s cannot be used: %s", disk->name, err.cause);
+	t->problem = xasprintf("Disk %s cannot be used: %s.", disk->name, err.cause);
 	question_forget(a, question_find("disk.serial"));
 }
 
@@ -139,7 +138,7 @@ static void try_layout(struct talk *t, const struct question *q)
 	if (!disk || (layout_make(a->arena, disk, a->layout, !a->plain, &layout, &err) == 0 &&
 		      plan_check_bios_loader(a->arena, t->d->facts, a, disk, &layout, &err) == 0))
 		return;
-	t->problem = xasprintf("Disk %s: %s; %s", disk->name, err.cause, err.remedy);
+	t->problem = xasprintf("Disk %s: %s; %s.", disk->name, err.cause, err.remedy);
 	question_forget(a, q);
 }
 
@@ -199,7 +198,7 @@ static enum front_result ask_words(struct talk *t, const struct question *q, str
 			p->chosen = i;
 	r = talk_ask(t, p);
 	if (r == FRONT_ANSWER)
-		question_answer(t->d->answers, q, q->words[t->choice], &t->problem);
+		t->problem = give(t->d->answers, q, q->words[t->choice]);
 	if (r == FRONT_ANSWER && !strcmp(q->key, "layout"))
 		try_layout(t, q);
 	return r;
@@ -237,9 +236,9 @@ static enum front_result ask_line(struct talk *t, const struct question *q, stru
 	if (r != FRONT_ANSWER)
 		return r;
 	if (erase && !names_disk(disk, t->text.p))
-		t->problem = xasprintf("is not the disk that was chosen, which is %s", disk ? disk->name : "none");
+		t->problem = xasprintf("That is not the disk that was chosen, which is %s.", disk ? disk->name : "none");
 	else
-		question_answer(t->d->answers, q, t->text.p, &t->problem);
+		t->problem = give(t->d->answers, q, t->text.p);
 	return r;
 }
 
@@ -282,7 +281,7 @@ static enum front_result ask_recovery_key(struct talk *t, const struct question 
 	r = talk_ask(t, &p);
 	explicit_bzero(text.p, text.n);
 	if (r == FRONT_ANSWER)
-		question_answer(t->d->answers, q, t->first.p, &t->problem);
+		t->problem = give(t->d->answers, q, t->first.p);
 	return r;
 }
 
@@ -296,7 +295,7 @@ static void try_answer(struct talk *t, const struct question *q)
 		r = localise_load_keymap(t->text.p, &err);
 	if (r == 0)
 		return;
-	t->problem = xstrdup(err.cause);
+	t->problem = xasprintf("That cannot be: %s.", err.cause);
 	question_forget(t->d->answers, q);
 }
 
@@ -336,8 +335,8 @@ static enum front_result ask_again(struct talk *t, const struct question *q)
 		p.text = "Type the recovery key, with its hyphens:";
 	r = talk_ask(t, &p);
 	if (r == FRONT_ANSWER && strcmp(t->text.p, t->first.p)) {
-		t->problem = xstrdup(strcmp(q->key, "recovery-key") ? "is not what was typed the first time; type both again"
-								    : "is not the key");
+		t->problem = xstrdup(strcmp(q->key, "recovery-key") ? "That is not what was typed the first time; type both again."
+								    : "That is not the key.");
 		secret_wipe(&t->first);
 		/* A recovery key was not typed but shown: it is shown once more. */
 		if (strcmp(q->key, "recovery-key") != 0)
@@ -373,7 +372,7 @@ static enum front_result ask_plan(struct talk *t)
 	if (r == FRONT_ANSWER && t->choice == 2)
 		return FRONT_END;
 	if (r == FRONT_ANSWER && made < 0)
-		t->problem = xstrdup("cannot be installed like this");
+		t->problem = xstrdup("It cannot be installed like this.");
 	return r;
 }
 
@@ -496,18 +495,17 @@ enum dialogue_rescue dialogue_failure(const struct front *front, const char *ste
 bool dialogue_passphrase(const struct front *front, struct answers *answers)
 {
 	const struct question *q = question_find("passphrase");
-	_cleanup_free_ char *why = NULL, *problem = NULL;
+	_cleanup_free_ char *problem = NULL;
 	struct prompt p = {.title = q->title, .text = "This did not open the disk. Passphrase of the disk:",
 			   .explain = q->explain, .secret = true};
 	_cleanup_secret_ struct secret text = {0};
 	size_t choice;
 
 	while (ask(front, &p, &text, &choice) == FRONT_ANSWER) {
-		if (!question_answer(answers, q, text.p, &why))
-			return true;
 		free(problem);
-		p.problem = problem = xasprintf("That cannot be: it %s.", why);
-		free(take_ptr(why));
+		p.problem = problem = give(answers, q, text.p);
+		if (!problem)
+			return true;
 	}
 	return false;
 }

@@ -238,13 +238,12 @@ static int set_user(struct answers *a, const char *name, char **why)
 
 	if (!n || n > 32 || n != strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") ||
 	    !strchr("abcdefghijklmnopqrstuvwxyz_", name[0])) {
-		*why = xasprintf(
-			"user name '%s' is not 1 to 32 lower-case letters, digits, '_' or '-', a letter first", name);
+		*why = xstrdup("is not 1 to 32 lower-case letters, digits, '_' or '-', a letter first");
 		return EINVAL;
 	}
 	for (const char *const *r = reserved; *r; r++)
 		if (!strcmp(name, *r)) {
-			*why = xasprintf("user name '%s' is reserved", name);
+			*why = xstrdup("is reserved");
 			return EINVAL;
 		}
 	a->user = arena_strdup(a->arena, name);
