@@ -38,10 +38,8 @@ bool arg_mode(struct salt *s, const struct chunk *c, const char *name, mode_t *m
 		return false;
 	text = value_cstr(&s->h, v);
 	digits = text + (strncmp(text, "0o", 2) ? 0 : 2);
-	/* 0644 without quotes is a number that YAML has read as octal already. */
-	if (v->kind == V_INT && v->octal)
-		n = (unsigned long)v->i;
-	else if (isdigit((unsigned char)digits[0])) {
+	/* 0644 without quotes is the number 644: its digits are the mode. */
+	if (isdigit((unsigned char)digits[0])) {
 		n = strtoul(digits, &end, 8);
 		n = *end ? ULONG_MAX : n;
 	}

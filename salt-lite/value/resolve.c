@@ -84,8 +84,6 @@ static const struct value *as_int(struct heap *h, struct blob s)
 {
 	size_t at = s.p[0] == '-' || s.p[0] == '+';
 	bool minus = s.p[0] == '-';
-	bool octal = false;
-	struct value *v;
 	int64_t n;
 	size_t d;
 
@@ -96,10 +94,10 @@ static const struct value *as_int(struct heap *h, struct blob s)
 	else if (at + 2 < s.n && s.p[at] == '0' && s.p[at + 1] == 'x' &&
 		 span(s, at + 2, DIGITS "abcdefABCDEF_") == s.n - at - 2)
 		n = number_of(h, s, at + 2, 16);
-	else if (s.n - at > 1 && s.p[at] == '0' && span(s, at, "01234567_") == s.n - at) {
-		n = number_of(h, s, at, 8);
-		octal = true;
-	} else if (s.n - at == 1 && s.p[at] == '0')
+	else if (s.n - at > 1 && s.p[at] == '0' && span(s, at, "01234567_") == s.n - at)
+		/* Octal only with a sign: Salt's loader takes the zeros away, so that a mode is written the same everywhere. */
+		n = number_of(h, s, at, at ? 8 : 10);
+	else if (s.n - at == 1 && s.p[at] == '0')
 		n = 0;
 	else if (s.p[at] >= '1' && s.p[at] <= '9' && (d = span(s, at, DIGITS "_")) == s.n - at)
 		n = number_of(h, s, at, 10);
@@ -108,9 +106,7 @@ static const struct value *as_int(struct heap *h, struct blob s)
 		n = sixty_int(h, s, at);
 	else
 		return NULL;
-	v = (struct value *)(uintptr_t)value_int(h, minus ? -n : n);
-	v->octal = octal;
-	return v;
+	return value_int(h, minus ? -n : n);
 }
 
 static size_t span_exponent(struct blob s, size_t at)

@@ -28,7 +28,6 @@ struct pair {
 struct value {
 	enum value_kind kind;
 	bool object;   /* map: attributes are its members, it has no methods (loop, namespace, a module) */
-	bool octal;    /* number: was written with a leading 0, and is written so again */
 	unsigned line; /* where it stood in its document; 0: nowhere */
 	union {
 		bool b;

@@ -94,8 +94,6 @@ static void add_scalar(struct heap *h, struct text *t, const struct value *v)
 		text_add_str(h, t, "null");
 	else if (v->kind == V_BOOL)
 		text_add_str(h, t, v->b ? "true" : "false");
-	else if (v->kind == V_INT && v->octal)
-		text_printf(h, t, "0%llo", (long long)v->i);
 	else if (v->kind == V_FLOAT)
 		add_float(h, t, v);
 	else if (v->kind == V_INT)

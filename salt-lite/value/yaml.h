@@ -1,7 +1,7 @@
 /*
  * YAML as Salt's users know it: libyaml's events, resolved as PyYAML's safe loader resolves them (YAML 1.1), keys in
- * the order of the file. Differences, all on purpose: a key twice is an error, dates stay texts, numbers beyond 64 bits
- * and recursive aliases are errors, and a number with a leading 0 keeps that form when it is written again.
+ * the order of the file. Differences, all on purpose: a key twice is an error and 0644 is the number 644, as in Salt's
+ * own loader; dates stay texts; numbers beyond 64 bits and recursive aliases are errors.
  */
 #pragma once
 
