@@ -16,27 +16,6 @@ static const char *text_of(struct salt *s, const struct value *v, const char *wh
 	return value_cstr(&s->h, v);
 }
 
-static void load_sls(struct salt *s, const char *sls);
-
-static const char *relative(struct salt *s, const char *sls, const char *name)
-{
-	const char *dot = strrchr(sls, '.');
-
-	if (name[0] != '.')
-		return name;
-	return dot ? arena_printf(s->h.arena, "%.*s%s", (int)(dot - sls), sls, name) : name + 1;
-}
-
-static void load_includes(struct salt *s, const char *sls, const struct value *list)
-{
-	if (!list)
-		return;
-	if (!value_is_list(list))
-		heap_fail(&s->h, "include needs a list");
-	for (size_t i = 0; i < list->list.n; i++)
-		load_sls(s, relative(s, sls, text_of(s, list->list.items[i], "a member of include")));
-}
-
 /* The body as a mapping of "module.function" to a list of parameters. */
 static const struct value *normal_body(struct salt *s, const char *id, const struct value *body)
 {
@@ -69,7 +48,7 @@ static void load_sls(struct salt *s, const char *sls)
 {
 	const char *path;
 	struct blob text;
-	const struct value *doc;
+	const struct value *doc, *includes;
 
 	if (!salt_read_sls(s, sls, &text, &path))
 		heap_fail(&s->h, "the state file '%s' is in none of the file roots", sls);
@@ -84,8 +63,11 @@ static void load_sls(struct salt *s, const char *sls)
 		return;
 	if (doc->kind != V_MAP)
 		heap_fail(&s->h, "a state file is a mapping, not %s", value_kind_name(doc));
-	load_includes(s, sls, map_get_str(doc, "include"));
-	s->h.file = path;
+	includes = salt_includes(s, sls, path, doc);
+	for (size_t i = 0; i < includes->list.n; i++) {
+		load_sls(s, value_cstr(&s->h, includes->list.items[i]));
+		s->h.file = path;
+	}
 	for (size_t i = 0; i < doc->map.n; i++) {
 		const struct value *key = doc->map.pairs[i].key, *v = doc->map.pairs[i].value;
 

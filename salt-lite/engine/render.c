@@ -157,6 +157,39 @@ bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const cha
 	       salt_read(s, arena_printf(s->h.arena, "%s/init.sls", base), text, path);
 }
 
+/* One dot before it: beside the file that names it; each further one: a folder up. An init.sls lies in its own folder. */
+static const char *whole_name(struct salt *s, const char *sls, const char *path, const char *name)
+{
+	size_t dots = strspn(name, "."), n = strlen(sls);
+	size_t up = dots - (dots && blob_has_suffix(blob_of(path), "/init.sls"));
+
+	for (; up; up--) {
+		const char *dot = memrchr(sls, '.', n);
+
+		if (!n)
+			heap_fail(&s->h, "'%s' leaves the roots", name);
+		n = dot ? (size_t)(dot - sls) : 0;
+	}
+	return dots && n ? arena_printf(s->h.arena, "%.*s.%s", (int)n, sls, name + dots) : name + dots;
+}
+
+const struct value *salt_includes(struct salt *s, const char *sls, const char *path, const struct value *doc)
+{
+	const struct value *list = map_get_str(doc, "include");
+	struct value *names = list_new(&s->h);
+
+	if (list && !value_is_list(list))
+		heap_fail(&s->h, "include needs a list");
+	for (size_t i = 0; list && i < list->list.n; i++) {
+		const struct value *v = list->list.items[i];
+
+		if (v->kind != V_STRING)
+			heap_fail(&s->h, "a member of include must be a text, not %s", value_kind_name(v));
+		list_push(&s->h, names, value_string(&s->h, whole_name(s, sls, path, value_cstr(&s->h, v))));
+	}
+	return names;
+}
+
 const char *rooted(struct salt *s, const char *path)
 {
 	return s->root[0] ? arena_printf(s->h.arena, "%s%s%s", s->root, path[0] == '/' ? "" : "/", path) : path;

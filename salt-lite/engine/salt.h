@@ -126,6 +126,8 @@ void top_names_free(struct top_names *names);
 /* Reads "a.b" from a/b.sls or a/b/init.sls; false: nowhere. */
 bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const char **path);
 bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path);
+/* The whole names that `include` of a state or pillar file has, in order. */
+const struct value *salt_includes(struct salt *s, const char *sls, const char *path, const struct value *doc);
 struct blob salt_template(struct salt *s, const char *name, const char *sls, struct blob text,
 			  const struct value *context);
 

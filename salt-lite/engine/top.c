@@ -246,17 +246,33 @@ void salt_pillar_add(struct salt *s, const struct value *more)
 	merge_deep(s, (struct value *)(uintptr_t)s->pillar, more);
 }
 
-static void pillar_file(struct salt *s, const char *name)
+/* What it includes, unless that is in `seen` already, then what it says itself: that counts. */
+static void pillar_file(struct salt *s, const char *name, struct value *seen)
 {
-	const struct value *doc;
+	const struct value *doc, *includes;
+	struct value *own;
 	const char *path;
 	struct blob text;
 
 	if (!salt_read_sls(s, name, &text, &path))
 		heap_fail(&s->h, "the pillar file '%s' is in none of the pillar roots", name);
+	map_set_str(&s->h, seen, name, value_bool(true));
 	doc = yaml_parse(&s->h, path, salt_template(s, path, name, text, NULL));
-	if (doc->kind == V_MAP)
-		merge_deep(s, (struct value *)(uintptr_t)s->pillar, doc);
+	s->h.file = path;
+	s->h.line = 0;
+	if (doc->kind == V_NONE)
+		return;
+	if (doc->kind != V_MAP)
+		heap_fail(&s->h, "a pillar file is a mapping, not %s", value_kind_name(doc));
+	includes = salt_includes(s, name, path, doc);
+	for (size_t i = 0; i < includes->list.n; i++) {
+		if (!map_get(seen, includes->list.items[i]))
+			pillar_file(s, value_cstr(&s->h, includes->list.items[i]), seen);
+		s->h.file = path;
+	}
+	own = map_copy(&s->h, doc);
+	map_remove(own, value_string(&s->h, "include"));
+	salt_pillar_add(s, own);
 }
 
 void salt_load_pillar(struct salt *s)
@@ -265,9 +281,11 @@ void salt_load_pillar(struct salt *s)
 
 	top_matches(s, s->pillar_roots, s->pillarenv, &names);
 	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++) {
+		struct value *seen = map_new(&s->h);
+
 		environment_enter(s, s->pillar_roots, e);
 		for (size_t i = 0; i < names.v[e].n; i++)
-			pillar_file(s, names.v[e].v[i]);
+			pillar_file(s, names.v[e].v[i], seen);
 	}
 	environment_leave(s);
 }
