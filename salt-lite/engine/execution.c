@@ -31,25 +31,67 @@ static const struct value *lookup(struct heap *h, const struct value *in, const 
 	return found ? found : otherwise ? otherwise : value_string(h, "");
 }
 
-FUNCTION(pillar_get) { (void)self; return lookup(h, salt_of(h)->pillar, c); }
+/* What the pillar has over the default: members over members, new items behind a list's; of two kinds, its value alone. */
+static const struct value *merged(struct heap *h, const struct value *otherwise, const struct value *found)
+{
+	struct value *both;
+
+	if (otherwise->kind == V_MAP && found->kind == V_MAP) {
+		both = map_copy(h, otherwise);
+		map_merge(h, both, found);
+		return both;
+	}
+	if (!value_is_list(otherwise) || !value_is_list(found))
+		return found;
+	both = list_new(h);
+	for (size_t i = 0; i < otherwise->list.n; i++)
+		list_push(h, both, otherwise->list.items[i]);
+	for (size_t i = 0; i < found->list.n; i++)
+		if (!eval_contains(h, otherwise, found->list.items[i]))
+			list_push(h, both, found->list.items[i]);
+	return both;
+}
+
+FUNCTION(pillar_get)
+{
+	const struct value *found = lookup(h, salt_of(h)->pillar, c), *otherwise = call_arg(c, 1, "default");
+
+	(void)self;
+	return otherwise && call_bool(c, 2, "merge", false) ? merged(h, otherwise, found) : found;
+}
+
 FUNCTION(grains_get) { (void)self; return lookup(h, salt_of(h)->grains, c); }
+
+/* No position: the argument has a name alone. */
+static const size_t by_name = SIZE_MAX;
+
+static const char *word_arg(struct heap *h, const struct call *c, size_t i, const char *name)
+{
+	const struct value *v = call_arg(c, i, name);
+
+	return v && v->kind != V_NONE ? value_cstr(h, v) : NULL;
+}
 
 static const struct value *command(struct heap *h, const struct call *c, bool code)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
-	struct salt *s = salt_of(h);
-	const struct value *user = map_get_str(c->named, "runas");
 	struct blob text = call_text(h, c, 0, "cmd", "");
-	const struct value *v;
-	int r = shell_run(s,
-			  &(struct shell){.command = arena_strndup(h->arena, text.p, text.n),
-					  .user = user ? value_cstr(h, user) : NULL,
-					  .timeout = (long)call_int(h, c, 9, "timeout", 0),
-					  .env = map_get_str(c->named, "env")},
-			  &out);
+	struct shell shell = {.command = arena_strndup(h->arena, text.p, text.n),
+			      .user = word_arg(h, c, by_name, "runas"),
+			      .cwd = word_arg(h, c, 1, "cwd"),
+			      .timeout = (long)call_int(h, c, by_name, "timeout", 0),
+			      .env = call_arg(c, by_name, "env")};
+	int r;
 
-	v = code ? value_int(h, r) : value_blob(h, blob_trim(strbuf_blob(&out)));
-	return v;
+	if (!call_bool(c, by_name, "python_shell", true))
+		heap_fail(h, "python_shell=False is not supported: a shell runs each command");
+	r = shell_run(salt_of(h), &shell, &out);
+	if (r < 0) {
+		strbuf_free(&out);
+		heap_fail(h, "'%s' cannot be started%s%s: %s", shell.command, shell.cwd ? " in " : "",
+			  shell.cwd ? shell.cwd : "", strerror(-r));
+	}
+	return code ? value_int(h, r) : value_blob(h, blob_trim(strbuf_blob(&out)));
 }
 
 FUNCTION(cmd_shell) { (void)self; return command(h, c, false); }
@@ -103,20 +145,43 @@ FUNCTION(group_info)
 
 FUNCTION(test_ping) { (void)self, (void)h, (void)c; return value_bool(true); }
 
-static const struct {
+/* What cmd.* takes by name alone. Nothing comes of the last three, which are about Salt's log. */
+#define COMMAND_NAMES "runas env timeout python_shell output_loglevel hide_output ignore_retcode"
+
+static const struct function {
 	const char *name;
 	value_function call;
-} functions[] = {{"pillar.get", pillar_get},   {"grains.get", grains_get}, {"cmd.shell", cmd_shell},
-		 {"cmd.run", cmd_shell},       {"cmd.run_stdout", cmd_shell}, {"cmd.retcode", cmd_retcode},
-		 {"group.info", group_info},   {"file.file_exists", file_exists},
-		 {"file.directory_exists", directory_exists}, {"test.ping", test_ping}};
+	const char *places, *names; /* as call_check() */
+} functions[] = {
+	{"pillar.get", pillar_get, "key default merge", ""},
+	{"grains.get", grains_get, "key default", ""},
+	{"cmd.shell", cmd_shell, "cmd cwd", COMMAND_NAMES},
+	{"cmd.run", cmd_shell, "cmd cwd", COMMAND_NAMES},
+	{"cmd.run_stdout", cmd_shell, "cmd cwd", COMMAND_NAMES},
+	{"cmd.retcode", cmd_retcode, "cmd cwd", COMMAND_NAMES},
+	{"group.info", group_info, "name", ""},
+	{"file.file_exists", file_exists, "path", ""},
+	{"file.directory_exists", directory_exists, "path", ""},
+	{"test.ping", test_ping, "", ""},
+};
+
+/* One of ours: call->data is its line of the table. */
+FUNCTION(function_call)
+{
+	const struct function *f = c->data;
+
+	call_check(h, f->name, c, f->places, f->names);
+	return f->call(h, self, c);
+}
 
 /* *data is what the function is told of itself. */
 static value_function function_named(const char *name, const void **data)
 {
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		if (!strcmp(functions[i].name, name))
-			return functions[i].call;
+		if (!strcmp(functions[i].name, name)) {
+			*data = &functions[i];
+			return function_call;
+		}
 	*data = qvm_function_find(name);
 	return *data ? qvm_function_call : NULL;
 }

@@ -221,29 +221,12 @@ void top_names_free(struct top_names *names)
 		strv_free(&names->v[e]);
 }
 
-/* As Salt's "smart" merging: mappings member by member, everything else is replaced. */
-static void merge_deep(struct salt *s, struct value *into, const struct value *more)
-{
-	for (size_t i = 0; i < more->map.n; i++) {
-		const struct pair *p = &more->map.pairs[i];
-		const struct value *old = map_get(into, p->key);
-
-		if (old && old->kind == V_MAP && p->value->kind == V_MAP) {
-			struct value *both = map_copy(&s->h, old);
-
-			merge_deep(s, both, p->value);
-			map_set(&s->h, into, p->key, both);
-		} else {
-			map_set(&s->h, into, p->key, p->value);
-		}
-	}
-}
-
 void salt_pillar_add(struct salt *s, const struct value *more)
 {
 	if (more->kind != V_MAP)
 		heap_fail(&s->h, "a pillar is a mapping, not %s", value_kind_name(more));
-	merge_deep(s, (struct value *)(uintptr_t)s->pillar, more);
+	/* As Salt's "smart" merging. */
+	map_merge(&s->h, (struct value *)(uintptr_t)s->pillar, more);
 }
 
 /* What it includes, unless that is in `seen` already, then what it says itself: that counts. */

@@ -41,6 +41,25 @@ bool call_bool(const struct call *c, size_t i, const char *name, bool otherwise)
 	return v ? value_true(v) : otherwise;
 }
 
+void call_check(struct heap *h, const char *function, const struct call *c, const char *places, const char *names)
+{
+	struct blob rest = blob_of(places), place, taken = {places, 0};
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (!blob_word(&rest, &place))
+			heap_fail(h, "%s takes at most %zu arguments by position", function, i);
+		taken.n = (size_t)(rest.p - places);
+	}
+	for (size_t i = 0; c->named && i < c->named->map.n; i++) {
+		const char *name = value_cstr(h, c->named->map.pairs[i].key);
+
+		if (blob_has_word(taken, name))
+			heap_fail(h, "%s has the argument '%s' twice", function, name);
+		if (!blob_has_word(blob_of(places), name) && !blob_has_word(blob_of(names), name))
+			heap_fail(h, "%s has no argument '%s'", function, name);
+	}
+}
+
 static size_t rune_length(struct blob s, size_t at)
 {
 	size_t n = 1;

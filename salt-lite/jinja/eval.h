@@ -54,3 +54,8 @@ const struct value *call_arg(const struct call *c, size_t i, const char *name);
 struct blob call_text(struct heap *h, const struct call *c, size_t i, const char *name, const char *otherwise);
 int64_t call_int(struct heap *h, const struct call *c, size_t i, const char *name, int64_t otherwise);
 bool call_bool(const struct call *c, size_t i, const char *name, bool otherwise);
+/*
+ * Fails if the call has other arguments than those: words separated by blanks, `places` in their order, which may be
+ * given by name as well, and `names`, which may be given by name alone.
+ */
+void call_check(struct heap *h, const char *function, const struct call *c, const char *places, const char *names);

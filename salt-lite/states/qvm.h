@@ -15,6 +15,7 @@ void qvm_step(struct salt *s, struct chunk *c);
 struct qvm_function {
 	const char *name; /* "qvm.prefs" */
 	const char *step; /* the state that it is like */
+	const char *places, *names; /* as call_check(); NULL: words are flags, and the state judges the names */
 };
 
 /* NULL: there is none of that name. */

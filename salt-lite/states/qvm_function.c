@@ -5,16 +5,25 @@
 #include "salt-lite/jinja/eval.h"
 
 static const struct qvm_function functions[] = {
-	{"qvm.check", "check"},	      {"qvm.state", "state"},
-	{"qvm.create", "present"},    {"qvm.remove", "absent"},
-	{"qvm.clone", "clone"},	      {"qvm.prefs", "prefs"},
-	{"qvm.devices", "devices"},   {"qvm.service", "service"},
-	{"qvm.features", "features"}, {"qvm.tags", "tags"},
-	{"qvm.firewall", "firewall"}, {"qvm.run", "run"},
-	{"qvm.start", "start"},	      {"qvm.shutdown", "shutdown"},
-	{"qvm.kill", "kill"},	      {"qvm.pause", "pause"},
-	{"qvm.unpause", "unpause"},   {"qvm.template_info", "template_info"},
-	{"qvm.template_install", "template_installed"},
+	{"qvm.check", "check", "name what", ""},
+	{"qvm.state", "state", "name state", ""},
+	{"qvm.template_info", "template_info", "name", ""},
+	{"qvm.template_install", "template_installed", "name", "fromrepo pool"},
+	{"qvm.create", "present", NULL, NULL},
+	{"qvm.remove", "absent", NULL, NULL},
+	{"qvm.clone", "clone", NULL, NULL},
+	{"qvm.prefs", "prefs", NULL, NULL},
+	{"qvm.devices", "devices", NULL, NULL},
+	{"qvm.service", "service", NULL, NULL},
+	{"qvm.features", "features", NULL, NULL},
+	{"qvm.tags", "tags", NULL, NULL},
+	{"qvm.firewall", "firewall", NULL, NULL},
+	{"qvm.run", "run", NULL, NULL},
+	{"qvm.start", "start", NULL, NULL},
+	{"qvm.shutdown", "shutdown", NULL, NULL},
+	{"qvm.kill", "kill", NULL, NULL},
+	{"qvm.pause", "pause", NULL, NULL},
+	{"qvm.unpause", "unpause", NULL, NULL},
 };
 
 const struct qvm_function *qvm_function_find(const char *name)
@@ -121,7 +130,8 @@ static const struct value *check(struct salt *s, struct chunk *c, const char *wh
 /* state(name, 'running'): whether it is; without a second word: whether there is such a qube. */
 static void state(struct salt *s, struct chunk *c, const struct call *call, const struct value *now)
 {
-	const char *wanted = call->n > 1 ? value_cstr(&s->h, call->args[1]) : NULL;
+	const struct value *word = call_arg(call, 1, "state");
+	const char *wanted = word ? value_cstr(&s->h, word) : NULL;
 
 	if (now->kind == V_NONE || (wanted && strcasecmp(value_cstr(&s->h, now), wanted) != 0))
 		result_fail(s, c, "%s is %s", c->name, value_cstr(&s->h, now));
@@ -168,11 +178,13 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 {
 	const struct qvm_function *f = call->data;
 	struct salt *s = h->user;
-	const struct value *name = call_arg(call, 0, "name");
+	const struct value *name = call_arg(call, 0, "name"), *what = call_arg(call, 1, "what");
 	struct chunk c = {.sls = "", .id = f->name, .module = "qvm", .function = f->step};
 	const struct value *now;
 
 	(void)self;
+	if (f->places)
+		call_check(h, f->name, call, f->places, f->names);
 	if (!name)
 		heap_fail(h, "%s needs the name of a qube", f->name);
 	c.name = value_cstr(h, name);
@@ -184,7 +196,7 @@ const struct value *qvm_function_call(struct heap *h, const struct value *self, 
 		return status(s, &c, now);
 	}
 	if (!strcmp(f->step, "check"))
-		return status(s, &c, check(s, &c, call->n > 1 ? value_cstr(h, call->args[1]) : "exists"));
+		return status(s, &c, check(s, &c, what ? value_cstr(h, what) : "exists"));
 	if (!strcmp(f->step, "template_info"))
 		return status(s, &c, check(s, &c, "exists"));
 	qvm_step(s, &c);

@@ -133,3 +133,28 @@ struct value *map_copy(struct heap *h, const struct value *map)
 		map_set(h, copy, map->map.pairs[i].key, map->map.pairs[i].value);
 	return copy;
 }
+
+static void merge(struct heap *h, struct value *into, const struct value *more, int depth)
+{
+	/* A mapping may contain itself. */
+	if (depth > VALUE_DEPTH_MAX)
+		heap_fail(h, "a value is nested deeper than %d levels", VALUE_DEPTH_MAX);
+	for (size_t i = 0; i < more->map.n; i++) {
+		const struct pair *p = &more->map.pairs[i];
+		const struct value *old = map_get(into, p->key);
+		struct value *both;
+
+		if (!old || old->kind != V_MAP || p->value->kind != V_MAP) {
+			map_set(h, into, p->key, p->value);
+			continue;
+		}
+		both = map_copy(h, old);
+		merge(h, both, p->value, depth + 1);
+		map_set(h, into, p->key, both);
+	}
+}
+
+void map_merge(struct heap *h, struct value *into, const struct value *more)
+{
+	merge(h, into, more, 0);
+}
