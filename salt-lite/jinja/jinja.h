@@ -17,7 +17,7 @@ struct jinja {
 	bool (*load)(struct jinja *j, const char *name, const char *from, struct blob *text, const char **path);
 	void *data;
 	/* The rest is the engine's own. */
-	struct value *modules;
+	struct value *modules; /* path: what the template that is rendered now has imported from there */
 	unsigned depth;
 	uint64_t steps;
 };

@@ -440,8 +440,7 @@ struct blob jinja_render(struct jinja *j, const char *path, struct blob text, co
 	struct run r = {.j = j, .h = h, .path = path, .out = &out};
 	struct scope outer = {.vars = context ? map_copy(h, context) : map_new(h)};
 
-	if (!j->modules)
-		j->modules = map_new(h);
+	j->modules = map_new(h);
 	j->depth = 0;
 	r.scope = r.root = scope_new(h, &outer);
 	h->file = path;
