@@ -140,12 +140,12 @@ bool commands_succeed(struct salt *s, struct chunk *c, const char *kind)
 
 bool conditions_hold(struct salt *s, struct chunk *c)
 {
-	const struct value *creates = arg_list(s, c, "creates");
+	const struct value *creates = arg_list(s, c, "creates"), *unless = arg_list(s, c, "unless");
 	bool missing = !creates->list.n;
 
 	if (arg(c, "onlyif") && !commands_succeed(s, c, "onlyif"))
 		return chunk_skip(s, c, "onlyif condition is false");
-	if (arg(c, "unless") && commands_succeed(s, c, "unless"))
+	if (unless->list.n && commands_succeed(s, c, "unless"))
 		return chunk_skip(s, c, "unless condition is true");
 	for (size_t i = 0; i < creates->list.n; i++)
 		missing |= access(rooted(s, value_cstr(&s->h, creates->list.items[i])), F_OK) < 0;
