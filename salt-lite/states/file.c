@@ -180,16 +180,32 @@ struct blob file_templated(struct salt *s, const struct chunk *c, const char *pa
 	return salt_template(s, path, c->sls, text, vars);
 }
 
-/* *from: the file that it comes from, or NULL. */
+/* The first of the sources that there is; *from: its file. */
+static struct blob source_content(struct salt *s, const struct chunk *c, const char **from)
+{
+	const struct value *sources = arg_list(s, c, "source");
+	struct blob text;
+
+	for (size_t i = 0; i < sources->list.n; i++) {
+		const struct value *v = sources->list.items[i];
+
+		if (v->kind != V_STRING)
+			heap_fail(&s->h, "a source is a text, not %s", value_kind_name(v));
+		if (salt_read(s, value_cstr(&s->h, v), &text, from))
+			return text;
+	}
+	heap_fail(&s->h, "the source %s is in none of the file roots", list_joined(s, sources));
+}
+
+/* *from: the file that it comes from; left as it is when there is none. */
 static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob old, const char **from)
 {
-	const struct value *contents = arg(c, "contents"), *source = arg(c, "source");
+	const struct value *contents = arg(c, "contents");
 	const struct value *pillar = arg(c, "contents_pillar");
 	struct text t = {0};
 	struct blob text;
 	const char *path;
 
-	*from = NULL;
 	if (pillar) {
 		contents = value_path(&s->h, s->pillar, value_text(&s->h, pillar), ':');
 		if (!contents)
@@ -201,11 +217,8 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 			text_add_char(&s->h, &t, '\n');
 		text = text_blob(&t);
 		path = c->name;
-	} else if (source) {
-		const struct value *first = value_is_list(source) && source->list.n ? source->list.items[0] : source;
-
-		if (!salt_read(s, value_cstr(&s->h, first), &text, &path))
-			heap_fail(&s->h, "the source %s is in none of the file roots", value_cstr(&s->h, first));
+	} else if (arg(c, "source")) {
+		text = source_content(s, c, &path);
 		*from = path;
 	} else {
 		return old;
@@ -217,14 +230,13 @@ static void file_managed(struct salt *s, struct chunk *c)
 {
 	struct blob old, new;
 	bool existed = file_content(s, c->name, &old), moded;
-	const char *from;
+	const char *from = NULL;
 	mode_t mode;
 
-	if (existed && !arg_bool(c, "replace", true)) {
-		result_say(s, c, "File %s exists", c->name);
-		return;
-	}
-	new = wanted_content(s, c, old, &from);
+	new = existed && !arg_bool(c, "replace", true) ? old : wanted_content(s, c, old, &from);
+	/* The mode may be the source's though its content is not wanted. */
+	if (!from && value_is_str(arg(c, "mode"), "keep") && arg(c, "source"))
+		source_content(s, c, &from);
 	moded = file_mode_arg(s, c, "mode", from, &mode);
 	store(s, c, c->name, old, new, existed, moded ? &mode : NULL);
 	file_keep_mode(s, c, c->name, "mode", from);
