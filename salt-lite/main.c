@@ -194,6 +194,7 @@ static void request_end(struct request *r)
 	strv_free(&r->operands);
 	strv_free(&r->user_files);
 	strv_free(&r->user_pillar);
+	contents_forget(&r->salt);
 	for (enum environment e = ENV_BASE; e < ENVIRONMENTS; e++) {
 		strv_free(&r->salt.file_roots[e]);
 		strv_free(&r->salt.pillar_roots[e]);

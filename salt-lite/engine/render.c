@@ -5,7 +5,17 @@
 #include "common/sys/file.h"
 #include "salt-lite/engine/salt.h"
 
-enum { FILE_MAX = 4 << 20 };
+enum { FILE_MAX = 4 << 20, CONTENT_MAX = 64 << 20 };
+
+/* Whether what a file of the roots was read with says that it is there. */
+static bool there(struct salt *s, const char *path, int r)
+{
+	if (r == -ENOENT || r == -ENOTDIR || r == -EISDIR)
+		return false;
+	if (r < 0)
+		heap_fail(&s->h, "%s cannot be read: %s", path, strerror(-r));
+	return true;
+}
 
 /* The file's text, or NULL: there is none. */
 static const struct value *read_at(struct salt *s, const char *path)
@@ -13,11 +23,12 @@ static const struct value *read_at(struct salt *s, const char *path)
 	_cleanup_strbuf_ struct strbuf buf = {0};
 	int r = read_file(AT_FDCWD, path, FILE_MAX, &buf);
 
-	if (r == -ENOENT || r == -ENOTDIR || r == -EISDIR)
-		return NULL;
-	if (r < 0)
-		heap_fail(&s->h, "%s cannot be read: %s", path, strerror(-r));
-	return value_blob(&s->h, strbuf_blob(&buf));
+	return there(s, path, r) ? value_blob(&s->h, strbuf_blob(&buf)) : NULL;
+}
+
+static const char *path_in_root(struct salt *s, size_t root, const char *name)
+{
+	return arena_printf(s->h.arena, "%s/%s", s->roots->v[root], name + (strncmp(name, "salt://", 7) ? 0 : 7));
 }
 
 /* From the first root that has it; `memo` (may be NULL) keeps the texts by path. */
@@ -25,10 +36,8 @@ static bool read_from_roots(struct salt *s, const char *name, struct value *memo
 {
 	const struct value *found = NULL;
 
-	if (!strncmp(name, "salt://", 7))
-		name += 7;
 	for (size_t i = 0; i < s->roots->n && !found; i++) {
-		*path = arena_printf(s->h.arena, "%s/%s", s->roots->v[i], name);
+		*path = path_in_root(s, i, name);
 		found = memo ? map_get_str(memo, *path) : NULL;
 		if (!found && (found = read_at(s, *path)) && memo)
 			map_set_str(&s->h, memo, *path, found);
@@ -41,6 +50,40 @@ static bool read_from_roots(struct salt *s, const char *name, struct value *memo
 bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path)
 {
 	return read_from_roots(s, name, NULL, text, path);
+}
+
+int content_read(struct salt *s, const char *path, struct blob *text)
+{
+	_cleanup_strbuf_ struct strbuf buf = {0};
+	int r = read_file(AT_FDCWD, path, CONTENT_MAX, &buf);
+	char *p;
+
+	*text = BLOB("");
+	if (r < 0 || !buf.n)
+		return r;
+	if (!s->contents)
+		s->contents = arena_new();
+	p = arena_alloc(s->contents, buf.n);
+	memcpy(p, buf.p, buf.n);
+	*text = (struct blob){p, buf.n};
+	return 0;
+}
+
+void contents_forget(struct salt *s)
+{
+	arena_free(s->contents);
+	s->contents = NULL;
+}
+
+bool salt_read_source(struct salt *s, const char *name, struct blob *text, const char **path)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < s->roots->n && !found; i++) {
+		*path = path_in_root(s, i, name);
+		found = there(s, *path, content_read(s, *path, text));
+	}
+	return found;
 }
 
 /* As salt_read(), for what many files import: it is read once. */

@@ -161,6 +161,13 @@ int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
 	return output_run(&(struct process){.argv = argv, .cwd = shell->cwd, .stdin_fd = null}, OUTPUT_MAX, out);
 }
 
+/* A state begins: nothing has changed yet, and no file has been looked at. */
+static void begin(struct salt *s, struct chunk *c)
+{
+	contents_forget(s);
+	c->result = (struct result){.changes = map_new(&s->h)};
+}
+
 static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt *s, struct chunk *c))
 {
 	const struct value *retry = arg(c, "retry"), *attempts = map_get_str(retry, "attempts");
@@ -168,7 +175,7 @@ static void run_checked(struct salt *s, struct chunk *c, void (*run)(struct salt
 	int64_t left = !retry ? 1 : attempts && attempts->kind == V_INT ? attempts->i : 2;
 
 	for (; left > 0; left--) {
-		c->result = (struct result){.changes = map_new(&s->h)};
+		begin(s, c);
 		run(s, c);
 		if (c->result.value == RESULT_TRUE && arg(c, "check_cmd") && !s->test &&
 		    !commands_succeed(s, c, "check_cmd"))
@@ -242,7 +249,7 @@ static void attempt(struct heap *h, void *data)
 	run_checked(a->s, a->c, a->f->run);
 	if (a->f->watched && a->c->result.value == RESULT_TRUE && !a->c->result.changes->map.n &&
 	    (requisite_changed(a->s, a->c, "watch") || requisite_changed(a->s, a->c, "watch_any"))) {
-		a->c->result = (struct result){.changes = map_new(&a->s->h)};
+		begin(a->s, a->c);
 		a->f->watched(a->s, a->c);
 	}
 }
@@ -282,12 +289,12 @@ static void foresee(struct salt *s, struct chunk *target, void *data)
 	if (target == f->of)
 		return;
 	s->test = true;
-	target->result = (struct result){.changes = map_new(&s->h)};
+	begin(s, target);
 	if (!requisites_hold(s, target) ? target->outcome == OUTCOME_SKIPPED
 					: run_masked(s, attempt, &a) < 0 || target->result.value == RESULT_FALSE)
 		f->failures++;
 	f->changes += target->result.changes->map.n > 0;
-	target->result = (struct result){.changes = map_new(&s->h)};
+	begin(s, target);
 	target->outcome = OUTCOME_NONE;
 	s->test = test;
 }
@@ -355,7 +362,7 @@ static void run_listeners(struct salt *s)
 
 		if (!arg(c, "listen") || !requisite_changed(s, c, "listen") || !state_find(c->module, c->function)->watched)
 			continue;
-		c->result = (struct result){.changes = map_new(&s->h)};
+		begin(s, c);
 		run_to_outcome(s, c, listen);
 		chunk_finish(s, c);
 	}

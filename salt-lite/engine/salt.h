@@ -66,6 +66,7 @@ struct salt {
 	struct blob qubes;
 	struct value *imported; /* path: text of a template that others import */
 	bool running;
+	struct arena *contents; /* of the files that the state which runs looks at; NULL: none yet */
 	/* compiled */
 	struct value *high;	/* id: {key: body}; of all state files, in order */
 	struct value *loaded;	/* path of a state file: true */
@@ -126,6 +127,14 @@ void top_names_free(struct top_names *names);
 /* Reads "a.b" from a/b.sls or a/b/init.sls; false: nowhere. */
 bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const char **path);
 bool salt_read(struct salt *s, const char *name, struct blob *text, const char **path);
+/*
+ * The content of a file of at most 64 MiB: it lives until contents_forget(), since all that states look at in a run would
+ * not fit into the heap. 0 or -errno.
+ */
+int content_read(struct salt *s, const char *path, struct blob *text);
+void contents_forget(struct salt *s);
+/* As salt_read(), for the source of a state: a content. */
+bool salt_read_source(struct salt *s, const char *name, struct blob *text, const char **path);
 /* The whole names that `include` of a state or pillar file has, in order. */
 const struct value *salt_includes(struct salt *s, const char *sls, const char *path, const struct value *doc);
 struct blob salt_template(struct salt *s, const char *name, const char *sls, struct blob text,

@@ -83,7 +83,7 @@ static void run_script(struct salt *s, struct chunk *c)
 	const char *source = arg_text(s, c, "source", c->name), *args = arg_text(s, c, "args", ""), *from, *path;
 	struct blob text;
 
-	if (!salt_read(s, source, &text, &from)) {
+	if (!salt_read_source(s, source, &text, &from)) {
 		result_fail(s, c, "the script %s is in none of the file roots", source);
 		return;
 	}

@@ -216,9 +216,12 @@ static void recurse_one(struct salt *s, struct chunk *c, const char *source, con
 	struct blob old, new;
 	size_t before = c->result.changes->map.n;
 	const struct value *diff = map_get_str(c->result.changes, "diff");
-	bool existed = file_content(s, path, &old);
+	bool existed;
 
-	if (!salt_read(s, arena_printf(s->h.arena, "%s/%s", source, name), &new, &from))
+	/* Those of the file before. */
+	contents_forget(s);
+	existed = file_content(s, path, &old);
+	if (!salt_read_source(s, arena_printf(s->h.arena, "%s/%s", source, name), &new, &from))
 		heap_fail(&s->h, "%s/%s is in none of the file roots", source, name);
 	new = file_templated(s, c, from, new);
 	make_folders(s, c, path);

@@ -6,14 +6,12 @@
 #include "salt-lite/states/state.h"
 #include "salt-lite/value/regex.h"
 
-enum { FILE_MAX = 64 << 20 };
+enum { DIFFERENCE_MAX = 1 << 19 };
 
 bool file_content(struct salt *s, const char *path, struct blob *old)
 {
-	_cleanup_strbuf_ struct strbuf buf = {0};
-	int r = read_file(AT_FDCWD, rooted(s, path), FILE_MAX, &buf);
+	int r = content_read(s, rooted(s, path), old);
 
-	*old = r < 0 ? BLOB("") : value_blob(&s->h, strbuf_blob(&buf))->s;
 	if (r < 0 && r != -ENOENT)
 		heap_fail(&s->h, "%s cannot be read: %s", path, strerror(-r));
 	return r >= 0;
@@ -38,6 +36,8 @@ static const struct value *difference(struct salt *s, struct blob old, struct bl
 		tail--;
 	old = (struct blob){old.p + head, old.n - head - tail};
 	new = (struct blob){new.p + head, new.n - head - tail};
+	if (old.n + new.n > DIFFERENCE_MAX)
+		return value_string(&s->h, "(too much to show)");
 	while (blob_token(&old, '\n', &line))
 		text_printf(&s->h, &t, "\n              -%.*s", BLOB_ARG(line));
 	while (blob_token(&new, '\n', &line))
@@ -191,7 +191,7 @@ static struct blob source_content(struct salt *s, const struct chunk *c, const c
 
 		if (v->kind != V_STRING)
 			heap_fail(&s->h, "a source is a text, not %s", value_kind_name(v));
-		if (salt_read(s, value_cstr(&s->h, v), &text, from))
+		if (salt_read_source(s, value_cstr(&s->h, v), &text, from))
 			return text;
 	}
 	heap_fail(&s->h, "the source %s is in none of the file roots", list_joined(s, sources));
