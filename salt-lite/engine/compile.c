@@ -219,7 +219,7 @@ static void flatten_id(struct salt *s, const char *id, const struct value *entry
 		if (!c.function)
 			heap_fail(&s->h, "the state '%s' names the module %s but no function of it", id, key);
 		if (!state_find(c.module, c.function))
-			heap_fail_remedy(&s->h, "docs/salt-lite.md lists those that are",
+			heap_fail_remedy(&s->h, SUPPORTED_LIST ", as does salt-lite show-states",
 					 "the state %s.%s of '%s' in %s is not supported", c.module, c.function, id, c.sls);
 		expand_names(s, &c);
 	}

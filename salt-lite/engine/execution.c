@@ -188,7 +188,7 @@ static value_function function_named(const char *name, const void **data)
 
 static _Noreturn void not_supported(struct heap *h, const char *name)
 {
-	heap_fail_remedy(h, "docs/salt-lite.md lists those that are", "the function %s is not supported", name);
+	heap_fail_remedy(h, SUPPORTED_LIST, "the function %s is not supported", name);
 }
 
 const struct value *execution_call(struct salt *s, const char *name, const struct call *call)

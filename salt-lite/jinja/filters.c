@@ -643,5 +643,5 @@ const struct value *filter_apply(struct heap *h, const char *name, const struct 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
 		if (!strcmp(filters[i].name, name))
 			return filters[i].apply(h, call->args[0], call);
-	heap_fail_remedy(h, "docs/salt-lite.md lists those that are", "the filter '%s' is not supported", name);
+	heap_fail_remedy(h, SUPPORTED_LIST, "the filter '%s' is not supported", name);
 }

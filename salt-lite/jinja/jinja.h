@@ -7,6 +7,9 @@
 
 #include "salt-lite/value/value.h"
 
+/* The remedy for what there is not. */
+#define SUPPORTED_LIST "/usr/share/doc/bulkhead-dom0/salt-lite.md in dom0 lists those that are"
+
 struct jinja {
 	struct heap *h;
 	const struct value *globals; /* salt, grains, pillar ...: seen by every template, imported ones too */

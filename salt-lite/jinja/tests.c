@@ -120,5 +120,5 @@ bool test_apply(struct heap *h, const char *name, const struct call *call)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		if (!strcmp(tests[i].name, name))
 			return tests[i].holds(h, call->args[0], call);
-	heap_fail_remedy(h, "docs/salt-lite.md lists those that are", "the test '%s' is not supported", name);
+	heap_fail_remedy(h, SUPPORTED_LIST, "the test '%s' is not supported", name);
 }
