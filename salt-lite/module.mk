@@ -8,9 +8,9 @@ salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c gl
 salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 
-salt-engine_SRCS := $(addprefix salt-lite/engine/,compile.c conditions.c execution.c external.c grains.c parallel.c \
-	render.c report.c requisite.c run.c states.c top.c) \
-	$(addprefix salt-lite/states/,account.c command.c edit.c file.c pkg.c qvm.c qvm_function.c service.c system.c tables.c \
+salt-engine_SRCS := $(addprefix salt-lite/engine/,arg.c compile.c conditions.c execution.c external.c grains.c parallel.c \
+	render.c report.c requisite.c result.c run.c shell.c states.c top.c) \
+	$(addprefix salt-lite/states/,account.c command.c edit.c file.c lines.c pkg.c qvm.c qvm_function.c service.c system.c tables.c \
 	tool.c)
 salt-engine_LIBS := salt-jinja qubesadmin
 

@@ -4,11 +4,6 @@
 
 enum { ORDER_LAST = INT32_MAX, ORDER_FIRST_DEFAULT = 10000, CHAIN_MAX = 5000 };
 
-const struct value *arg(const struct chunk *c, const char *name)
-{
-	return map_get_str(c->args, name);
-}
-
 static const char *text_of(struct salt *s, const struct value *v, const char *what)
 {
 	if (v->kind == V_MAP || value_is_list(v))

@@ -1,165 +1,7 @@
 /* Runs the plan: requisites, conditions, the state itself, what watches it. */
-#include <ctype.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 
-#include "common/sys/file.h"
-#include "common/sys/journal.h"
-#include "common/sys/process.h"
 #include "salt-lite/engine/run.h"
-#include "salt-lite/value/yaml.h"
-
-enum { OUTPUT_MAX = 1 << 20 };
-
-const char *arg_text(struct salt *s, const struct chunk *c, const char *name, const char *otherwise)
-{
-	const struct value *v = arg(c, name);
-
-	return v && v->kind != V_NONE ? value_cstr(&s->h, v) : otherwise;
-}
-
-bool arg_bool(const struct chunk *c, const char *name, bool otherwise)
-{
-	const struct value *v = arg(c, name);
-
-	return v ? value_true(v) : otherwise;
-}
-
-bool arg_mode(struct salt *s, const struct chunk *c, const char *name, mode_t *mode)
-{
-	const struct value *v = arg(c, name);
-	unsigned long n = ULONG_MAX;
-	const char *text, *digits;
-	char *end;
-
-	if (!v || v->kind == V_NONE)
-		return false;
-	text = value_cstr(&s->h, v);
-	digits = text + (strncmp(text, "0o", 2) ? 0 : 2);
-	/* 0644 without quotes is the number 644: its digits are the mode. */
-	if (isdigit((unsigned char)digits[0])) {
-		n = strtoul(digits, &end, 8);
-		n = *end ? ULONG_MAX : n;
-	}
-	if (n > 07777)
-		heap_fail(&s->h, "'%s' is no mode", text);
-	*mode = (mode_t)n;
-	return true;
-}
-
-const struct value *arg_list(struct salt *s, const struct chunk *c, const char *name)
-{
-	const struct value *v = arg(c, name);
-	struct value *list;
-
-	if (value_is_list(v))
-		return v;
-	list = list_new(&s->h);
-	if (v && v->kind != V_NONE)
-		list_push(&s->h, list, v);
-	return list;
-}
-
-__attribute__((format(printf, 3, 0))) static void say(struct salt *s, struct chunk *c, const char *fmt, va_list ap)
-{
-	char *text = NULL;
-
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
-	if (c->result.comment.n)
-		text_add_char(&s->h, &c->result.comment, '\n');
-	text_add_str(&s->h, &c->result.comment, text);
-	free(text);
-}
-
-void result_say(struct salt *s, struct chunk *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(s, c, fmt, ap);
-	va_end(ap);
-}
-
-void result_fail(struct salt *s, struct chunk *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(s, c, fmt, ap);
-	va_end(ap);
-	c->result.value = RESULT_FALSE;
-}
-
-void result_change(struct salt *s, struct chunk *c, const char *what, const struct value *value)
-{
-	map_set_str(&s->h, c->result.changes, what, value);
-	if (s->test && c->result.value == RESULT_TRUE)
-		c->result.value = RESULT_WOULD;
-}
-
-/* "NAME=VALUE" words for env(1). */
-static void add_environment(struct salt *s, const struct value *env, const char **argv, size_t *n, size_t max)
-{
-	for (size_t i = 0; env && value_is_list(env) && i < env->list.n; i++)
-		add_environment(s, env->list.items[i], argv, n, max);
-	for (size_t i = 0; env && env->kind == V_MAP && i < env->map.n; i++) {
-		if (*n >= max)
-			heap_fail(&s->h, "more than %zu variables in env", max);
-		argv[(*n)++] = arena_printf(s->h.arena, "%s=%s", value_cstr(&s->h, env->map.pairs[i].key),
-					    value_cstr(&s->h, env->map.pairs[i].value));
-	}
-}
-
-int output_run(struct process *p, size_t max, struct strbuf *out)
-{
-	char rest[4096];
-	int ends[2];
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	p->stdout_fd = p->stderr_fd = ends[1];
-	pid = process_spawn(p);
-	close(ends[1]);
-	if (pid > 0 && read_fd(ends[0], max, out) == -EFBIG)
-		while (read(ends[0], rest, sizeof(rest)) > 0)
-			;
-	close(ends[0]);
-	return pid < 0 ? (int)pid : process_wait(pid);
-}
-
-int shell_run(struct salt *s, const struct shell *shell, struct strbuf *out)
-{
-	enum { VARIABLES_MAX = 64 };
-	const char *argv[VARIABLES_MAX + 16];
-	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-
-	if (shell->timeout > 0) {
-		argv[n++] = "timeout";
-		argv[n++] = "--kill-after=5";
-		argv[n++] = arena_printf(s->h.arena, "%ld", shell->timeout);
-	}
-	if (shell->user) {
-		argv[n++] = "runuser";
-		argv[n++] = "-u";
-		argv[n++] = shell->user;
-		argv[n++] = "--";
-	}
-	if (shell->env) {
-		argv[n++] = "env";
-		add_environment(s, shell->env, argv, &n, VARIABLES_MAX);
-	}
-	argv[n++] = "/bin/sh";
-	argv[n++] = "-c";
-	argv[n++] = shell->command;
-	argv[n] = NULL;
-	s->qubes = (struct blob){0};
-	return output_run(&(struct process){.argv = argv, .cwd = shell->cwd, .stdin_fd = null}, OUTPUT_MAX, out);
-}
 
 /* A state begins: nothing has changed yet, and no file has been looked at. */
 static void begin(struct salt *s, struct chunk *c)
@@ -206,15 +48,12 @@ bool parameter_common(const char *key)
 
 static bool parameters_known(struct salt *s, struct chunk *c, const struct state_function *f)
 {
-	_cleanup_free_ char *list = NULL;
-
-	if (f->parameters[0] == '*' || asprintf(&list, " %s ", f->parameters) < 0)
+	if (f->parameters[0] == '*')
 		return true;
 	for (size_t i = 0; i < c->args->map.n; i++) {
 		const char *key = value_cstr(&s->h, c->args->map.pairs[i].key);
-		const char *word = arena_printf(s->h.arena, " %s ", key);
 
-		if (parameter_common(key) || strstr(list, word))
+		if (parameter_common(key) || blob_has_word(blob_of(f->parameters), key))
 			continue;
 		result_fail(s, c, "%s.%s has no parameter '%s'", c->module, c->function, key);
 		return false;

@@ -3,6 +3,35 @@
 
 enum { PASSWD_FIELDS = 7, GROUP_FIELDS = 4, SHADOW_FIELDS = 2 };
 
+size_t account_fields(struct salt *s, const char *file, const char *name, struct blob fields[], size_t max)
+{
+	struct blob rest, line;
+
+	file_content(s, file, &rest);
+	while (blob_token(&rest, '\n', &line)) {
+		size_t n = 0;
+
+		while (n < max && blob_token(&line, ':', &fields[n]))
+			n++;
+		if (n > 2 && blob_eq_str(fields[0], name)) {
+			for (size_t i = n; i < max; i++)
+				fields[i] = BLOB("");
+			return n;
+		}
+	}
+	return 0;
+}
+
+int64_t account_id(struct salt *s, const char *file, const char *name)
+{
+	struct blob fields[3];
+	uint64_t id;
+
+	if (blob_to_u64(blob_of(name), UINT32_MAX, &id))
+		return (int64_t)id;
+	return account_fields(s, file, name, fields, 3) && blob_to_u64(fields[2], UINT32_MAX, &id) ? (int64_t)id : -1;
+}
+
 static bool in_members(struct blob members, const char *name)
 {
 	struct blob one;
@@ -75,10 +104,10 @@ static bool groups_differ(struct salt *s, struct chunk *c, struct tool *t, bool 
 		wrong |= !list_holds(want, now->list.items[i]->s);
 	if (!wrong)
 		return false;
-	result_change(s, c, "groups", value_string(&s->h, list_joined(s, want)));
+	result_change(s, c, "groups", value_string(&s->h, list_joined(&s->h, want)));
 	if (!only && !new)
 		tool_add(s, t, "-a");
-	tool_words(s, t, "-G", list_joined(s, want), NULL);
+	tool_words(s, t, "-G", list_joined(&s->h, want), NULL);
 	return true;
 }
 
@@ -195,7 +224,7 @@ static void keep_members(struct salt *s, struct chunk *c, struct blob now)
 {
 	const struct value *all = arg(c, "members") ? arg_list(s, c, "members") : NULL;
 	const struct value *add = arg_list(s, c, "addusers"), *del = arg_list(s, c, "delusers");
-	const char *want = all ? list_joined(s, all) : NULL;
+	const char *want = all ? list_joined(&s->h, all) : NULL;
 
 	if (want && !blob_eq_str(now, want)) {
 		result_change(s, c, "members", value_string(&s->h, want));

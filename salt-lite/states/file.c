@@ -194,7 +194,7 @@ static struct blob source_content(struct salt *s, const struct chunk *c, const c
 		if (salt_read_source(s, value_cstr(&s->h, v), &text, from))
 			return text;
 	}
-	heap_fail(&s->h, "the source %s is in none of the file roots", list_joined(s, sources));
+	heap_fail(&s->h, "the source %s is in none of the file roots", list_joined(&s->h, sources));
 }
 
 /* *from: the file that it comes from; left as it is when there is none. */

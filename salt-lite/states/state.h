@@ -10,6 +10,7 @@
  * that root by chroot(8), so that the machine that we run on stays as it is.
  */
 struct tool {
+	const char *program;
 	const char **argv;
 	size_t n, cap;
 };
@@ -18,10 +19,6 @@ void tool_start(struct salt *s, struct tool *t, const char *program);
 void tool_add(struct salt *s, struct tool *t, const char *word);
 /* Several words, up to a NULL. */
 void tool_words(struct salt *s, struct tool *t, ...) __attribute__((sentinel));
-/* Is one of the items that text? What is no list has none. */
-bool list_holds(const struct value *list, struct blob text);
-/* The items of a list as "a,b". */
-const char *list_joined(struct salt *s, const struct value *list);
 /* Runs it with `input`; what it prints (both outputs) goes to *out, which may be NULL. Its exit code, or -errno. */
 int tool_run(struct salt *s, struct tool *t, struct blob input, struct blob *out);
 /* Runs it; anything but exit code 0 makes the state fail with the last line that it printed. In test mode: nothing. */

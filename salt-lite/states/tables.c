@@ -126,7 +126,7 @@ static void keep_fstab(struct salt *s, struct chunk *c, const char *line)
 
 static const char *mount_options(struct salt *s, struct chunk *c)
 {
-	const char *options = list_joined(s, arg_list(s, c, "opts"));
+	const char *options = list_joined(&s->h, arg_list(s, c, "opts"));
 
 	return *options ? options : "defaults";
 }

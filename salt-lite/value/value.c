@@ -113,6 +113,23 @@ void list_push(struct heap *h, struct value *list, const struct value *item)
 	list->list.items[list->list.n++] = item;
 }
 
+bool list_holds(const struct value *list, struct blob text)
+{
+	for (size_t i = 0; value_is_list(list) && i < list->list.n; i++)
+		if (list->list.items[i]->kind == V_STRING && blob_eq(list->list.items[i]->s, text))
+			return true;
+	return false;
+}
+
+const char *list_joined(struct heap *h, const struct value *list)
+{
+	struct text t = {0};
+
+	for (size_t i = 0; i < list->list.n; i++)
+		text_printf(h, &t, "%s%s", i ? "," : "", value_cstr(h, list->list.items[i]));
+	return t.n ? arena_strndup(h->arena, t.p, t.n) : "";
+}
+
 struct value *map_new(struct heap *h)
 {
 	return value_new(h, V_MAP);

@@ -105,6 +105,10 @@ const struct value *value_function_new(struct heap *h, const char *name, value_f
 
 struct value *list_new(struct heap *h);
 void list_push(struct heap *h, struct value *list, const struct value *item);
+/* Is one of the items that text? What is no list has none. */
+bool list_holds(const struct value *list, struct blob text);
+/* The items as "a,b". */
+const char *list_joined(struct heap *h, const struct value *list);
 struct value *map_new(struct heap *h);
 struct value *map_copy(struct heap *h, const struct value *map);
 void map_set(struct heap *h, struct value *map, const struct value *key, const struct value *value);
