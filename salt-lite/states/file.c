@@ -17,6 +17,11 @@ bool file_content(struct salt *s, const char *path, struct blob *old)
 	return r >= 0;
 }
 
+static bool line_begins(struct blob text, size_t at)
+{
+	return !at || text.p[at - 1] == '\n';
+}
+
 /* The lines that leave and those that come, between what is the same at both ends. */
 static const struct value *difference(struct salt *s, struct blob old, struct blob new)
 {
@@ -28,11 +33,11 @@ static const struct value *difference(struct salt *s, struct blob old, struct bl
 		return value_string(&s->h, "(binary content differs)");
 	while (head < old.n && head < new.n && old.p[head] == new.p[head])
 		head++;
-	while (head && old.p[head - 1] != '\n')
+	while (!line_begins(old, head))
 		head--;
 	while (tail < old.n - head && tail < new.n - head && old.p[old.n - 1 - tail] == new.p[new.n - 1 - tail])
 		tail++;
-	while (tail && old.p[old.n - tail - 1] != '\n')
+	while (tail && (!line_begins(old, old.n - tail) || !line_begins(new, new.n - tail)))
 		tail--;
 	old = (struct blob){old.p + head, old.n - head - tail};
 	new = (struct blob){new.p + head, new.n - head - tail};
