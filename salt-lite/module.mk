@@ -4,7 +4,7 @@ salt-values_SRCS := $(addprefix salt-lite/value/,heap.c map.c regex.c resolve.c 
 salt-values_LIBS := common
 salt-values_PKGS := yaml-0.1 libpcre2-8
 salt-values_LDLIBS := -lm
-salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c globals.c lex.c methods.c parse.c run.c tests.c)
+salt-jinja_SRCS := $(addprefix salt-lite/jinja/,eval.c expression.c filters.c globals.c is.c lex.c methods.c parse.c run.c)
 salt-jinja_LIBS := salt-values
 salt-jinja_LDLIBS := -lm
 

@@ -94,4 +94,3 @@ struct node *parse_target(struct parser *p);
 /* "|name(args)" again and again over `node`. */
 struct node *parse_filters(struct parser *p, struct node *node);
 struct node *parse_filter_named(struct parser *p, struct node *node);
-struct node *parse_primary_postfix(struct parser *p);

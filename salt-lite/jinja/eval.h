@@ -19,12 +19,7 @@ struct run {
 	struct text *out;
 };
 
-enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
-
 const struct value *eval(struct run *r, const struct node *n);
-enum flow eval_body(struct run *r, const struct node *n);
-/* Assigns to a name, a tuple of names or an attribute of a namespace. */
-void eval_assign(struct run *r, const struct node *target, const struct value *v);
 const struct value *eval_call(struct heap *h, const struct value *function, const struct call *call);
 /* Counts against the bound of all loops and calls. */
 void eval_step(struct jinja *j);

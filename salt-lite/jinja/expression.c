@@ -171,11 +171,6 @@ static struct node *parse_postfix(struct parser *p, struct node *n)
 	}
 }
 
-struct node *parse_primary_postfix(struct parser *p)
-{
-	return parse_postfix(p, parse_primary(p));
-}
-
 struct node *parse_filter_named(struct parser *p, struct node *of)
 {
 	struct node *n = node_new(p, N_FILTER);
@@ -214,7 +209,7 @@ static struct node *parse_test(struct parser *p, struct node *of)
 	if (is_op(p, "("))
 		arguments(p, n);
 	else if (starts_argument(p))
-		node_push(p, n, parse_primary_postfix(p));
+		node_push(p, n, parse_postfix(p, parse_primary(p)));
 	if (!negated)
 		return n;
 	wrap = node_new(p, N_NOT);

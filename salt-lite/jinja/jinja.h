@@ -27,5 +27,3 @@ struct jinja {
 
 /* `context`: variables of this template alone (a map, or NULL). */
 struct blob jinja_render(struct jinja *j, const char *path, struct blob text, const struct value *context);
-/* Parses only: what the fuzz target drives. */
-void jinja_check(struct jinja *j, const char *path, struct blob text);

@@ -3,6 +3,9 @@
 #include "salt-lite/value/yaml.h"
 
 enum { INCLUDE_DEPTH = 50 };
+enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
+
+static enum flow run_body(struct run *r, const struct node *block);
 
 static struct scope *scope_new(struct heap *h, const struct scope *up)
 {
@@ -13,7 +16,8 @@ static struct scope *scope_new(struct heap *h, const struct scope *up)
 	return s;
 }
 
-void eval_assign(struct run *r, const struct node *target, const struct value *v)
+/* To a name, a tuple of names or an attribute of a namespace. */
+static void assign(struct run *r, const struct node *target, const struct value *v)
 {
 	if (target->kind == N_NAME) {
 		map_set_str(r->h, r->scope->vars, target->name, v);
@@ -31,7 +35,7 @@ void eval_assign(struct run *r, const struct node *target, const struct value *v
 	if (v->list.n != target->n)
 		heap_fail(r->h, "%zu values for %zu names", v->list.n, target->n);
 	for (size_t i = 0; i < target->n; i++)
-		eval_assign(r, target->list[i], v->list.items[i]);
+		assign(r, target->list[i], v->list.items[i]);
 }
 
 /* What the body prints, in a scope of its own. */
@@ -42,7 +46,7 @@ static struct blob capture(struct run *r, const struct node *body, struct scope 
 
 	inner.out = &out;
 	inner.scope = scope ? scope : scope_new(r->h, r->scope);
-	eval_body(&inner, body);
+	run_body(&inner, body);
 	return text_blob(&out);
 }
 
@@ -206,7 +210,7 @@ static const struct value *loop_items(struct run *r, const struct node *n)
 
 		if (n->c) {
 			inner.scope = scope_new(r->h, r->scope);
-			eval_assign(&inner, n->a, all->list.items[i]);
+			assign(&inner, n->a, all->list.items[i]);
 		}
 		if (!n->c || value_true(eval(&inner, n->c)))
 			list_push(r->h, items, all->list.items[i]);
@@ -224,20 +228,20 @@ static void do_for(struct run *r, const struct node *n)
 		eval_step(r->j);
 		inner.scope = scope_new(r->h, r->scope);
 		map_set_str(r->h, inner.scope->vars, "loop", loop_object(r, items, i));
-		eval_assign(&inner, n->a, items->list.items[i]);
-		if (eval_body(&inner, n->list[0]) == FLOW_BREAK)
+		assign(&inner, n->a, items->list.items[i]);
+		if (run_body(&inner, n->list[0]) == FLOW_BREAK)
 			break;
 	}
 	if (!items->list.n && n->n > 1)
-		eval_body(r, n->list[1]);
+		run_body(r, n->list[1]);
 }
 
 static enum flow do_if(struct run *r, const struct node *n)
 {
 	for (size_t i = 0; i + 1 < n->n; i += 2)
 		if (value_true(eval(r, n->list[i])))
-			return eval_body(r, n->list[i + 1]);
-	return n->b ? eval_body(r, n->b) : FLOW_ON;
+			return run_body(r, n->list[i + 1]);
+	return n->b ? run_body(r, n->b) : FLOW_ON;
 }
 
 /* Other files. */
@@ -264,7 +268,7 @@ static void run_file(struct run *r, const char *path, struct blob text, struct s
 
 	h->frames = &frame;
 	h->file = path;
-	eval_body(&inner, jinja_parse(h, text));
+	run_body(&inner, jinja_parse(h, text));
 	h->file = frame.file;
 	h->line = frame.line;
 	h->frames = frame.up;
@@ -344,13 +348,13 @@ static void do_with(struct run *r, const struct node *n)
 
 	inner.scope = scope_new(r->h, r->scope);
 	for (size_t i = 0; i + 1 < n->n; i += 2)
-		eval_assign(&inner, n->list[i], eval(r, n->list[i + 1]));
-	eval_body(&inner, n->b);
+		assign(&inner, n->list[i], eval(r, n->list[i + 1]));
+	run_body(&inner, n->b);
 }
 
 static void do_set_block(struct run *r, const struct node *n)
 {
-	eval_assign(r, n->a, filtered(r, n->c, value_blob(r->h, capture(r, n->b, NULL))));
+	assign(r, n->a, filtered(r, n->c, value_blob(r->h, capture(r, n->b, NULL))));
 }
 
 static enum flow statement(struct run *r, const struct node *n)
@@ -371,7 +375,7 @@ static enum flow statement(struct run *r, const struct node *n)
 		do_for(r, n);
 		break;
 	case N_SET:
-		eval_assign(r, n->a, eval(r, n->b));
+		assign(r, n->a, eval(r, n->b));
 		break;
 	case N_SET_BLOCK:
 		do_set_block(r, n);
@@ -414,12 +418,12 @@ static enum flow statement(struct run *r, const struct node *n)
 	case N_CONTINUE:
 		return FLOW_CONTINUE;
 	default:
-		return eval_body(r, n);
+		return run_body(r, n);
 	}
 	return FLOW_ON;
 }
 
-enum flow eval_body(struct run *r, const struct node *block)
+static enum flow run_body(struct run *r, const struct node *block)
 {
 	enum flow flow = FLOW_ON;
 
@@ -444,14 +448,8 @@ struct blob jinja_render(struct jinja *j, const char *path, struct blob text, co
 	j->depth = 0;
 	r.scope = r.root = scope_new(h, &outer);
 	h->file = path;
-	eval_body(&r, jinja_parse(h, text));
+	run_body(&r, jinja_parse(h, text));
 	h->file = file;
 	h->line = line;
 	return text_blob(&out);
-}
-
-void jinja_check(struct jinja *j, const char *path, struct blob text)
-{
-	j->h->file = path;
-	jinja_parse(j->h, text);
 }

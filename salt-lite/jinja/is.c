@@ -1,10 +1,10 @@
-/* Tests ("is"). */
+/* What stands behind "is". */
 #include <ctype.h>
 
 #include "salt-lite/jinja/eval.h"
 #include "salt-lite/value/regex.h"
 
-#define TEST(name) static bool name(struct heap *h, const struct value *v, const struct call *c)
+#define IS_TEST(name) static bool name(struct heap *h, const struct value *v, const struct call *c)
 #define UNUSED (void)h, (void)c
 
 static const struct value *other(struct heap *h, const struct call *c)
@@ -21,30 +21,30 @@ static int64_t whole(struct heap *h, const struct value *v)
 	return v->kind == V_BOOL ? v->b : v->i;
 }
 
-TEST(t_defined) { UNUSED; return v->kind != V_UNDEFINED; }
-TEST(t_undefined) { UNUSED; return v->kind == V_UNDEFINED; }
-TEST(t_none) { UNUSED; return v->kind == V_NONE; }
-TEST(t_string) { UNUSED; return v->kind == V_STRING; }
-TEST(t_number) { UNUSED; return value_is_number(v); }
-TEST(t_integer) { UNUSED; return v->kind == V_INT; }
-TEST(t_float) { UNUSED; return v->kind == V_FLOAT; }
-TEST(t_boolean) { UNUSED; return v->kind == V_BOOL; }
-TEST(t_true) { UNUSED; return v->kind == V_BOOL && v->b; }
-TEST(t_false) { UNUSED; return v->kind == V_BOOL && !v->b; }
-TEST(t_mapping) { UNUSED; return v->kind == V_MAP; }
-TEST(t_sequence) { UNUSED; return value_is_list(v) || v->kind == V_STRING || v->kind == V_MAP; }
-TEST(t_callable) { UNUSED; return v->kind == V_FUNCTION; }
-TEST(t_even) { (void)c; return whole(h, v) % 2 == 0; }
-TEST(t_odd) { (void)c; return whole(h, v) % 2 != 0; }
-TEST(t_equal) { return value_equal(v, other(h, c)); }
-TEST(t_different) { return !value_equal(v, other(h, c)); }
-TEST(t_in) { return eval_contains(h, other(h, c), v); }
-TEST(t_less) { return value_compare(h, v, other(h, c)) < 0; }
-TEST(t_less_equal) { return value_compare(h, v, other(h, c)) <= 0; }
-TEST(t_greater) { return value_compare(h, v, other(h, c)) > 0; }
-TEST(t_greater_equal) { return value_compare(h, v, other(h, c)) >= 0; }
+IS_TEST(t_defined) { UNUSED; return v->kind != V_UNDEFINED; }
+IS_TEST(t_undefined) { UNUSED; return v->kind == V_UNDEFINED; }
+IS_TEST(t_none) { UNUSED; return v->kind == V_NONE; }
+IS_TEST(t_string) { UNUSED; return v->kind == V_STRING; }
+IS_TEST(t_number) { UNUSED; return value_is_number(v); }
+IS_TEST(t_integer) { UNUSED; return v->kind == V_INT; }
+IS_TEST(t_float) { UNUSED; return v->kind == V_FLOAT; }
+IS_TEST(t_boolean) { UNUSED; return v->kind == V_BOOL; }
+IS_TEST(t_true) { UNUSED; return v->kind == V_BOOL && v->b; }
+IS_TEST(t_false) { UNUSED; return v->kind == V_BOOL && !v->b; }
+IS_TEST(t_mapping) { UNUSED; return v->kind == V_MAP; }
+IS_TEST(t_sequence) { UNUSED; return value_is_list(v) || v->kind == V_STRING || v->kind == V_MAP; }
+IS_TEST(t_callable) { UNUSED; return v->kind == V_FUNCTION; }
+IS_TEST(t_even) { (void)c; return whole(h, v) % 2 == 0; }
+IS_TEST(t_odd) { (void)c; return whole(h, v) % 2 != 0; }
+IS_TEST(t_equal) { return value_equal(v, other(h, c)); }
+IS_TEST(t_different) { return !value_equal(v, other(h, c)); }
+IS_TEST(t_in) { return eval_contains(h, other(h, c), v); }
+IS_TEST(t_less) { return value_compare(h, v, other(h, c)) < 0; }
+IS_TEST(t_less_equal) { return value_compare(h, v, other(h, c)) <= 0; }
+IS_TEST(t_greater) { return value_compare(h, v, other(h, c)) > 0; }
+IS_TEST(t_greater_equal) { return value_compare(h, v, other(h, c)) >= 0; }
 
-TEST(t_sameas)
+IS_TEST(t_sameas)
 {
 	const struct value *o = other(h, c);
 
@@ -53,7 +53,7 @@ TEST(t_sameas)
 	return value_is_list(v) || v->kind == V_MAP ? v == o : value_equal(v, o);
 }
 
-TEST(t_divisibleby)
+IS_TEST(t_divisibleby)
 {
 	int64_t by = whole(h, other(h, c));
 
@@ -62,7 +62,7 @@ TEST(t_divisibleby)
 	return by == -1 || whole(h, v) % by == 0;
 }
 
-TEST(t_lower)
+IS_TEST(t_lower)
 {
 	struct blob s = value_text(h, v);
 	bool letters = false;
@@ -76,7 +76,7 @@ TEST(t_lower)
 	return letters;
 }
 
-TEST(t_upper)
+IS_TEST(t_upper)
 {
 	struct blob s = value_text(h, v);
 	bool letters = false;
@@ -90,7 +90,7 @@ TEST(t_upper)
 	return letters;
 }
 
-TEST(t_match)
+IS_TEST(t_match)
 {
 	struct blob pattern = value_text(h, other(h, c));
 	unsigned flags = (call_bool(c, 2, "ignorecase", false) ? REGEX_ICASE : 0) |
