@@ -108,7 +108,7 @@ static int show_enabled(const struct control *c, const char *name)
 	return !yes;
 }
 
-static int list_enabled(const struct control *c)
+static void list_enabled(const struct control *c)
 {
 	_cleanup_strbuf_ struct strbuf path = {0};
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -123,7 +123,6 @@ static int list_enabled(const struct control *c)
 	strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++)
 		puts(names.v[i]);
-	return 0;
 }
 
 int control_top(const struct control *c)
@@ -139,7 +138,7 @@ int control_top(const struct control *c)
 		return CONTROL_USAGE;
 	}
 	if (!strcmp(c->words.v[0], "top.enabled"))
-		return list_enabled(c);
+		return list_enabled(c), 0;
 	for (size_t k = 0; k < sizeof(commands) / sizeof(commands[0]); k++) {
 		if (strcmp(c->words.v[0], commands[k].command))
 			continue;

@@ -510,7 +510,7 @@ FILTER(f_regex_replace)
 	struct blob pattern = call_text(h, c, 1, "rgx", "");
 
 	return value_blob(h, regex_replace(h, arena_strndup(h->arena, pattern.p, pattern.n), flags, value_text(h, v),
-					   call_text(h, c, 2, "value", ""), 0, NULL));
+					   call_text(h, c, 2, "value", ""), 0));
 }
 
 static const struct value *regex_filter(struct heap *h, const struct value *v, const struct call *c, bool start)

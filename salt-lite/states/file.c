@@ -50,7 +50,8 @@ static const struct value *difference(struct salt *s, struct blob old, struct bl
 	return value_blob(&s->h, text_blob(&t));
 }
 
-bool file_mode_arg(struct salt *s, const struct chunk *c, const char *name, const char *source, mode_t *mode)
+/* As arg_mode(), but for "keep". */
+static bool mode_arg(struct salt *s, const struct chunk *c, const char *name, const char *source, mode_t *mode)
 {
 	struct stat st;
 
@@ -86,7 +87,7 @@ void file_keep_mode(struct salt *s, struct chunk *c, const char *path, const cha
 	struct stat st;
 	mode_t mode;
 
-	if (!file_mode_arg(s, c, name, source, &mode) || stat(rooted(s, path), &st) < 0 || (st.st_mode & 07777) == mode)
+	if (!mode_arg(s, c, name, source, &mode) || stat(rooted(s, path), &st) < 0 || (st.st_mode & 07777) == mode)
 		return;
 	result_change(s, c, "mode", value_format(&s->h, "0%o", mode));
 	if (!s->test && chmod(rooted(s, path), mode) < 0)
@@ -155,8 +156,8 @@ void file_finish(struct salt *s, struct chunk *c, const char *good)
 		result_say(s, c, "File %s %s", c->name, s->test ? "is set to be changed" : "updated");
 }
 
-/* The text of several parameters that Salt takes as one text or a list of lines. */
-struct blob file_lines(struct salt *s, const struct value *v)
+/* A text or a list of lines as one text. */
+static struct blob joined_lines(struct salt *s, const struct value *v)
 {
 	struct text t = {0};
 
@@ -217,7 +218,7 @@ static struct blob wanted_content(struct salt *s, struct chunk *c, struct blob o
 			heap_fail(&s->h, "the pillar has no %s", value_cstr(&s->h, pillar));
 	}
 	if (contents) {
-		text_add(&s->h, &t, file_lines(s, contents));
+		text_add(&s->h, &t, joined_lines(s, contents));
 		if (t.n && t.p[t.n - 1] != '\n' && arg_bool(c, "contents_newline", true))
 			text_add_char(&s->h, &t, '\n');
 		text = text_blob(&t);
@@ -242,7 +243,7 @@ static void file_managed(struct salt *s, struct chunk *c)
 	/* The mode may be the source's though its content is not wanted. */
 	if (!from && value_is_str(arg(c, "mode"), "keep") && arg(c, "source"))
 		source_content(s, c, &from);
-	moded = file_mode_arg(s, c, "mode", from, &mode);
+	moded = mode_arg(s, c, "mode", from, &mode);
 	store(s, c, c->name, old, new, existed, moded ? &mode : NULL);
 	file_keep_mode(s, c, c->name, "mode", from);
 	file_keep_owner(s, c, c->name);
@@ -313,7 +314,7 @@ static void file_replace(struct salt *s, struct chunk *c)
 		return;
 	}
 	new = regex_replace(&s->h, pattern, REGEX_MULTILINE, old, blob_of(arg_text(s, c, "repl", "")),
-			    count && count->kind == V_INT ? (uint64_t)count->i : 0, NULL);
+			    count && count->kind == V_INT ? (uint64_t)count->i : 0);
 	if (blob_eq(old, new) && arg_bool(c, "append_if_not_found", false) &&
 	    !regex_found(&s->h, pattern, REGEX_MULTILINE, old)) {
 		struct text t = {0};
@@ -334,7 +335,7 @@ static void comment_lines(struct salt *s, struct chunk *c, const char *pattern, 
 		result_fail(s, c, "%s does not exist", c->name);
 		return;
 	}
-	file_store(s, c, c->name, old, regex_replace(&s->h, pattern, REGEX_MULTILINE, old, blob_of(by), 0, NULL), true);
+	file_store(s, c, c->name, old, regex_replace(&s->h, pattern, REGEX_MULTILINE, old, blob_of(by), 0), true);
 	file_finish(s, c, "Pattern already as wanted");
 }
 

@@ -28,14 +28,11 @@ bool tool_do(struct salt *s, struct chunk *c, struct tool *t, struct blob input)
 bool file_content(struct salt *s, const char *path, struct blob *text);
 /* Writes the file if it differs, and notes the change as a diff (not with show_changes: False). */
 void file_store(struct salt *s, struct chunk *c, const char *path, struct blob old, struct blob new, bool existed);
-/* As arg_mode(); "keep" is the mode of `source`, the path of a file of the file roots, or NULL: there is none. */
-bool file_mode_arg(struct salt *s, const struct chunk *c, const char *name, const char *source, mode_t *mode);
+/* The mode that the parameter says; "keep" is that of `source`, a file of the file roots, or NULL: there is none. */
 void file_keep_mode(struct salt *s, struct chunk *c, const char *path, const char *parameter, const char *source);
 void file_keep_owner(struct salt *s, struct chunk *c, const char *path);
 /* The comment of a state that may have changed a file. */
 void file_finish(struct salt *s, struct chunk *c, const char *good);
-/* A text or list of lines as one text. */
-struct blob file_lines(struct salt *s, const struct value *v);
 /* `text` through the engine when the state has `template: jinja`. */
 struct blob file_templated(struct salt *s, const struct chunk *c, const char *path, struct blob text);
 

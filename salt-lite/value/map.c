@@ -108,12 +108,12 @@ const struct value *map_get_str(const struct value *map, const char *key)
 	return map_get(map, &name);
 }
 
-bool map_remove(struct value *map, const struct value *key)
+void map_remove(struct value *map, const struct value *key)
 {
 	size_t at = find(map, key);
 
 	if (at == SIZE_MAX)
-		return false;
+		return;
 	memmove(map->map.pairs + at, map->map.pairs + at + 1, (map->map.n - at - 1) * sizeof(struct pair));
 	map->map.n--;
 	if (map->map.index) {
@@ -121,7 +121,6 @@ bool map_remove(struct value *map, const struct value *key)
 		for (size_t i = 0; i < map->map.n; i++)
 			index_add(map, i);
 	}
-	return true;
 }
 
 struct value *map_copy(struct heap *h, const struct value *map)

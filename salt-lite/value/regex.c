@@ -134,15 +134,13 @@ static void replace_all(struct heap *h, void *data)
 }
 
 struct blob regex_replace(struct heap *h, const char *pattern, unsigned flags, struct blob in, struct blob by,
-			  uint64_t limit, uint64_t *count)
+			  uint64_t limit)
 {
 	struct replacement p = {.pattern = pattern, .in = in.p ? in : BLOB(""), .by = by, .limit = limit};
 
 	p.regex = regex_compile(h, pattern, flags);
 	replace_all(h, &p);
 	regex_free(&p.regex);
-	if (count)
-		*count = p.count;
 	return text_blob(&p.out);
 }
 

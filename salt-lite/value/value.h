@@ -118,7 +118,7 @@ const struct value *map_get(const struct value *map, const struct value *key);
 const struct value *map_get_str(const struct value *map, const char *key);
 /* The members of `more` over those of `into`: mappings member by member, everything else is replaced. */
 void map_merge(struct heap *h, struct value *into, const struct value *more);
-bool map_remove(struct value *map, const struct value *key);
+void map_remove(struct value *map, const struct value *key);
 
 bool value_is_list(const struct value *v); /* a list or a tuple */
 bool value_is_number(const struct value *v);
