@@ -78,14 +78,28 @@ static void use_lock(struct image *image, struct lock *new)
 	image->relocked = true;
 }
 
-/* The lock that an earlier build left in OUT; NULL when it left none that can be read. */
+/* Whether the image's own lock has a newer index: what is built never goes back to older packages. */
+static bool is_outdated(const struct lock *earlier, const struct lock *own)
+{
+	for (size_t i = 0; i < earlier->n_indexes; i++) {
+		const struct lock_index *x = &earlier->indexes[i],
+					*newer = lock_find_index(own, x->archive, x->suite, x->component);
+
+		if (newer && newer->date > x->date)
+			return true;
+	}
+	return false;
+}
+
+/* The lock that an earlier build left in OUT; NULL when none can be read, or it is older than the image's. */
 static struct lock *read_earlier(const struct graph *g, const struct image *image)
 {
 	_cleanup_free_ char *path =
 		xasprintf("%s/lock/%s.lock", g->options->out, image->definition->name);
 	_cleanup_lock_ struct lock *earlier = NULL;
 
-	if (lock_read(AT_FDCWD, path, &earlier, NULL) < 0 || strcmp(earlier->image, image->definition->name) != 0)
+	if (lock_read(AT_FDCWD, path, &earlier, NULL) < 0 || strcmp(earlier->image, image->definition->name) != 0 ||
+	    is_outdated(earlier, image->lock))
 		return NULL;
 	return take_ptr(earlier);
 }

@@ -180,6 +180,45 @@ TEST(what_was_built_with_a_new_lock)
 	world_end(&w);
 }
 
+/* A lock of that date in OUT, in whose state the image is built. */
+static void build_with_lock_of(struct world *w, const char *date)
+{
+	_cleanup_free_ char *beside = xasprintf("%s/templates/b.lock", w->folder);
+	_cleanup_strbuf_ struct strbuf lock = {0};
+
+	world_image(w->folder, "b", "1.1", "overlay: b.overlay\n");
+	world_date_lock(w->folder, "b", date);
+	CHECK_INT(read_file(AT_FDCWD, beside, 4096, &lock), 0);
+	world_write(w->folder, "lock/b.lock", xstrdup(lock.p));
+	if (world_open(w, "b"))
+		world_finish(w, w->image->base);
+	world_close(w);
+	world_image(w->folder, "b", "1.0", "overlay: b.overlay\n");
+}
+
+/* The lock beside the definition, of 2026-01-01, came after the one in OUT, or before it. */
+TEST(nothing_goes_back_to_an_older_lock)
+{
+	static const struct {
+		const char *date, *version;
+	} cases[] = {{"2025-12-01", "1.0"}, {"2026-01-01", "1.1"}, {"2026-02-01", "1.1"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_error_ struct error err = {0};
+		struct world w;
+
+		world_new(&w);
+		build_with_lock_of(&w, cases[i].date);
+		if (world_open(&w, "b")) {
+			w.options.out = w.folder;
+			CHECK_INT(relock_recall(w.graph, &err), 0);
+			CHECK_STR(w.image->lock->packages[0].version, cases[i].version);
+		}
+		world_close(&w);
+		world_end(&w);
+	}
+}
+
 TEST(why_it_is_there)
 {
 	static const struct {

@@ -35,6 +35,20 @@ void world_image(const char *folder, const char *name, const char *version, cons
 	world_write(folder, lock_name, xasprintf(lock, name, hash, hash, version, hash));
 }
 
+void world_date_lock(const char *folder, const char *name, const char *date)
+{
+	_cleanup_free_ char *path = xasprintf("%s/templates/%s.lock", folder, name);
+	_cleanup_strbuf_ struct strbuf text = {0};
+	char *place;
+
+	CHECK_INT(read_file(AT_FDCWD, path, 4096, &text), 0);
+	place = text.n ? strstr(text.p, "2026-01-01") : NULL;
+	if (CHECK(place && strlen(date) == strlen("2026-01-01"))) {
+		memcpy(place, date, strlen(date));
+		CHECK_INT(write_file(AT_FDCWD, path, text.p, text.n, 0644), 0);
+	}
+}
+
 bool world_open(struct world *w, const char *image)
 {
 	return world_open_with(w, image, false);

@@ -26,6 +26,9 @@ void world_close(struct world *w);
 void world_write(const char *folder, const char *name, char *text);
 void world_image(const char *folder, const char *name, const char *version, const char *more);
 
+/* The day of the index in an image's lock, which is 2026-01-01 at first. */
+void world_date_lock(const char *folder, const char *name, const char *date);
+
 /* As if the step had run, without a result, or with one file. */
 void world_finish(struct world *w, struct step *s);
 void world_finish_with(struct world *w, struct step *s, const char *file, const void *bytes, size_t n);
