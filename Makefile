@@ -92,7 +92,7 @@ $(BUILD)/lib/%.a:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen man tests bench bench-builder bench-salt repro deps deps-quietly iso check check-fast repro-all fuzz fuzz-programs images qa clean
+.PHONY: all socket xen man tests bench bench-builder bench-salt repro deps deps-quietly iso gc check check-fast repro-all fuzz fuzz-programs images qa clean
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
@@ -121,6 +121,10 @@ iso: deps-quietly
 	+@$(MAKE) --no-print-directory all
 	$(BUILD)/bin/bulkhead build iso --relock $(if $(KEY),--key $(KEY)) -o out
 	$(BUILD)/bin/bulkhead verify $(if $(KEY),--key $(KEY:.sec=.pub)) out/bulkhead-$(VERSION).iso
+
+# Results in the store that newer ones replaced.
+gc: $(BUILD)/bin/bulkhead
+	$< gc --unused
 
 # Suites of seconds; BUILD is told to them so that a sanitizer build is tested with its own programs.
 check-fast: all socket tests

@@ -50,7 +50,7 @@ static const struct {
 	{"ext4", "root.ext4", OUTPUT_EXT4},
 	{"erofs", "root.erofs", OUTPUT_EROFS},
 };
-enum { FORMATS = sizeof(formats) / sizeof(formats[0]), MINUTE_MS = 60000 };
+enum { FORMATS = sizeof(formats) / sizeof(formats[0]), MINUTE_MS = 60000, UNUSED_GIB = 16 };
 
 static void request_end(struct request *q)
 {
@@ -192,6 +192,14 @@ static void say_locks(const struct graph *g)
 			       g->images[i]->definition->name);
 }
 
+static void say_unused(const struct store *store, const struct request *q)
+{
+	if (store_has_unused(store, (unsigned long long)UNUSED_GIB << 30))
+		printf("the store has more than %d GiB of results that newer ones replaced: "
+		       "`bulkhead gc --unused%s%s` removes them\n",
+		       UNUSED_GIB, q->store ? " --store " : "", q->store ? q->store : "");
+}
+
 static int run(struct graph *g, const struct goals *goals, struct error *err)
 {
 	int64_t began = now_ms();
@@ -209,6 +217,7 @@ static int build(const struct request *q, const struct graph_options *o, struct 
 {
 	_cleanup_graph_ struct graph *g = graph_new(o, store);
 	struct goals goals = {.n = 0};
+	int64_t began = now_ms();
 	struct image *image;
 	int r;
 
@@ -223,8 +232,12 @@ static int build(const struct request *q, const struct graph_options *o, struct 
 	if ((r = run(g, &goals, err)) < 0 || (r = publish(g, &goals, q, err)) < 0 ||
 	    (r = write_records(g, image, &goals, q, err)) < 0)
 		return r;
-	if (!q->quiet)
-		say_locks(g);
+	if (q->quiet)
+		return 0;
+	say_locks(g);
+	/* Counting takes its time, which a short build does not have. */
+	if (now_ms() - began >= MINUTE_MS)
+		say_unused(store, q);
 	return 0;
 }
 

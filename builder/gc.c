@@ -15,7 +15,7 @@ struct request {
 	struct strv operands;
 	const char *store;
 	long days, mib;
-	bool plan;
+	bool unused, plan;
 };
 
 static void request_end(struct request *q)
@@ -34,6 +34,8 @@ static int collect(const struct request *q, struct error *err)
 	path = q->store ? xstrdup(q->store) : xasprintf("%s/build/store", root);
 	if (q->days >= 0)
 		gc.made_before = (long long)time(NULL) - (long long)q->days * DAY;
+	else if (q->unused)
+		gc.made_before = LLONG_MAX;
 	if (q->mib >= 0)
 		gc.keep_bytes = (unsigned long long)q->mib << 20;
 	r = user_become_root(USER_ALL_IDS, err);
@@ -54,8 +56,10 @@ int cmd_gc(int argc, char **argv)
 	_cleanup_(request_end) struct request q = {.days = -1, .mib = -1};
 	_cleanup_error_ struct error err = {0};
 	const struct option_def options[] = {
-		{"older", 0, OPTION_NUMBER, &q.days, "DAYS", "remove what was made more than DAYS days ago"},
-		{"size", 0, OPTION_NUMBER, &q.mib, "MIB", "then the oldest, until the store takes MIB at most"},
+		{"unused", 0, OPTION_FLAG, &q.unused, NULL, "remove all but the newest result of each step"},
+		{"older", 0, OPTION_NUMBER, &q.days, "DAYS", "of these only what was made more than DAYS days ago"},
+		{"size", 0, OPTION_NUMBER, &q.mib, "MIB",
+		 "then the oldest, the newest of a step last, until MIB are left"},
 		{"store", 0, OPTION_STRING, &q.store, "DIR", "results of steps (default: build/store)"},
 		{"plan", 0, OPTION_FLAG, &q.plan, NULL, "say what would go, remove nothing"},
 		{0},
@@ -74,8 +78,8 @@ int cmd_gc(int argc, char **argv)
 		return parsed == OPTIONS_HELP ? EXIT_CODE_OK : EXIT_CODE_USAGE;
 	if (q.operands.n)
 		return options_wrong(&cmd, "expected no operand");
-	if (q.days < 0 && q.mib < 0)
-		return options_wrong(&cmd, "expected --older or --size");
+	if (!q.unused && q.days < 0 && q.mib < 0)
+		return options_wrong(&cmd, "expected --unused, --older or --size");
 	if (q.days > DAYS_MAX || q.mib > MIB_MAX)
 		return options_wrong(&cmd, "a number too large");
 	if (collect(&q, &err) == 0)

@@ -1,5 +1,6 @@
 #include "builder/history.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,9 +28,8 @@ void history_free(struct history *h)
 	strbuf_free(&h->inputs);
 }
 
-int history_read(const struct store *s, const char *id, struct history *h)
+static int read_path(const char *path, struct history *h)
 {
-	_cleanup_free_ char *path = path_of(s, id);
 	_cleanup_strbuf_ struct strbuf text = {0};
 	struct blob rest, line;
 	uint64_t ms;
@@ -43,6 +43,34 @@ int history_read(const struct store *s, const char *id, struct history *h)
 	if (blob_to_u64((struct blob){line.p + 3, line.n - 3}, INT64_MAX, &ms))
 		h->ms = (int64_t)ms;
 	strbuf_add(&h->inputs, rest.p, rest.n);
+	return 0;
+}
+
+int history_read(const struct store *s, const char *id, struct history *h)
+{
+	_cleanup_free_ char *path = path_of(s, id);
+
+	return read_path(path, h);
+}
+
+int history_keys(const struct store *s, struct strmap *keys)
+{
+	_cleanup_free_ char *folder = xasprintf("%s/last", store_path(s));
+	_cleanup_closedir_ DIR *d = opendir(folder);
+	const struct dirent *e;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d))) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", folder, e->d_name);
+		_cleanup_history_ struct history h = {0};
+		char key[SHA256_HEX];
+
+		if (read_path(path, &h) < 0)
+			continue;
+		store_key(&h.inputs, key);
+		strmap_put(keys, key, keys);
+	}
 	return 0;
 }
 

@@ -65,9 +65,12 @@ int store_remove(const struct store *s, const char *key);
  * -ENOENT: no such. */
 int store_tree_digest(int dirfd, const char *path, char hex[SHA256_HEX]);
 
-/* What goes: entries made before a time, and then the oldest until what is left fits. */
+/*
+ * What goes: entries made before a time, and then the oldest until what is left fits. The newest result of each step
+ * (history_keys()) goes after all others, and only when these do not suffice to make what is left fit.
+ */
 struct store_gc {
-	long long made_before;	       /* seconds since 1970 */
+	long long made_before;	       /* seconds since 1970; LLONG_MAX: all but the newest of each step */
 	unsigned long long keep_bytes; /* ULLONG_MAX: no limit */
 	bool dry_run;
 };
@@ -80,5 +83,7 @@ struct store_gc_result {
 /* -EWOULDBLOCK while another process has the store open. A kill leaves no entry half-removed. */
 int store_collect(struct store *s, const struct store_gc *gc, struct store_gc_result *result,
 		  struct error *err);
+/* Whether more than so many bytes are in results that are not the newest of their step. Not counted further. */
+bool store_has_unused(const struct store *s, unsigned long long bytes);
 /* Takes the store for this process alone until it is closed, or -EWOULDBLOCK. */
 int store_exclusive(struct store *s);

@@ -1,4 +1,4 @@
-/* Removal of the store's entries by age and size. */
+/* Removal of the store's entries by use, age and size. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/history.h"
 #include "builder/store.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -17,6 +18,7 @@ enum { DEPTH_MAX = 256 };
 
 struct entry {
 	char key[SHA256_HEX];
+	bool used; /* the newest result of its step */
 	struct timespec made;
 	unsigned long long bytes;
 };
@@ -64,41 +66,39 @@ static int add_tree(int parent, const char *name, unsigned depth, unsigned long 
 	return r;
 }
 
-static bool is_key(const char *name)
+/* All entries, their sizes not yet known. */
+static int list_entries(const struct store *s, int fd, struct entries *list)
 {
-	return strlen(name) == SHA256_HEX - 1 && strspn(name, "0123456789abcdef") == SHA256_HEX - 1;
-}
-
-static int list_entries(int fd, struct entries *list)
-{
+	_cleanup_strmap_ struct strmap used = {0};
 	_cleanup_closedir_ DIR *d = open_folder(fd, ".");
 	const struct dirent *e;
+	int r = history_keys(s, &used);
 
 	if (!d)
 		return -errno;
-	while ((e = readdir(d))) {
+	while (r == 0 && (e = readdir(d))) {
 		struct entry *new;
 		struct stat st;
-		int r;
 
-		if (!is_key(e->d_name))
+		if (!sha256_is_hex(blob_of(e->d_name)))
 			continue;
 		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -errno;
 		list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
 		new = &list->v[list->n++];
-		*new = (struct entry){.made = st.st_mtim};
+		*new = (struct entry){.made = st.st_mtim, .used = strmap_get(&used, e->d_name)};
 		memcpy(new->key, e->d_name, SHA256_HEX);
-		if ((r = add_tree(fd, e->d_name, 0, &new->bytes)) < 0)
-			return r;
 	}
-	return 0;
+	return r;
 }
 
-static int oldest_first(const void *a, const void *b)
+/* In the order in which they go. */
+static int unused_and_oldest_first(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
 
+	if (x->used != y->used)
+		return x->used ? 1 : -1;
 	if (x->made.tv_sec != y->made.tv_sec)
 		return x->made.tv_sec < y->made.tv_sec ? -1 : 1;
 	if (x->made.tv_nsec != y->made.tv_nsec)
@@ -109,20 +109,22 @@ static int oldest_first(const void *a, const void *b)
 static int remove_some(const struct store *s, int fd, const struct store_gc *gc, struct store_gc_result *result)
 {
 	_cleanup_(entries_free) struct entries list = {0};
-	int r = list_entries(fd, &list);
+	int r = list_entries(s, fd, &list);
 
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		r = add_tree(fd, list.v[i].key, 0, &list.v[i].bytes);
+		result->left_bytes += list.v[i].bytes;
+	}
 	if (r < 0)
 		return r;
 	if (list.n)
-		qsort(list.v, list.n, sizeof(*list.v), oldest_first);
-	for (size_t i = 0; i < list.n; i++)
-		result->left_bytes += list.v[i].bytes;
+		qsort(list.v, list.n, sizeof(*list.v), unused_and_oldest_first);
 	result->left = list.n;
 	for (size_t i = 0; i < list.n; i++) {
 		const struct entry *e = &list.v[i];
 
-		if (e->made.tv_sec >= gc->made_before && result->left_bytes <= gc->keep_bytes)
-			break;
+		if ((e->used || e->made.tv_sec >= gc->made_before) && result->left_bytes <= gc->keep_bytes)
+			continue;
 		if (!gc->dry_run && (r = store_remove(s, e->key)) < 0)
 			return r;
 		result->removed++;
@@ -131,6 +133,21 @@ static int remove_some(const struct store *s, int fd, const struct store_gc *gc,
 		result->left_bytes -= e->bytes;
 	}
 	return 0;
+}
+
+bool store_has_unused(const struct store *s, unsigned long long bytes)
+{
+	_cleanup_close_ int fd = open(store_path(s), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(entries_free) struct entries list = {0};
+	unsigned long long found = 0;
+
+	if (fd < 0 || list_entries(s, fd, &list) < 0)
+		return false;
+	/* What cannot be counted, another process removes just now. */
+	for (size_t i = 0; i < list.n && found <= bytes; i++)
+		if (!list.v[i].used)
+			add_tree(fd, list.v[i].key, 0, &found);
+	return found > bytes;
 }
 
 int store_collect(struct store *s, const struct store_gc *gc, struct store_gc_result *result,

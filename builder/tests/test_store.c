@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/history.h"
 #include "builder/store.h"
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
@@ -189,6 +190,47 @@ TEST(collect_by_age_and_size)
 	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
 	CHECK_INT(result.left, 1);
 	CHECK(!store_has(s, second) && store_has(s, third));
+	store_close(s);
+}
+
+/* As make_entry(), and it is the newest of a step. */
+static void make_used_entry(struct store *s, const char *value, time_t made, char key[SHA256_HEX])
+{
+	_cleanup_strbuf_ struct strbuf inputs = {0};
+
+	make_entry(s, value, made, key);
+	store_input(&inputs, "value", value);
+	history_write(s, "image:step", &inputs, 1);
+}
+
+/* The oldest entry is the newest of its step: it goes last, whatever is asked for. */
+TEST(collect_spares_what_builds_use)
+{
+	static const struct store_gc all_unused = {.made_before = LLONG_MAX, .keep_bytes = ULLONG_MAX};
+	_cleanup_error_ struct error err = {0};
+	struct store *s = open_store(test_dir());
+	struct store_gc gc = {.made_before = 250, .keep_bytes = ULLONG_MAX};
+	struct store_gc_result result;
+	char used[SHA256_HEX], old[SHA256_HEX], middle[SHA256_HEX], new[SHA256_HEX];
+
+	if (!s)
+		return;
+	make_used_entry(s, "1", 100, used);
+	make_entry(s, "2", 200, old);
+	make_entry(s, "3", 300, middle);
+	make_entry(s, "4", 400, new);
+	CHECK(store_has_unused(s, 0) && !store_has_unused(s, 1 << 20));
+	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
+	CHECK(store_has(s, used) && !store_has(s, old) && store_has(s, middle));
+	gc = (struct store_gc){.keep_bytes = result.left_bytes - 1};
+	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
+	CHECK(store_has(s, used) && !store_has(s, middle) && store_has(s, new));
+	CHECK_INT(store_collect(s, &all_unused, &result, &err), 0);
+	CHECK_INT(result.left, 1);
+	CHECK(store_has(s, used) && !store_has(s, new) && !store_has_unused(s, 0));
+	gc = (struct store_gc){.keep_bytes = 0};
+	CHECK_INT(store_collect(s, &gc, &result, &err), 0);
+	CHECK(!store_has(s, used));
 	store_close(s);
 }
 
