@@ -264,6 +264,16 @@ static int look_up(struct resolver *r, const struct strv *chosen, struct error *
 	return e;
 }
 
+/* apt takes a name that is only provided and chooses who provides it; a build looks for the name itself. */
+static int check_names(const struct definition *d, const struct lock *l, struct error *err)
+{
+	for (size_t i = 0; d->packages[i]; i++)
+		if (!lock_find_package(l, d->packages[i]) && !lock_has_local(l, d->packages[i]))
+			return error_set(err, -EINVAL, d->packages[i], "name the package itself in the definition",
+					 "is no package but a name that others provide");
+	return 0;
+}
+
 static int resolve(struct resolver *r, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf own = {0};
@@ -296,12 +306,15 @@ int lock_resolve(const struct definition *d, const struct lock_options *o, struc
 		return error_set(err, -EINVAL, d->path, NULL,
 				 "images of this family have no packages to lock");
 	e = resolve(&r, err);
+	if (e == 0) {
+		/* Sorts: lookups work on the result as on one that was read. */
+		lock_format(r.lock, &sorted);
+		e = check_names(d, r.lock, err);
+	}
 	if (e < 0) {
 		error_prefix(err, d->name);
 		return e;
 	}
-	lock_format(r.lock,
-		    &sorted); /* sorts: lookups work on the result as on one that was read */
 	*out = take_ptr(r.lock);
 	return 0;
 }
