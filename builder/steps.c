@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "builder/graph.h"
@@ -24,6 +25,15 @@ static struct step *dep_of_kind(const struct step *s, enum step_kind kind,
 	return NULL;
 }
 
+/* Times of files are brought down to the epoch, never up: what a clock behind it makes would differ each time. */
+static int check_clock(const struct lock *l, struct error *err)
+{
+	if (time(NULL) >= lock_epoch(l))
+		return 0;
+	return error_set(err, -ESTALE, "lock", "set this machine's clock",
+			 "its packages are of a day that is yet to come");
+}
+
 static int make_packages(struct graph *g, struct step *s, const struct store_entry *e,
 			 const char *log, struct error *err)
 {
@@ -35,8 +45,9 @@ static int make_packages(struct graph *g, struct step *s, const struct store_ent
 					 .out_dir = e->out,
 					 .tmp_dir = e->tmp,
 					 .log_path = log};
+	int r = check_clock(s->deps[0]->image->lock, err);
 
-	return packages_make(&job, err);
+	return r < 0 ? r : packages_make(&job, err);
 }
 
 /* All files of all outputs that this step depends on, as "image/file". */
@@ -79,8 +90,10 @@ static int make_root(struct graph *g, struct step *s, struct root_job *job, stru
 	_cleanup_free_ char *base = step_result(g, s->image->base, "root");
 	_cleanup_strv_ struct strv packages = {0};
 	_cleanup_strbuf_ struct strbuf digests = {0};
-	int r = s->image->medium ? medium_digests(g, s, &digests, err) : 0;
+	int r = check_clock(job->lock, err);
 
+	if (r == 0 && s->image->medium)
+		r = medium_digests(g, s, &digests, err);
 	if (r < 0)
 		return r;
 	job->medium_digests = strbuf_blob(&digests);
@@ -143,8 +156,10 @@ static int make_base(struct graph *g, const struct step *s, const struct root_jo
 {
 	_cleanup_free_ char *reviewed = xasprintf("%s/%s", g->options->source_root, REVIEW_FILE);
 	struct fetch_options o = g->options->fetch;
-	int r;
+	int r = check_clock(job->lock, err);
 
+	if (r < 0)
+		return r;
 	/* With a status the build's display shows how far it is. */
 	o.status = s->fetch_status;
 	o.quiet |= o.status != NULL;

@@ -51,6 +51,23 @@ TEST(a_result_needs_no_inputs)
 	world_end(&w);
 }
 
+/* What a build makes is newer than its packages, and so gets the date of these: not so with a clock that is behind. */
+TEST(a_clock_behind_the_lock_is_refused)
+{
+	struct world w;
+	_cleanup_error_ struct error err = {0};
+
+	world_new(&w);
+	world_date_lock(w.folder, "a", "2100-01-01");
+	if (world_open(&w, "a")) {
+		CHECK_INT(graph_run(w.graph, &w.image->base, 1, &err), -ECANCELED);
+		CHECK_STR(err.cause, "its packages are of a day that is yet to come");
+		CHECK_STR(err.remedy, "set this machine's clock");
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
 TEST(an_overlay_reaches_root_but_not_base)
 {
 	struct world w;
