@@ -2,6 +2,7 @@
  * lists. */
 #include <fcntl.h>
 #include <glob.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "builder/fetch/fetch.h"
@@ -152,6 +153,44 @@ void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root)
 	/* A host without security updates still has a mirror that may carry them. */
 	for (size_t i = 0, n = m->security.n; !n && i < m->main.n; i++)
 		strv_pushf(&m->security, "%s-security", m->main.v[i]);
+}
+
+/* DIRECT, like whatever else names no host, means none. */
+static char *proxy_of(struct blob value)
+{
+	return memmem(value.p, value.n, "://", 3) ? blob_dup(value) : xstrdup("");
+}
+
+void fetch_proxies_of_apt(struct fetch_mirrors *m)
+{
+	static const char *const of_environment[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+						     "ALL_PROXY"};
+	static const char *const argv[] = {
+		"apt-config", "dump", "--format", "%F %v%n", "Acquire::http::Proxy", "Acquire::https::Proxy", NULL};
+	_cleanup_strbuf_ struct strbuf out = {0};
+	struct blob rest, line, name;
+
+	for (size_t i = 0; i < sizeof(of_environment) / sizeof(of_environment[0]); i++)
+		if (getenv(of_environment[i]))
+			return;
+	if (process_capture(argv, MAX_SOURCES_FILE, &out) != 0)
+		return;
+	rest = strbuf_blob(&out);
+	while (blob_token(&rest, '\n', &line)) {
+		char **proxy;
+
+		blob_token(&line, ' ', &name);
+		proxy = blob_eq_str(name, "Acquire::http::Proxy")    ? &m->http_proxy
+			: blob_eq_str(name, "Acquire::https::Proxy") ? &m->https_proxy
+								     : NULL;
+		if (!proxy || !line.n)
+			continue;
+		free(*proxy);
+		*proxy = proxy_of(line);
+	}
+	/* As apt: what is not said of https is as for http. */
+	if (m->http_proxy && !m->https_proxy)
+		m->https_proxy = xstrdup(m->http_proxy);
 }
 
 bool fetch_apt_takes_expired(void)

@@ -299,9 +299,8 @@ int fetch_text(const struct fetch_options *o, const char *base, const char *path
 
 	if (r < 0)
 		return r;
-	c = transfer_handle(o);
+	c = transfer_handle(o, uri);
 	strbuf_reset(out);
-	libcurl.easy_setopt(c, CURLOPT_URL, uri);
 	libcurl.easy_setopt(c, CURLOPT_WRITEFUNCTION, receive_text);
 	libcurl.easy_setopt(c, CURLOPT_WRITEDATA, &t);
 	result = libcurl.easy_perform(c);

@@ -19,6 +19,8 @@
 struct fetch_mirrors {
 	struct strv main, security;
 	bool of_host; /* from the host's apt configuration */
+	/* For URIs of either scheme, with the mirrors of the host's apt; "": none; NULL: what the environment says. */
+	char *http_proxy, *https_proxy;
 };
 
 /* How far a download is, for another process to read while it runs. */
@@ -60,6 +62,8 @@ int fetch_mirrors_find(struct fetch_mirrors *m, const struct strv *uris, struct 
 /* The same from the apt configuration below `root` ("" for the host's): what the above uses last.
  */
 void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root);
+/* The proxies of the host's apt (Acquire::http::Proxy, Acquire::https::Proxy), unless the environment names some. */
+void fetch_proxies_of_apt(struct fetch_mirrors *m);
 /* Whether the host's apt takes indexes past their Valid-Until (Acquire::Check-Valid-Until "false").
  */
 bool fetch_apt_takes_expired(void);

@@ -9,6 +9,8 @@ void fetch_mirrors_free(struct fetch_mirrors *m)
 {
 	strv_free(&m->main);
 	strv_free(&m->security);
+	free(take_ptr(m->http_proxy));
+	free(take_ptr(m->https_proxy));
 }
 
 static void push_once(struct strv *s, const char *uri)
@@ -76,8 +78,10 @@ int fetch_mirrors_find(struct fetch_mirrors *m, const struct strv *uris, struct 
 		r = add_uri(m, blob_of(uris->v[i]), err);
 	if (r == 0 && !m->main.n && !m->security.n && env)
 		r = add_words(m, env, err);
-	if (r == 0 && !m->main.n && !m->security.n)
+	if (r == 0 && !m->main.n && !m->security.n) {
 		fetch_mirrors_of_apt(m, "");
+		fetch_proxies_of_apt(m);
+	}
 	if (r == 0 && !m->main.n)
 		r = error_set(err, -ENOENT, "mirror", no_mirror,
 			      "neither an option nor this machine's apt names a mirror of Debian");

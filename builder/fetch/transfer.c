@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 
@@ -9,13 +10,17 @@ enum { MAX_REDIRECTS = 5, MAX_RETRIES = 2, DEFAULT_TIMEOUT = 30 };
 
 static const char other_mirror[] = "use another mirror";
 
-CURL *transfer_handle(const struct fetch_options *o)
+CURL *transfer_handle(const struct fetch_options *o, const char *uri)
 {
 	CURL *c = libcurl.easy_init();
+	const char *proxy = strncmp(uri, "https:", 6) ? o->mirrors->http_proxy : o->mirrors->https_proxy;
 	long timeout = o->timeout ? (long)o->timeout : DEFAULT_TIMEOUT;
 
 	if (!c)
 		abort();
+	libcurl.easy_setopt(c, CURLOPT_URL, uri);
+	if (proxy)
+		libcurl.easy_setopt(c, CURLOPT_PROXY, proxy);
 	libcurl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
 	libcurl.easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	libcurl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
@@ -135,8 +140,7 @@ int transfer_prepare(struct transfer *t, struct error *err)
 	t->write_error = 0;
 	if (t->curl)
 		libcurl.easy_cleanup(t->curl);
-	t->curl = transfer_handle(t->options);
-	libcurl.easy_setopt(t->curl, CURLOPT_URL, uri);
+	t->curl = transfer_handle(t->options, uri);
 	libcurl.easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, receive);
 	libcurl.easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
 	libcurl.easy_setopt(t->curl, CURLOPT_PRIVATE, t);

@@ -24,8 +24,8 @@ struct transfer {
 	int code;
 };
 
-/* A handle with our limits: protocols, redirects, timeouts. `seconds`: without a byte. */
-CURL *transfer_handle(const struct fetch_options *o);
+/* A handle for the URI, with our limits (protocols, redirects, timeouts) and the proxy. */
+CURL *transfer_handle(const struct fetch_options *o, const char *uri);
 /* Turns curl's result into -errno, with the cause in err ("mirror HOST answers 404"). */
 int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, const char *label,
 		   const char *host, struct error *err);

@@ -427,6 +427,48 @@ TEST(mirrors_of_apt)
 	fetch_mirrors_free(&m);
 }
 
+static void forget_proxies(void)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unsetenv(names[i]);
+}
+
+/* The mirror's name leads nowhere: the host's apt says whom to ask in its place. */
+TEST(proxy_of_apt)
+{
+	static const struct {
+		const char *promise, *option, *value; /* NULL: the server */
+		bool used;
+	} cases[] = {
+		{"it is asked", "http::Proxy", NULL, true},
+		{"not that of one host", "http::Proxy::other.invalid", NULL, false},
+		{"not one for https alone", "https::Proxy", NULL, false},
+		{"DIRECT is none", "http::Proxy", "DIRECT", false},
+	};
+
+	forget_proxies();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(lab_close) struct lab l;
+		_cleanup_free_ char *config = NULL, *text = NULL;
+
+		lab_open(&l, "good");
+		free(l.mirrors.main.v[0]);
+		l.mirrors.main.v[0] = xstrdup("http://mirror.invalid/debian");
+		config = xasprintf("%s/etc/apt/apt.conf.d/proxy", l.options.cache);
+		text = xasprintf("Dir \"%s\";\nAcquire::%s \"%s\";\n", l.options.cache, cases[i].option,
+				 cases[i].value ? cases[i].value : server());
+		mkdir_parents(AT_FDCWD, config, 0755);
+		write_file(AT_FDCWD, config, text, strlen(text), 0644);
+		setenv("APT_CONFIG", config, 1);
+		fetch_proxies_of_apt(&l.mirrors);
+		if (!CHECK_INT(fetch_items(&l.options, &l.item, 1, &l.err) == 0, cases[i].used))
+			error_print(cases[i].promise, &l.err);
+	}
+	unsetenv("APT_CONFIG");
+}
+
 TEST(host_of_a_mirror)
 {
 	_cleanup_free_ char *a = fetch_uri_host("http://user:secret@m.example:80/debian"),
