@@ -6,7 +6,8 @@
 
 #include "common/base/alloc.h"
 
-enum { MAX_REDIRECTS = 5, MAX_RETRIES = 2, DEFAULT_TIMEOUT = 30 };
+/* A mirror that sends fewer bytes a second than LEAST_SPEED, for the whole of the timeout, is as good as silent. */
+enum { MAX_REDIRECTS = 5, MAX_RETRIES = 2, DEFAULT_TIMEOUT = 30, LEAST_SPEED = 100 };
 
 static const char other_mirror[] = "use another mirror";
 
@@ -28,7 +29,7 @@ CURL *transfer_handle(const struct fetch_options *o, const char *uri)
 	libcurl.easy_setopt(c, CURLOPT_FAILONERROR, 1L);
 	libcurl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	libcurl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout);
-	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LEAST_SPEED);
 	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout);
 	libcurl.easy_setopt(c, CURLOPT_USERAGENT, "bulkhead/" BULKHEAD_VERSION);
 	libcurl.easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
@@ -53,7 +54,7 @@ int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, c
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
 		return error_set(err, -ETIMEDOUT, label, other_mirror,
-				 "mirror %s sent nothing for %u s", host,
+				 "mirror %s sent next to nothing for %u s", host,
 				 o->timeout ? o->timeout : DEFAULT_TIMEOUT);
 	case CURLE_TOO_MANY_REDIRECTS:
 		return error_set(err, -ELOOP, label, other_mirror, "mirror %s redirects in a loop",
@@ -186,10 +187,10 @@ static bool spoilt(const struct transfer *t, CURLcode result)
 	       result == CURLE_BAD_DOWNLOAD_RESUME;
 }
 
-/* A broken connection is worth another try; an answer is not. */
-static bool worth_a_retry(CURLcode result, int code)
+/* A broken connection is worth another try, and so is a pause after some bytes; an answer is not. */
+static bool worth_a_retry(const struct transfer *t, CURLcode result, int code)
 {
-	return code == -EIO || result == CURLE_PARTIAL_FILE;
+	return code == -EIO || result == CURLE_PARTIAL_FILE || (code == -ETIMEDOUT && t->part.size > t->kept);
 }
 
 int transfer_finish(struct transfer *t, CURLcode result)
@@ -216,7 +217,7 @@ int transfer_finish(struct transfer *t, CURLcode result)
 	}
 	if (!t->code || (t->code == -ENOENT && r != -ENOENT))
 		keep_cause(t, r, &err);
-	if (worth_a_retry(result, r) && t->retries < MAX_RETRIES) {
+	if (worth_a_retry(t, result, r) && t->retries < MAX_RETRIES) {
 		t->retries++;
 		return 1;
 	}

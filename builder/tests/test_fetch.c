@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,22 @@ static void serve_cut(int fd, const char *bytes, const char *behind, int first)
 	reply(fd, behind ? "206 Partial Content" : "200 OK", headers, body);
 }
 
+/* Half of it, then nothing for a while; the rest to whom asks again. */
+static void serve_paused(int fd, const char *behind)
+{
+	serve_cut(fd, good, behind, 10);
+	if (!behind)
+		sleep(3);
+}
+
+/* A byte now and then. */
+static void serve_dripping(int fd)
+{
+	reply(fd, "200 OK", "Content-Length: 26\r\n", "");
+	for (size_t i = 0; i < strlen(good) && write_all(fd, good + i, 1) == 0; i++)
+		usleep(200 * 1000);
+}
+
 static void serve_one(int fd)
 {
 	char request[2048] = "";
@@ -78,6 +95,10 @@ static void serve_one(int fd)
 		write_all(fd, "\x7f\x45\x4c\x46 what\r\n\r\n", 12);
 	else if (strstr(path, "/hang"))
 		sleep(3);
+	else if (strstr(path, "/pause"))
+		serve_paused(fd, behind);
+	else if (strstr(path, "/drip"))
+		serve_dripping(fd);
 	else if (strstr(path, "/cut"))
 		serve_cut(fd, good, behind, 10);
 	else if (strstr(path, "/spoilt"))
@@ -128,6 +149,8 @@ static const char *server(void)
 	    pthread_create(&t, NULL, listen_thread, (void *)(intptr_t)fd))
 		abort();
 	pthread_detach(t);
+	/* A client may go before all is said. */
+	signal(SIGPIPE, SIG_IGN);
 	/* A proxy of the environment is not for the loopback. */
 	setenv("no_proxy", "127.0.0.1", 1);
 	snprintf(uri, sizeof(uri), "http://127.0.0.1:%u", ntohs(a.sin_port));
@@ -197,7 +220,8 @@ TEST(fetch_refuses)
 		{"elsewhere", -EIO, "mirror 127.0.0.1:PORT"},
 		{"busy", -EIO, "answers 503"},
 		{"garbage", -EIO, "mirror 127.0.0.1:PORT"},
-		{"hang", -ETIMEDOUT, "sent nothing for 1 s"},
+		{"hang", -ETIMEDOUT, "sent next to nothing for 1 s"},
+		{"drip", -ETIMEDOUT, "sent next to nothing for 1 s"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -239,6 +263,7 @@ TEST(fetch_goes_on_where_it_was)
 		size_t from;
 	} cases[] = {
 		{"the same mirror sends the rest", {"cut"}, NULL, 10},
+		{"and after a pause", {"pause"}, NULL, 10},
 		{"a mirror without ranges sends all", {"truncated", "good"}, NULL, 0},
 		{"wrong bytes of the first are forgotten", {"spoilt", "good"}, NULL, 0},
 		{"an earlier process began it", {"rest"}, "these", 5},
