@@ -268,6 +268,9 @@ static int prepare_and_build(const struct request *q, struct error *err)
 		return r;
 	if (!q->plan && (r = user_become_root(USER_ALL_IDS, err)) < 0)
 		return r;
+	if (!q->plan && !q->quiet && !sandbox_landlock_version())
+		fprintf(stderr, "warning: this kernel has no Landlock (or only its first version): "
+				"mounts alone hold the sandbox\n");
 	r = store_open(store_path, &store, err);
 	if (r == 0)
 		r = build(q, &o, store, err);

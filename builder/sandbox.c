@@ -1,11 +1,13 @@
 #include "builder/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -205,6 +207,24 @@ static void run_program(const struct job *job, const struct stdio *io)
 	send_report(job->report_fd, &report, &none);
 }
 
+/* A folder of the parent's would lead a function, or what makes it err, out of the sandbox. */
+static int close_folders(void)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc/self/fd");
+	const struct dirent *e;
+
+	if (!d)
+		return -errno;
+	while ((e = readdir(d))) {
+		int fd = atoi(e->d_name);
+		struct stat st;
+
+		if (fd > 2 && fd != dirfd(d) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+			close(fd);
+	}
+	return 0;
+}
+
 static _Noreturn void child_main(const struct job *job)
 {
 	const struct sandbox *sb = job->sb;
@@ -222,6 +242,8 @@ static _Noreturn void child_main(const struct job *job)
 		child_fail(job, -errno, "set the host name");
 	if ((r = sandbox_drop_rights(sb, &step)) < 0)
 		child_fail(job, r, step);
+	if (job->fn && (r = close_folders()) < 0)
+		child_fail(job, r, "close folders");
 	if (sb->cwd && chdir(sb->cwd) < 0)
 		child_fail(job, -errno, sb->cwd);
 	if (job->fn) {

@@ -88,6 +88,7 @@ int sandbox_check(const struct sandbox *sb, const char *what, struct strbuf *log
 /*
  * Calls fn(arg) in the sandbox, in a process of its own; sb->argv is not used. What fn sets in its
  * `struct error` is carried over to `err`; its return value (0 or negative errno) is the result.
+ * Of this process's descriptors fn has all but those of folders.
  */
 int sandbox_call(const struct sandbox *sb, int (*fn)(void *arg, struct error *err), void *arg,
 		 struct error *err);

@@ -177,6 +177,27 @@ TEST(function_in_an_empty_root)
 	CHECK(access(path, F_OK) == 0);
 }
 
+static int look_at(void *arg, struct error *err)
+{
+	struct stat st;
+
+	return fstat(*(const int *)arg, &st) < 0 ? error_errno(err, -errno, "descriptor", "cannot look at it") : 0;
+}
+
+TEST(a_function_has_no_folder_of_the_outside)
+{
+	_cleanup_close_ int folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+			    path = open("/", O_PATH | O_CLOEXEC), file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const struct sandbox sb = {.timeout_s = 20};
+	_cleanup_error_ struct error err = {0};
+
+	if (cannot())
+		return;
+	CHECK_INT(sandbox_call(&sb, look_at, &folder, &err), -EBADF);
+	CHECK_INT(sandbox_call(&sb, look_at, &path, &err), -EBADF);
+	CHECK_INT(sandbox_call(&sb, look_at, &file, &err), 0);
+}
+
 static int write_in_root(void *arg, struct error *err)
 {
 	int fd = open("/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
