@@ -363,6 +363,8 @@ static int root_inputs(const struct graph *g, const struct image *image, struct 
 		_cleanup_free_ char *path = store_entry_path(g->store, g->packages->key, file);
 
 		r = sha256_file(AT_FDCWD, path, hex, NULL);
+		if (r == -EACCES)
+			return error_set(err, r, image->lock->locals[i], "use sudo", "it was made by another user");
 		if (r < 0)
 			return error_set(err, r, image->lock->locals[i], "see runtime/packages",
 					 "there is no such package of ours");

@@ -222,6 +222,37 @@ TEST(digests_are_those_of_the_files)
 	CHECK_STR(text.p, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  templates/6.1/k\n");
 }
 
+/* What another user made can be seen to be there, but not looked into. */
+TEST(a_result_of_another_user_is_told_as_such)
+{
+	struct world w;
+	_cleanup_error_ struct error none = {0}, err = {0};
+	_cleanup_free_ char *entry = NULL;
+	bool root = geteuid() == 0;
+
+	world_new(&w);
+	world_image(w.folder, "tools-build", "1.0", "");
+	world_image(w.folder, "a", "1.0", "runtime: [own]\n");
+	world_write(w.folder, "Makefile", xstrdup("all:\n"));
+	world_write(w.folder, "VERSION", xstrdup("1\n"));
+	if (world_open_with(&w, "a", true)) {
+		lock_add_local(w.image->lock, "own");
+		world_finish(&w, w.image->base);
+		world_finish(&w, w.graph->packages);
+		CHECK_INT(graph_resolve(w.graph, w.image->root, &none), -ENOENT);
+		CHECK_STR(none.cause, "there is no such package of ours");
+		entry = store_entry_path(w.store, w.graph->packages->key, NULL);
+		CHECK_INT(chmod(entry, 0), 0);
+		CHECK(!root || seteuid(65534) == 0);
+		CHECK_INT(graph_resolve(w.graph, w.image->root, &err), -EACCES);
+		CHECK(!root || seteuid(0) == 0);
+		CHECK_STR(err.cause, "it was made by another user");
+		CHECK_INT(chmod(entry, 0700), 0);
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
 static void check_reason(struct world *w, const struct step *s, const char *want)
 {
 	_cleanup_strv_ struct strv reasons = {0};
