@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,20 +101,36 @@ static int replace_copy(const char *source, const char *path)
 	return r;
 }
 
+/* Two builds into one OUT: each file and its stamp are of the same one. The lock, or -errno. */
+static int lock_folder(const char *folder)
+{
+	_cleanup_close_ int fd = -1;
+	int r = mkdir_p(AT_FDCWD, folder, 0755);
+
+	if (r < 0)
+		return r;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fd < 0 ? -errno : take_fd(&fd);
+}
+
 static int publish_to(const struct graph *g, const struct step *s, const char *name,
 		      const char *folder, const char *as, struct error *err)
 {
 	_cleanup_free_ char *source = step_result(g, s, name),
 			    *path = xasprintf("%s/%s", folder, as);
+	_cleanup_close_ int lock = lock_folder(folder);
 	_cleanup_free_ char *stamp = stamp_path(folder, as);
 	_cleanup_free_ char *is = stamp_of_file(path, s, name);
 	int r;
 
+	if (lock < 0)
+		return error_errno(err, lock, folder, "cannot lock");
 	if (is && says(stamp, is))
 		return 0;
-	r = mkdir_p(AT_FDCWD, folder, 0755);
-	if (r == 0)
-		r = replace_copy(source, path);
+	r = replace_copy(source, path);
 	if (r < 0)
 		return error_errno(err, r, path, "cannot write the result");
 	free(is);
@@ -156,6 +173,7 @@ int publish_folder(const struct graph *g, const struct step *s, const char *as, 
 {
 	_cleanup_free_ char *folder =
 		xasprintf("%s/%s", g->options->out, s->image->definition->name);
+	_cleanup_close_ int lock = lock_folder(folder);
 	_cleanup_free_ char *tar = step_result(g, s->image->root, "root.tar"),
 			    *path = xasprintf("%s/%s", folder, as);
 	_cleanup_free_ char *tmp = xasprintf("%s/.%s.tmp", folder, as),
@@ -163,6 +181,8 @@ int publish_folder(const struct graph *g, const struct step *s, const char *as, 
 	_cleanup_free_ char *stamp = stamp_path(folder, as), *want = xasprintf("%s\n", s->key);
 	int r;
 
+	if (lock < 0)
+		return error_errno(err, lock, folder, "cannot lock");
 	if (!access(path, F_OK) && says(stamp, want))
 		return 0;
 	if ((r = remove_tree(AT_FDCWD, tmp)) < 0 || (r = mkdir_p(AT_FDCWD, tmp, 0755)) < 0)

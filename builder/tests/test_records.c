@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/strmap.h"
 #include "common/sys/file.h"
+#include "common/sys/process.h"
 #include "common/tests/test.h"
 
 /* A root.tar of one file. */
@@ -200,6 +202,43 @@ TEST(a_medium_is_summed_as_it_was_built)
 		world_write(w.folder, "m-1.iso", xstrdup("xyz"));
 		CHECK(utimensat(AT_FDCWD, iso, (const struct timespec[2]){st.st_atim, st.st_mtim}, 0) == 0);
 		CHECK_INT(hand_out(&w), -EBADMSG);
+	}
+	world_close(&w);
+	world_end(&w);
+}
+
+/* Has the folder's lock, and leaves "done" in it just before it ends. */
+static _Noreturn void hand_out_elsewhere(const char *folder, int ready)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = flock(fd, LOCK_EX);
+
+	if (write(ready, "", 1) != 1 || r < 0)
+		_exit(1);
+	usleep(300 * 1000);
+	world_write(folder, "done", xstrdup("x"));
+	_exit(0);
+}
+
+TEST(two_builds_hand_out_one_after_the_other)
+{
+	_cleanup_free_ char *done = NULL;
+	int fds[2];
+	struct world w;
+	pid_t pid;
+	char c;
+
+	world_new(&w);
+	done = xasprintf("%s/done", w.folder);
+	if (open_medium(&w, "abc") && CHECK_INT(pipe2(fds, O_CLOEXEC), 0)) {
+		pid = fork();
+		if (pid == 0)
+			hand_out_elsewhere(w.folder, fds[1]);
+		CHECK_INT(read(fds[0], &c, 1), 1);
+		CHECK_INT(hand_out(&w), 0);
+		CHECK_INT(access(done, F_OK), 0);
+		CHECK_INT(process_wait(pid), 0);
+		close(fds[0]);
+		close(fds[1]);
 	}
 	world_close(&w);
 	world_end(&w);
