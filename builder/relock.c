@@ -151,6 +151,7 @@ static int relock(struct graph *g, struct image *image, struct error *err)
 	const struct graph_options *o = g->options;
 	_cleanup_free_ char *root = NULL, *path = NULL;
 	struct lock_options options = {.fetch = o->fetch,
+				       .store = g->store,
 				       .source_root = o->source_root,
 				       .version = o->version,
 				       .keyring = o->keyring,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "builder/lock/words.h"
 #include "builder/sandbox.h"
@@ -246,17 +247,21 @@ static int ask(const char *dir, const struct apt_query *q, struct strv *chosen, 
 	return r < 0 ? r : apt_read_answer(strbuf_blob(&out), chosen, err);
 }
 
+/* In a result of the store that never comes: what a killed process leaves goes when it is opened again. */
 int apt_solve(const struct apt_query *q, struct strv *chosen, struct error *err)
 {
-	const char *tmp = getenv("TMPDIR");
-	_cleanup_free_ char *dir =
-		xasprintf("%s/bulkhead-apt.XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
+	_cleanup_strbuf_ struct strbuf inputs = {0};
+	struct store_entry scratch;
+	char key[SHA256_HEX];
 	int r;
 
-	if (!mkdtemp(dir))
-		return error_errno(err, -errno, dir, "cannot make a folder");
-	r = ask(dir, q, chosen, err);
-	remove_tree(AT_FDCWD, dir);
+	store_input_number(&inputs, "apt of process", (unsigned long long)getpid());
+	store_key(&inputs, key);
+	r = store_begin(q->store, key, &inputs, &scratch, err);
+	if (r < 0)
+		return r;
+	r = ask(scratch.tmp, q, chosen, err);
+	store_abort(q->store, &scratch);
 	return r;
 }
 

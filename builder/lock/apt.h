@@ -6,9 +6,11 @@
 #pragma once
 
 #include "builder/lock/suite.h"
+#include "builder/store.h"
 #include "common/base/strv.h"
 
 struct apt_query {
+	struct store *store; /* in whose scratch the private root is made */
 	const char *arch;
 	const struct lock_suite *suites;
 	size_t n_suites;

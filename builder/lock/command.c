@@ -48,6 +48,18 @@ static void say(const struct lock *old, const struct lock *new, const char *path
 	       (double)lock_total_size(new) / 1e6, old ? "; " : "", old ? text : "");
 }
 
+static void cleanup_store(struct store **s)
+{
+	store_close(*s);
+}
+
+static int open_store(const struct request *q, const char *root, struct store **store, struct error *err)
+{
+	_cleanup_free_ char *path = q->store ? xstrdup(q->store) : xasprintf("%s/build/store", root);
+
+	return store_open(path, store, err);
+}
+
 static int lock_image(const struct request *q, struct error *err)
 {
 	_cleanup_free_ char *root = source_root(), *version = source_version(root), *found = NULL,
@@ -55,6 +67,7 @@ static int lock_image(const struct request *q, struct error *err)
 	_cleanup_definition_ struct definition *d = NULL;
 	_cleanup_lock_ struct lock *old = NULL, *new = NULL;
 	_cleanup_mirrors_ struct fetch_mirrors mirrors = {0};
+	_cleanup_(cleanup_store) struct store *store = NULL;
 	struct lock_options o = {.source_root = root,
 				 .version = version,
 				 .keyring = q->keyring,
@@ -71,15 +84,16 @@ static int lock_image(const struct request *q, struct error *err)
 	path = q->output ? xstrdup(q->output) : lock_path_of(d);
 	if ((r = read_previous(path, &old, err)) < 0 ||
 	    (r = fetch_mirrors_find(&mirrors, &q->mirrors, err)) < 0 ||
-	    (r = user_become_root(USER_ALL_IDS, err)) < 0)
+	    (r = user_become_root(USER_ALL_IDS, err)) < 0 || (r = open_store(q, root, &store, err)) < 0)
 		return r;
+	o.store = store;
 	o.previous = old;
 	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one.
 	 */
 	o.allow_expired = q->allow_expired || (mirrors.of_host && fetch_apt_takes_expired());
 	/* The tools image is what brings the right apt; before it only the host's is there. */
 	if (!o.apt_root && strncmp(d->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX)) != 0) {
-		r = lock_tools_root(&o.fetch, root, version, q->store, &apt_root, err);
+		r = lock_tools_root(&o.fetch, root, version, store, &apt_root, err);
 		o.apt_root = apt_root;
 	}
 	if (r == 0)

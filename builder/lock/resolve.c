@@ -278,7 +278,8 @@ static int resolve(struct resolver *r, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf own = {0};
 	_cleanup_strv_ struct strv chosen = {0};
-	struct apt_query q = {.arch = arch, .install = &r->install, .apt_root = r->o->apt_root};
+	struct apt_query q = {
+		.store = r->o->store, .arch = arch, .install = &r->install, .apt_root = r->o->apt_root};
 	int e;
 
 	if ((e = load_keys(r, err)) < 0 || (e = list_own(r, &own, err)) < 0 ||

@@ -10,9 +10,11 @@
 #include "builder/definition.h"
 #include "builder/fetch/fetch.h"
 #include "builder/lock/lock.h"
+#include "builder/store.h"
 
 struct lock_options {
 	struct fetch_options fetch;
+	struct store *store;	 /* in whose scratch apt works */
 	const char *source_root; /* where runtime/packages and builder/keyrings lie */
 	const char *version;	 /* of our own packages: the text of VERSION */
 	const char *keyring;	 /* keys instead of builder/keyrings/: .asc or .gpg; NULL */

@@ -5,16 +5,9 @@
 #include "builder/graph.h"
 #include "common/base/alloc.h"
 
-static void cleanup_store(struct store **s)
-{
-	store_close(*s);
-}
-
 int lock_tools_root(const struct fetch_options *fetch, const char *source_root, const char *version,
-		    const char *store, char **root, struct error *err)
+		    struct store *store, char **root, struct error *err)
 {
-	_cleanup_free_ char *path =
-		store ? xstrdup(store) : xasprintf("%s/build/store", source_root);
 	_cleanup_free_ char *out = xasprintf("%s/out", source_root);
 	const struct graph_options o = {.source_root = source_root,
 					.version = version,
@@ -22,14 +15,10 @@ int lock_tools_root(const struct fetch_options *fetch, const char *source_root, 
 					.fetch = *fetch,
 					.jobs = 1,
 					.quiet = fetch->quiet};
-	_cleanup_(cleanup_store) struct store *s = NULL;
-	_cleanup_graph_ struct graph *g = NULL;
+	_cleanup_graph_ struct graph *g = graph_new(&o, store);
 	struct image *image;
-	int r = store_open(path, &s, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	g = graph_new(&o, s);
 	if ((r = graph_add_image(g, "tools-image", &image, err)) < 0 ||
 	    (r = graph_run(g, &image->folder, 1, err)) < 0)
 		return r;

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "builder/fetch/fetch.h"
+#include "builder/store.h"
 #include "common/base/error.h"
 
 /*
  * Path of the finished root of tools-image in the store, built from its lock when the store has it
- * not. `store` NULL: build/store below the source tree. The caller frees *root.
+ * not. The caller frees *root.
  */
 int lock_tools_root(const struct fetch_options *fetch, const char *source_root, const char *version,
-		    const char *store, char **root, struct error *err);
+		    struct store *store, char **root, struct error *err);
