@@ -30,7 +30,8 @@ static void help(FILE *to)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n'bulkhead COMMAND --help' shows its options.\n"
-	      "Exit codes: 0 done, 1 failed (one line on stderr says what), 2 wrong usage.\n",
+	      "Exit codes: 0 done, 1 failed (one line on stderr says what), 2 wrong usage; diff: 3 they differ;\n"
+	      "shell: the program's.\n",
 	      to);
 }
 

@@ -106,7 +106,8 @@ int cmd_shell(int argc, char **argv)
 		.program = "bulkhead shell",
 		.operands = "IMAGE [PROGRAM [ARGUMENT]...]",
 		.summary = "Run a shell, or a program, in a throw-away copy of an image's root.",
-		.notes = "Without network; what is written is gone afterwards. Needs root.\n"
+		.notes = "Without network; what is written is gone afterwards.\n"
+			 "Needs root, or ids in /etc/subuid and /etc/subgid (docs/builder.md).\n"
 			 "The exit code is the program's, or 1 (one line on stderr says what), or 2 for wrong usage.",
 		.options = options,
 		.stop_at_operand = true,
