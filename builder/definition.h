@@ -34,7 +34,8 @@ enum output_kind {
 struct definition_output {
 	const char *name; /* file name below out/IMAGE/ */
 	enum output_kind kind;
-	uint64_t size; /* bytes; 0: as large as the content needs */
+	/* Bytes; 0: the format's default (10 GiB for ext4 and template disks), else as large as the content needs. */
+	uint64_t size;
 	bool verity;   /* erofs: also NAME.verity and NAME.roothash (without NAME's suffix) */
 	const char
 		*path; /* file: glob(7) pattern that must match once; erofs: folder (NULL: all) */

@@ -259,8 +259,9 @@ int fetch_lock(const struct fetch_options *o, const struct lock *l, struct error
 	r = fetch_items(&options, items, n, err);
 	if (r == -ENOENT && err) {
 		free(err->remedy);
-		err->remedy = xstrdup("it may have left the mirrors: resolve anew with --relock, "
-				      "or use another mirror");
+		err->remedy = xasprintf("it may have left the mirrors: `bulkhead lock %s` makes its lock anew, or name "
+					"another mirror with --mirror",
+					l->image);
 	}
 	if (r < 0)
 		error_prefix(err, l->image);

@@ -6,7 +6,10 @@
 #include "builder/package/package.h"
 #include "common/base/alloc.h"
 
-static const char make_anew[] = "make it anew with `bulkhead lock` or --relock";
+static char *make_anew(const struct definition *d)
+{
+	return xasprintf("make it anew: `bulkhead lock %s`, or `bulkhead build --relock`", d->name);
+}
 
 static bool has(const struct lock *l, const char *name)
 {
@@ -15,9 +18,9 @@ static bool has(const struct lock *l, const char *name)
 
 static int stale(const struct definition *d, struct error *err, const char *who, const char *name)
 {
-	_cleanup_free_ char *path = lock_path_of(d);
+	_cleanup_free_ char *path = lock_path_of(d), *remedy = make_anew(d);
 
-	return error_set(err, -ESTALE, path, make_anew, "%s needs %s, which the lock has not", who, name);
+	return error_set(err, -ESTALE, path, remedy, "%s needs %s, which the lock has not", who, name);
 }
 
 /* Is one of the alternatives of "a (>= 1) | b:any" in the lock? Versions are dpkg's to judge. */
@@ -76,9 +79,9 @@ static int check_indexes(const struct definition *d, const struct lock *l, struc
 		}
 	if (n == l->n_indexes)
 		return 0;
-	_cleanup_free_ char *path = lock_path_of(d);
+	_cleanup_free_ char *path = lock_path_of(d), *remedy = make_anew(d);
 
-	return error_set(err, -ESTALE, path, make_anew, "it is of suites or components that the definition does not name");
+	return error_set(err, -ESTALE, path, remedy, "it is of suites or components that the definition does not name");
 }
 
 int lock_check(const struct definition *d, const struct lock_options *o, const struct lock *l,

@@ -92,6 +92,7 @@ TEST(lock_fits_definition)
 
 		CHECK_INT(lock_check(d, &o, l, &err), -ESTALE);
 		CHECK(err.cause && strstr(err.cause, steps[i]));
+		CHECK_STR(err.remedy, "make it anew: `bulkhead lock tiny`, or `bulkhead build --relock`");
 		if (i == 0)
 			add(l, "app");
 		else if (i == 1)
