@@ -112,8 +112,7 @@ int graph_plan(struct graph *g, struct step *const *goals, size_t n, bool json, 
 /* Why a step that is needed runs: what differs from its last build. Nothing for one that does not. */
 void step_reasons(const struct graph *g, const struct step *s, struct strv *reasons);
 
-/* Does the step's work, in the calling process: STORE entry made and committed (builder/steps.c).
- */
+/* Does the step's work, in the calling process: STORE entry made and committed (builder/steps.c). */
 int step_make(struct graph *g, struct step *s, struct error *err);
 /* Path of the step's result `name` in the store; it must be present. The caller's. */
 char *step_result(const struct graph *g, const struct step *s, const char *name);

@@ -25,21 +25,18 @@ enum sandbox_root {
 	SANDBOX_WRITABLE,
 	/* Writable; what is written lies in memory and is gone afterwards. */
 	SANDBOX_THROWAWAY,
-	/* Writable; what is written goes to `upper` (with `work`, an empty folder on the same file
-	   system). */
+	/* Writable; what is written goes to `upper` (with `work`, an empty folder on the same file system). */
 	SANDBOX_OVERLAY,
 };
 
 /*
  * source: absolute path of a folder or file outside. target: absolute path inside; where the root
- * has no such path it must lie below /run or /tmp, or the root be writable (then it is created and
- * stays).
+ * has no such path it must lie below /run or /tmp, or the root be writable (then it is created and stays).
  */
 struct sandbox_bind {
 	const char *source, *target;
 	bool writable;
-	const char *upper, *work; /* not NULL: an overlay of `source` that writes to `upper`, as
-				     SANDBOX_OVERLAY */
+	const char *upper, *work; /* not NULL: an overlay of `source` that writes to `upper`, as SANDBOX_OVERLAY */
 };
 
 struct sandbox {
@@ -52,8 +49,7 @@ struct sandbox {
 	const char *const *env;	 /* further "NAME=value", NULL-terminated; may be NULL */
 	const char *cwd;	 /* NULL: / */
 	uint64_t epoch;
-	/* Descriptors for the program: 0 stands for /dev/null (so that a zeroed struct is quiet).
-	 */
+	/* Descriptors for the program: 0 stands for /dev/null (so that a zeroed struct is quiet). */
 	int stdin_fd, stdout_fd, stderr_fd;
 	unsigned timeout_s; /* 0: one hour */
 	uint64_t file_max;  /* bytes that a file may get; 0: any number */

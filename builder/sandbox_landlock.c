@@ -36,8 +36,7 @@ unsigned sandbox_landlock_version(void)
 {
 	long v = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
-	/* The first version forbids every rename from folder to folder, which dpkg cannot do
-	 * without. */
+	/* The first version forbids every rename from folder to folder, which dpkg cannot do without. */
 	return v < 2 ? 0 : (unsigned)v;
 }
 

@@ -21,8 +21,7 @@ static const uint64_t kept_capabilities = CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE)
 					  CAP(CAP_FSETID) | CAP(CAP_KILL) | CAP(CAP_SETGID) |
 					  CAP(CAP_SETUID) | CAP(CAP_SETFCAP) | CAP(CAP_SYS_CHROOT);
 
-/* Refused with EPERM: they act on the machine, or make new namespaces in which more could be tried.
- */
+/* Refused with EPERM: they act on the machine, or make new namespaces in which more could be tried. */
 static const unsigned refused[] = {
 	SYS_mount,
 	SYS_umount2,
@@ -145,8 +144,7 @@ static int drop_capabilities(void)
 
 int sandbox_drop_rights(const struct sandbox *sb, const char **step)
 {
-	/* Some programs close every descriptor up to the limit: a small one, the same everywhere.
-	 */
+	/* Some programs close every descriptor up to the limit: a small one, the same everywhere. */
 	const struct rlimit files = {1024, 1024}, core = {0, 0}, size = {sb->file_max, sb->file_max};
 	int r;
 

@@ -202,8 +202,7 @@ static int restrict_proc(void)
 
 static int enter_root(int tree)
 {
-	/* Any folder will do: it is this process's own view, and what lies below was opened before.
-	 */
+	/* Any folder will do: it is this process's own view, and what lies below was opened before. */
 	static const char at[] = "/tmp";
 	int r = place(tree, at);
 

@@ -38,8 +38,7 @@ static int lock_key(const struct store *s, const char *key, bool wait)
 				continue;
 			return -errno;
 		}
-		/* Someone may have removed the file while we waited: then this lock guards nothing.
-		 */
+		/* Someone may have removed the file while we waited: then this lock guards nothing. */
 		if (fstat(fd, &here) == 0 && fstatat(s->fd, name, &there, 0) == 0 &&
 		    here.st_ino == there.st_ino)
 			return take_fd(&fd);

@@ -34,8 +34,7 @@ void store_input_number(struct strbuf *text, const char *name, unsigned long lon
 void store_key(const struct strbuf *text, char key[SHA256_HEX]);
 
 bool store_has(const struct store *s, const char *key);
-/* Absolute path of `name` in the entry (which need not exist), or of the entry itself for NULL. The
- * caller's. */
+/* Absolute path of `name` in the entry (which need not exist), or of the entry itself for NULL. The caller's. */
 char *store_entry_path(const struct store *s, const char *key, const char *name);
 
 /* A result in the making. */

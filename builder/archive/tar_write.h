@@ -4,8 +4,7 @@
  * than the epoch. The same tree gives the same bytes whatever the file system's order, inode
  * numbers and clock.
  *
- * Names are "./" and "./path"; a directory ends in "/". Hard links point at the member that comes
- * first.
+ * Names are "./" and "./path"; a directory ends in "/". Hard links point at the member that comes first.
  */
 #pragma once
 

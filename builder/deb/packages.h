@@ -7,8 +7,7 @@
 #include "common/base/blob.h"
 #include "common/base/error.h"
 
-/* What the lock needs of a package; the strings point into the text and have passed
- * builder/lock/words.h. */
+/* What the lock needs of a package; the strings point into the text and have passed builder/lock/words.h. */
 struct deb_package {
 	struct blob name, version, arch, path, sha256;
 	uint64_t size;

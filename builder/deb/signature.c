@@ -63,8 +63,7 @@ struct verdict {
 	char *unknown_key;
 };
 
-/* gpgv's --status-fd lines (GnuPG doc/DETAILS): GOODSIG and VALIDSIG come together for each good
- * one. */
+/* gpgv's --status-fd lines (GnuPG doc/DETAILS): GOODSIG and VALIDSIG come together for each good one. */
 static void read_status(struct blob rest, struct verdict *v)
 {
 	bool good = false;

@@ -18,8 +18,7 @@ int deb_clearsign_split(const char *name, struct blob in, struct strbuf *text,
 /* Appends the binary form of an ASCII-armoured public key (or of several) to *out; -EBADMSG. */
 int deb_dearmor(struct blob armour, struct strbuf *out);
 /*
- * Appends to *out the binary keys of a file (armoured or binary), or of all *.asc and *.gpg in a
- * folder.
+ * Appends to *out the binary keys of a file (armoured or binary), or of all *.asc and *.gpg in a folder.
  */
 int deb_keyring_load(const char *path, struct strbuf *out, struct error *err);
 /*

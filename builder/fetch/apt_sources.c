@@ -1,5 +1,4 @@
-/* Mirrors of Debian in apt's configuration: sources.list(5), both its forms, and mirror+file:
- * lists. */
+/* Mirrors of Debian in apt's configuration: sources.list(5), both its forms, and mirror+file: lists. */
 #include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>

@@ -59,13 +59,11 @@ struct fetch_item {
  * http, https or file one.
  */
 int fetch_mirrors_find(struct fetch_mirrors *m, const struct strv *uris, struct error *err);
-/* The same from the apt configuration below `root` ("" for the host's): what the above uses last.
- */
+/* The same from the apt configuration below `root` ("" for the host's): what the above uses last. */
 void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root);
 /* The proxies of the host's apt (Acquire::http::Proxy, Acquire::https::Proxy), unless the environment names some. */
 void fetch_proxies_of_apt(struct fetch_mirrors *m);
-/* Whether the host's apt takes indexes past their Valid-Until (Acquire::Check-Valid-Until "false").
- */
+/* Whether the host's apt takes indexes past their Valid-Until (Acquire::Check-Valid-Until "false"). */
 bool fetch_apt_takes_expired(void);
 void fetch_mirrors_free(struct fetch_mirrors *m);
 #define _cleanup_mirrors_ _cleanup_(fetch_mirrors_free)
@@ -91,8 +89,7 @@ char *fetch_cache_path(const char *cache, const char *sha256);
 int fetch_cache_open(const char *cache, const char *sha256, uint64_t size, const char *label,
 		     struct error *err);
 
-/* One file of unknown hash (an index to be verified), at most `max` bytes, from `base`; never
- * cached. */
+/* One file of unknown hash (an index to be verified), at most `max` bytes, from `base`; never cached. */
 int fetch_text(const struct fetch_options *o, const char *base, const char *path, size_t max,
 	       struct strbuf *out, struct error *err);
 /* "mirror.example" of a URI, "this machine" for file://; the caller frees. */

@@ -32,8 +32,7 @@ int transfer_error(CURL *curl, CURLcode result, const struct fetch_options *o, c
 
 /* Prepares the attempt at t->place. -ENOENT: no place is left. */
 int transfer_prepare(struct transfer *t, struct error *err);
-/* After curl has ended: 0, the file is in the cache; 1, prepare again; -errno, t->why holds the
- * cause. */
+/* After curl has ended: 0, the file is in the cache; 1, prepare again; -errno, t->why holds the cause. */
 int transfer_finish(struct transfer *t, CURLcode result);
 /* Index of the mirror that t->place stands for. */
 size_t transfer_mirror(const struct transfer *t);

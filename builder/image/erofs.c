@@ -1,5 +1,4 @@
-/* EROFS from the root's tar stream, or from a folder of it, with dm-verity's hash tree beside it.
- */
+/* EROFS from the root's tar stream, or from a folder of it, with dm-verity's hash tree beside it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

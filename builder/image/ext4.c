@@ -20,8 +20,7 @@ enum { BLOCK = 4096, DEFAULT_ZSTD = 9 };
 
 static const uint64_t default_size = 10ULL << 30;
 
-/* Ours instead of the tools image's, so that a new default of e2fsprogs is a decision and no
- * surprise. */
+/* Ours instead of the tools image's, so that a new default of e2fsprogs is a decision and no surprise. */
 static const char mke2fs_conf[] =
 	"[defaults]\n"
 	"	base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr\n"
@@ -67,8 +66,7 @@ static int make_ext4(const struct output_job *job, const char *seed, const char 
 	derive_uuid_text(seed, "ext4", uuid);
 	derive_uuid_text(seed, "ext4 hash seed", hash_seed);
 
-	/* Only one -E counts. The file is fresh: no table needs to be zeroed, now or at the first
-	 * mount. */
+	/* Only one -E counts. The file is fresh: no table needs to be zeroed, now or at the first mount. */
 	const char *const argv[] = {
 		"mke2fs",
 		"-q",

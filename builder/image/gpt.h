@@ -1,7 +1,6 @@
 /*
  * Writes a GUID partition table (UEFI specification 2.10, chapter 5) with its protective MBR and
- * its backup at the end. Nothing in it is random: all identifiers come from the caller. 512-byte
- * sectors.
+ * its backup at the end. Nothing in it is random: all identifiers come from the caller. 512-byte sectors.
  */
 #pragma once
 
@@ -20,8 +19,7 @@ struct gpt_partition {
 	const char *label; /* ASCII, at most 36 characters */
 };
 
-/* First byte and number of bytes that partitions may take on a disk of this size, aligned to
- * GPT_ALIGN. */
+/* First byte and number of bytes that partitions may take on a disk of this size, aligned to GPT_ALIGN. */
 void gpt_usable(uint64_t disk_size, uint64_t *start, uint64_t *size);
 
 /*

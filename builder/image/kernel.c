@@ -131,8 +131,7 @@ static int lists_read(int root_fd, const char *version, struct lists *l, struct 
 		if (!blob_token(&all, ':', &path))
 			continue;
 		name = module_name(path);
-		/* NUL-terminates the line in place: the buffer is ours and is not read as a whole
-		 * again. */
+		/* NUL-terminates the line in place: the buffer is ours and is not read as a whole again. */
 		l->dep.p[line.p + line.n - l->dep.p] = '\0';
 		m = xcalloc(1, sizeof(*m));
 		m->line = l->dep.p + (line.p - l->dep.p);

@@ -1,5 +1,4 @@
-/* The kernel of a root: its version, and which modules a module needs (depmod(8) wrote that down).
- */
+/* The kernel of a root: its version, and which modules a module needs (depmod(8) wrote that down). */
 #pragma once
 
 #include <stddef.h>
@@ -7,8 +6,7 @@
 #include "common/base/error.h"
 #include "common/base/strv.h"
 
-/* Opens a file or folder below the root; links in it stay in it. A descriptor, or -errno without a
- * message. */
+/* Opens a file or folder below the root; links in it stay in it. A descriptor, or -errno without a message. */
 int root_open_beneath(int root_fd, const char *path, int flags);
 
 /*

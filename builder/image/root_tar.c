@@ -40,8 +40,7 @@ static int open_tar(const char *root_tar, struct archive **out, struct error *er
 	return 0;
 }
 
-/* The next member and its path from '/' on, without a slash at the end. 1, 0 at the end, or -errno.
- */
+/* The next member and its path from '/' on, without a slash at the end. 1, 0 at the end, or -errno. */
 static int next(struct archive *a, const char *root_tar, struct archive_entry **e, char **path,
 		struct error *err)
 {

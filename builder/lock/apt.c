@@ -57,8 +57,7 @@ static int put_config(const char *dir, const char *seen, const struct apt_query 
 	return put(dir, "apt.conf", strbuf_blob(&s), err);
 }
 
-/* The suite's own Release, so that pins on its fields hold, but listing only the files that are
- * here. */
+/* The suite's own Release, so that pins on its fields hold, but listing only the files that are here. */
 static void format_release(const struct lock_suite *s, struct strbuf *out)
 {
 	static const char *const digests[] = {"MD5Sum", "SHA1", "SHA256", "SHA512"};
@@ -265,8 +264,7 @@ int apt_solve(const struct apt_query *q, struct strv *chosen, struct error *err)
 	return r;
 }
 
-/* Inst NAME[:ARCH] (VERSION ORIGIN:SUITE [ARCH]) ... ; several "ORIGIN:SUITE" are separated by
- * commas. */
+/* Inst NAME[:ARCH] (VERSION ORIGIN:SUITE [ARCH]) ... ; several "ORIGIN:SUITE" are separated by commas. */
 static bool read_inst(struct blob line, struct strv *chosen)
 {
 	struct blob name, qualifier = {0}, version, arch = {0};

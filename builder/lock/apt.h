@@ -24,6 +24,5 @@ struct apt_query {
  * -ENOPKG: no solution, err holds what apt said.
  */
 int apt_solve(const struct apt_query *q, struct strv *chosen, struct error *err);
-/* Reads what `apt-get -s install` printed; split off for tests and fuzzing. -EBADMSG: a line is not
- * understood. */
+/* Reads what `apt-get -s install` printed; split off for tests and fuzzing. -EBADMSG: a line is not understood. */
 int apt_read_answer(struct blob text, struct strv *chosen, struct error *err);

@@ -88,8 +88,7 @@ static int lock_image(const struct request *q, struct error *err)
 		return r;
 	o.store = store;
 	o.previous = old;
-	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one.
-	 */
+	/* A host that takes its own mirror's expired indexes says that the mirror is a frozen one. */
 	o.allow_expired = q->allow_expired || (mirrors.of_host && fetch_apt_takes_expired());
 	/* The tools image is what brings the right apt; before it only the host's is there. */
 	if (!o.apt_root && strncmp(d->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX)) != 0) {

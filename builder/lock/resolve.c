@@ -160,8 +160,7 @@ static const struct package *own_package(const struct resolver *r, const char *n
 	return NULL;
 }
 
-/* The control data of our packages as an index. A definition without `runtime` does not see them.
- */
+/* The control data of our packages as an index. A definition without `runtime` does not see them. */
 static int list_own(struct resolver *r, struct strbuf *index, struct error *err)
 {
 	int dirfd = -1, e;

@@ -18,14 +18,12 @@ struct lock_options {
 	const char *source_root; /* where runtime/packages and builder/keyrings lie */
 	const char *version;	 /* of our own packages: the text of VERSION */
 	const char *keyring;	 /* keys instead of builder/keyrings/: .asc or .gpg; NULL */
-	const char *apt_root; /* finished root of a tools image whose apt is used; NULL: the host's
-				 apt */
+	const char *apt_root; /* finished root of a tools image whose apt is used; NULL: the host's apt */
 	const struct lock *previous; /* refuses indexes older than its; NULL */
 	bool allow_expired;	     /* take indexes past their Valid-Until (a frozen mirror) */
 };
 
-/* Images whose name starts so are locked by the host's apt, as the tools image itself is not there
- * yet. */
+/* Images whose name starts so are locked by the host's apt, as the tools image itself is not there yet. */
 #define LOCK_TOOLS_PREFIX "tools-"
 
 /*

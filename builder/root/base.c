@@ -31,8 +31,7 @@ static int unpack_one(const struct lock_package *p, int target, struct error *er
 		      : unpack_deb(fd, target, lock_package_file(p), NULL, err);
 }
 
-/* base-files brings the links of the merged /usr: before anything that could make a folder of that
- * name. */
+/* base-files brings the links of the merged /usr: before anything that could make a folder of that name. */
 static int unpack_essential(const struct lock *l, const struct plan_package *plan, int target,
 			    struct error *err)
 {

@@ -69,8 +69,7 @@ static void collect_names(struct planner *p)
 	}
 }
 
-/* Calls fn for the package that satisfies each relation: of alternatives, the first that is in the
- * set. */
+/* Calls fn for the package that satisfies each relation: of alternatives, the first that is in the set. */
 static void each_relation(const struct planner *p, size_t i, const char *field,
 			  void (*fn)(struct plan_package *target, void *arg), void *arg)
 {

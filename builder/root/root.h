@@ -1,13 +1,11 @@
 /*
  * Roots of the deb family, in three steps whose results lie in the store:
  *
- *   base    the locked packages of the distribution, unpacked and configured by their own dpkg in
- * the sandbox root    our packages and the definition's overlay laid over it, normalised: root.tar,
- * what all artefacts come from folder  root.tar as a folder: root of tools, and of programs that
- * need the image itself (dracut)
+ *   base    the locked packages of the distribution, unpacked and configured by their own dpkg in the sandbox
+ *   root    our packages and the definition's overlay laid over it, normalised: root.tar, what all artefacts come from
+ *   folder  root.tar as a folder: root of tools, and of programs that need the image itself (dracut)
  *
- * Base is a step of its own so that a change in our programs costs seconds, not a whole
- * installation.
+ * Base is a step of its own so that a change in our programs costs seconds, not a whole installation.
  */
 #pragma once
 
@@ -49,8 +47,7 @@ int root_base_build(const struct root_job *job, struct error *err);
 int root_base_build_direct(const struct root_job *job, const struct fetch_options *fetch,
 			   const char *reviewed, struct error *err);
 
-/* Makes out_dir/root.tar from the base at `base` and the .deb files `packages` (absolute paths,
- * sorted). */
+/* Makes out_dir/root.tar from the base at `base` and the .deb files `packages` (absolute paths, sorted). */
 int root_finish(const struct root_job *job, const char *base, const struct strv *packages,
 		struct error *err);
 

@@ -12,8 +12,7 @@ struct workplace {
 	const struct root_job *job;
 	char *root;  /* the root that is made */
 	char *cache; /* the folder of the packages, files by their hash */
-	char *links; /* links with the names of the packages, to the files of the cache as seen
-			inside */
+	char *links; /* links with the names of the packages, to the files of the cache as seen inside */
 	char *noop;  /* a program that does nothing */
 	struct strbuf log;
 	struct sandbox_bind binds[2]; /* of dpkg */

@@ -1,5 +1,4 @@
-/* Promise: Release files, lists of packages, armour and apt's answers are read as documented, and
- * bounded. */
+/* Promise: Release files, lists of packages, armour and apt's answers are read as documented, and bounded. */
 #include "builder/deb/packages.h"
 #include "builder/deb/release.h"
 #include "builder/deb/signature.h"

@@ -1,5 +1,4 @@
-/* Promise: a definition is wrong as a whole or right as a whole, and the message names file and
- * line. */
+/* Promise: a definition is wrong as a whole or right as a whole, and the message names file and line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,8 +11,7 @@
 
 #define HEAD "name: x\nfamily: deb\nsuites: [trixie]\n"
 
-/* Reads `text` as x.yaml. 0: *d is the caller's; else `want` ("LINE: cause") is what the error must
- * say. */
+/* Reads `text` as x.yaml. 0: *d is the caller's; else `want` ("LINE: cause") is what the error must say. */
 static int read_text(const char *text, struct definition **d, struct error *err)
 {
 	_cleanup_free_ char *path = xasprintf("%s/x.yaml", test_dir());

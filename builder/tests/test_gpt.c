@@ -1,5 +1,4 @@
-/* Promise: partition tables of ours are what sfdisk reads without a complaint, and the same every
- * time. */
+/* Promise: partition tables of ours are what sfdisk reads without a complaint, and the same every time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>

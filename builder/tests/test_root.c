@@ -1,5 +1,4 @@
-/* Promise: what time, chance and the machine left in a root is taken out, and nothing else is
- * touched. */
+/* Promise: what time, chance and the machine left in a root is taken out, and nothing else is touched. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-/* Promise: what runs in the sandbox sees its root only, has no network, and leaves nothing behind.
- */
+/* Promise: what runs in the sandbox sees its root only, has no network, and leaves nothing behind. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-/* Promise: a result is in the store whole or not at all, and what a killed build left is removed.
- */
+/* Promise: a result is in the store whole or not at all, and what a killed build left is removed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -32,8 +32,7 @@ struct deb822 {
 	const char *error; /* cause, after a negative result */
 };
 
-/* 1: *s holds the next stanza; 0: the text has ended; -EBADMSG: the line d->line is wrong, see
- * d->error. */
+/* 1: *s holds the next stanza; 0: the text has ended; -EBADMSG: the line d->line is wrong, see d->error. */
 int deb822_next(struct deb822 *d, struct deb822_stanza *s);
 /* Value of a field, whatever the case of its name; {NULL, 0} when it is absent. */
 struct blob deb822_get(const struct deb822_stanza *s, const char *name);

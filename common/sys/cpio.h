@@ -1,7 +1,7 @@
 /*
  * cpio archives in the "newc" format, as the kernel unpacks them
- * (Documentation/driver-api/early-userspace/ buffer-format.rst). The same members give the same
- * bytes: sorted by name, inode numbers 1, 2, ..., one fixed time, no device numbers, owner root.
+ * (Documentation/driver-api/early-userspace/buffer-format.rst). The same members give the same bytes: sorted by name,
+ * inode numbers 1, 2, ..., one fixed time, no device numbers, owner root.
  *
  *     struct cpio *c _cleanup_cpio_ = cpio_new(epoch);
  *     cpio_add_file(c, "etc/crypttab", 0600, text, n);

@@ -1,5 +1,4 @@
-/* A batch of staged packages into the root, in the sandbox: the essential set, or a wave
- * (builder/root/plan.h). */
+/* A batch of staged packages into the root, in the sandbox: the essential set, or a wave (builder/root/plan.h). */
 #pragma once
 
 #include "builder/root/direct/judge.h"

@@ -69,8 +69,7 @@ static int append(int root, const char *path, struct blob text)
 	return fd < 0 ? -errno : write_all(fd, text.p, text.n);
 }
 
-/* A trigger's name becomes a file's (deb-triggers(5), dpkg's own rule: printable, no blank, no
- * slash). */
+/* A trigger's name becomes a file's (deb-triggers(5), dpkg's own rule: printable, no blank, no slash). */
 static bool is_trigger_name(struct blob b)
 {
 	for (size_t i = 0; i < b.n; i++)

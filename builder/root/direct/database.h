@@ -26,6 +26,5 @@ int database_write(struct database *d);
 void database_end(struct database *d);
 
 /* Puts interests in triggers into the order in which dpkg meets their packages, whichever way they
- * went in. `ranks`: name of a package as dpkg writes it -> pointer into `first`, an array in that
- * order. */
+ * went in. `ranks`: name of a package as dpkg writes it -> pointer into `first`, an array in that order. */
 int database_sort_triggers(int root, const struct strmap *ranks);

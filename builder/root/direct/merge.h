@@ -23,8 +23,7 @@ int merge_read_special(struct merge *m);
  * packages of a batch in that order.
  */
 int merge_note_folders(struct merge *m, const struct staged *s);
-/* Whether the package brings nothing that is there already, or that only dpkg can put in its place.
- */
+/* Whether the package brings nothing that is there already, or that only dpkg can put in its place. */
 int merge_fits(const struct merge *m, const struct staged *s, struct error *err);
 /* plain: conffiles go to their own place. */
 int merge_files(const struct merge *m, const struct staged *s, bool plain, struct error *err);
