@@ -22,25 +22,20 @@
 #include "common/sys/clock.h"
 #include "common/sys/file.h"
 
-/* In the step's process: the error goes to the parent as three texts, each with its NUL. */
+/* In the step's process: the error goes to the parent. */
 static _Noreturn void child_main(struct graph *g, struct step *s, int report_fd)
 {
 	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf report = {0};
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	r = step_make(g, s, &err);
-	if (r < 0) {
-		const char *texts[] = {err.object, err.cause, err.remedy};
-
-		for (size_t i = 0; i < 3; i++) {
-			const char *text = texts[i] ? texts[i] : "";
-
-			if (write_all(report_fd, text, strlen(text) + 1) < 0)
-				break;
-		}
-	}
-	_exit(r < 0 ? 1 : 0);
+	if (r == 0)
+		_exit(0);
+	error_pack(&err, &report);
+	write_all(report_fd, report.p, report.n);
+	_exit(1);
 }
 
 /* A step that fetches shares a page with the display, where there is one. */
@@ -99,24 +94,11 @@ static int start(struct graph *g, struct step *s, struct display *d, struct erro
 
 static int take_report(struct step *s, struct error *err)
 {
-	_cleanup_strbuf_ struct strbuf text = {0};
-	const char *texts[3] = {"", "", ""};
-	struct blob rest;
+	_cleanup_strbuf_ struct strbuf report = {0};
 
-	if (read_fd(s->report_fd, 1 << 20, &text) < 0)
-		text.n = 0;
-	rest = strbuf_blob(&text);
-	for (size_t i = 0; i < 3; i++) {
-		const char *end = memchr(rest.p, 0, rest.n);
-
-		if (!end)
-			break;
-		texts[i] = rest.p;
-		rest.n -= (size_t)(end + 1 - rest.p);
-		rest.p = end + 1;
-	}
-	return error_set(err, -ECANCELED, *texts[0] ? texts[0] : s->id, *texts[2] ? texts[2] : NULL,
-			 "%s", *texts[1] ? texts[1] : "its process was killed");
+	if (read_fd(s->report_fd, 1 << 20, &report) < 0 || !report.n)
+		return error_set(err, -ECANCELED, s->id, NULL, "its process was killed");
+	return error_unpack(err, -ECANCELED, strbuf_blob(&report));
 }
 
 /* The process of a step has ended. */

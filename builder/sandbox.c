@@ -28,8 +28,8 @@
 enum { DEFAULT_TIMEOUT = 3600, REPORT_MAX = 64 << 10 };
 
 /*
- * What the child says before it ends, on a pipe that no foreign program inherits: two numbers, then
- * object, cause and remedy, each with its NUL. Nothing at all means that it was killed.
+ * What the child says before it ends, on a pipe that no foreign program inherits: this, then the packed error. Nothing
+ * at all means that it was killed.
  */
 struct report {
 	int result; /* 0 or -errno */
@@ -53,17 +53,12 @@ struct job {
 
 static void send_report(int fd, const struct report *report, const struct error *err)
 {
-	const char *texts[] = {err->object, err->cause, err->remedy};
+	_cleanup_strbuf_ struct strbuf text = {0};
 
+	strbuf_add(&text, report, sizeof(*report));
+	error_pack(err, &text);
 	/* Nobody to tell when the pipe is gone: the parent sees the missing report. */
-	if (write_all(fd, report, sizeof(*report)) < 0)
-		return;
-	for (size_t i = 0; i < 3; i++) {
-		const char *text = texts[i] ? texts[i] : "";
-
-		if (write_all(fd, text, strlen(text) + 1) < 0)
-			return;
-	}
+	write_all(fd, text.p, text.n);
 }
 
 static _Noreturn void child_fail(const struct job *job, int code, const char *step)
@@ -300,26 +295,12 @@ static int listen_to(int report_fd, struct strbuf *report, int log_fd, struct st
 
 static int read_report(struct blob text, struct report *report, struct error *err)
 {
-	const char *texts[3] = {NULL, NULL, NULL};
-	struct blob rest;
-
 	if (text.n < sizeof(*report))
 		return error_set(err, -ECHILD, "sandbox", NULL, "was killed");
 	memcpy(report, text.p, sizeof(*report));
-	rest = (struct blob){text.p + sizeof(*report), text.n - sizeof(*report)};
-	for (size_t i = 0; i < 3; i++) {
-		const char *end = memchr(rest.p, 0, rest.n);
-
-		if (!end)
-			break;
-		texts[i] = rest.p;
-		rest.n -= (size_t)(end + 1 - rest.p);
-		rest.p = end + 1;
-	}
-	if (report->result < 0)
-		error_set(err, report->result, texts[0], texts[2] && *texts[2] ? texts[2] : NULL,
-			  "%s", texts[1] && *texts[1] ? texts[1] : strerror(-report->result));
-	return report->result;
+	if (report->result >= 0)
+		return report->result;
+	return error_unpack(err, report->result, (struct blob){text.p + sizeof(*report), text.n - sizeof(*report)});
 }
 
 static int run(struct job *job, struct strbuf *log, size_t max, int *status, struct error *err)

@@ -81,3 +81,28 @@ void error_free(struct error *err)
 	free(err->remedy);
 	*err = (struct error){0};
 }
+
+void error_pack(const struct error *err, struct strbuf *out)
+{
+	const char *texts[] = {err->object, err->cause, err->remedy};
+
+	for (size_t i = 0; i < 3; i++) {
+		if (texts[i])
+			strbuf_add_str(out, texts[i]);
+		strbuf_add_char(out, '\0');
+	}
+}
+
+int error_unpack(struct error *err, int code, struct blob packed)
+{
+	_cleanup_free_ char *object = NULL, *remedy = NULL;
+	struct blob cause, text;
+
+	blob_token(&packed, '\0', &text);
+	object = blob_dup(text);
+	blob_token(&packed, '\0', &cause);
+	if (blob_token(&packed, '\0', &text) && text.n)
+		remedy = blob_dup(text);
+	return cause.n ? error_set(err, code, object, remedy, "%.*s", BLOB_ARG(cause))
+		       : error_set(err, code, object, remedy, "%s", strerror(-code));
+}

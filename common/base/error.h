@@ -4,7 +4,10 @@
  */
 #pragma once
 
+#include "common/base/blob.h"
 #include "common/base/cleanup.h"
+
+struct strbuf;
 
 struct error {
 	char *object, *cause, *remedy; /* remedy may be NULL */
@@ -23,5 +26,9 @@ void error_prefix(struct error *err, const char *name);
 /* Prints `program: object: cause; remedy` to stderr, control characters as \xNN. */
 void error_print(const char *program, const struct error *err);
 void error_free(struct error *err);
+/* For another process: appends object, cause and remedy, each with its NUL. */
+void error_pack(const struct error *err, struct strbuf *out);
+/* Keeps what error_pack() wrote, or as much as came of it; no cause: strerror(-code). Returns code. */
+int error_unpack(struct error *err, int code, struct blob packed);
 
 #define _cleanup_error_ _cleanup_(error_free)

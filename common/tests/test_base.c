@@ -142,6 +142,30 @@ TEST(error_carries_cause)
 }
 
 /* One line, and nothing that a terminal would obey; letters beyond ASCII stay. */
+static void check_unpacked(struct blob packed, const char *object, const char *cause, const char *remedy)
+{
+	_cleanup_error_ struct error e = {0};
+
+	CHECK_INT(error_unpack(&e, -ELOOP, packed), -ELOOP);
+	CHECK_STR(e.object, object);
+	CHECK_STR(e.cause, cause);
+	CHECK(remedy ? e.remedy && !strcmp(e.remedy, remedy) : !e.remedy);
+}
+
+TEST(error_goes_to_another_process)
+{
+	_cleanup_error_ struct error whole = {0}, none = {0};
+	_cleanup_strbuf_ struct strbuf packed = {0}, empty = {0};
+
+	error_set(&whole, -ELOOP, "file", "look", "is wrong");
+	error_pack(&whole, &packed);
+	error_pack(&none, &empty);
+	check_unpacked(strbuf_blob(&packed), "file", "is wrong", "look");
+	check_unpacked((struct blob){packed.p, packed.n - 8}, "file", "is wro", NULL);
+	check_unpacked(strbuf_blob(&empty), "", "Too many levels of symbolic links", NULL);
+	check_unpacked((struct blob){0}, "", "Too many levels of symbolic links", NULL);
+}
+
 TEST(error_is_printed_harmless)
 {
 	_cleanup_error_ struct error e = {0};

@@ -20,7 +20,8 @@ enum { WORKERS_MAX = 16 };
 /* Where a worker leaves why it failed: memory that it shares with its parent. */
 struct report {
 	int result;
-	char object[512], cause[1024], remedy[256];
+	size_t n;
+	char packed[2048]; /* as much of the error as there is room for */
 };
 
 struct pool {
@@ -169,14 +170,12 @@ static _Noreturn void worker_main(const struct pool *p, int feed, struct report 
 		.binds = binds, .n_binds = 2, .epoch = (uint64_t)lock_epoch(w->job->lock)};
 	struct worker worker = {.lock = w->job->lock, .feed = feed};
 	_cleanup_error_ struct error err = {0};
+	_cleanup_strbuf_ struct strbuf packed = {0};
 
 	report->result = sandbox_call(&sb, work, &worker, &err);
-	if (err.object)
-		snprintf(report->object, sizeof(report->object), "%s", err.object);
-	if (err.cause)
-		snprintf(report->cause, sizeof(report->cause), "%s", err.cause);
-	if (err.remedy)
-		snprintf(report->remedy, sizeof(report->remedy), "%s", err.remedy);
+	error_pack(&err, &packed);
+	report->n = packed.n < sizeof(report->packed) ? packed.n : sizeof(report->packed);
+	memcpy(report->packed, packed.p, report->n);
 	_exit(report->result < 0 ? 1 : 0);
 }
 
@@ -224,9 +223,7 @@ static int pool_feed(void *arg, size_t item)
 static int worker_result(const struct report *report, int status, struct error *err)
 {
 	if (report->result < 0)
-		return error_set(err, report->result,
-				 *report->object ? report->object : "unpacking",
-				 *report->remedy ? report->remedy : NULL, "%s", report->cause);
+		return error_unpack(err, report->result, (struct blob){report->packed, report->n});
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		return error_set(err, -EIO, "unpacking", NULL,
 				 "a process that unpacks ended early");
