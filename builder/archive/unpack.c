@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -95,15 +93,6 @@ const char *unpack_clean_name(const char *name, char **clean)
 	return NULL;
 }
 
-static int open_beneath(int dirfd, const char *path, uint64_t flags)
-{
-	struct open_how how = {.flags = flags | O_CLOEXEC,
-			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* The folder of `name`, and its last part in *base. The descriptor stays ours. */
 static int open_parent(struct unpack *u, const char *name, const char **base)
 {
@@ -114,7 +103,7 @@ static int open_parent(struct unpack *u, const char *name, const char **base)
 	*base = slash ? slash + 1 : name;
 	if (u->parent && !strcmp(u->parent, folder))
 		return u->parent_fd;
-	fd = open_beneath(u->root, folder, O_PATH | O_DIRECTORY);
+	fd = open_within(u->root, folder, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	if (fd == -EXDEV || fd == -ELOOP)
 		return refuse(u, name, "writes through a link that leaves the root");
 	if (fd < 0)
@@ -141,7 +130,7 @@ static int set_times(struct unpack *u)
 		const struct folder_time *t = &u->times[i];
 		const struct timespec times[2] = {{t->mtime, t->nsec}, {t->mtime, t->nsec}};
 		_cleanup_close_ int fd =
-			open_beneath(u->root, *t->name ? t->name : ".", O_RDONLY | O_DIRECTORY);
+			open_within(u->root, *t->name ? t->name : ".", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
 
 		if (fd < 0 || futimens(fd, times) < 0)
 			return fail(u, t->name, fd < 0 ? fd : -errno, "cannot set its time");
@@ -161,7 +150,7 @@ static int share_folder(struct unpack *u, int parent, const char *base, const ch
 		return 0;
 	if (errno != EEXIST)
 		return fail(u, name, -errno, "cannot make the folder");
-	fd = open_beneath(u->root, name, O_PATH | O_DIRECTORY);
+	fd = open_within(u->root, name, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	return fd < 0 ? refuse(u, name, "a folder where something else is, or a link that leaves the root")
 		      : 0;
 }
@@ -178,7 +167,7 @@ static int make_folder(struct unpack *u, int parent, const char *base, const cha
 		/* A link to a folder stays what it is (deb-spec: /lib of older packages on a merged
 		 * /usr). */
 		if (fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
-			fd = open_beneath(u->root, name, O_PATH | O_DIRECTORY);
+			fd = open_within(u->root, name, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 			return fd < 0 ? refuse(u, name,
 					       "a folder where a link that leads elsewhere is")
 				      : 0;
@@ -336,7 +325,7 @@ static int make_hard_link(struct unpack *u, int parent, const char *base, const 
 	slash = strrchr(target, '/');
 	if (slash)
 		target[slash - target] = '\0';
-	from = open_beneath(u->root, slash ? target : ".", O_PATH | O_DIRECTORY);
+	from = open_within(u->root, slash ? target : ".", O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	if (from < 0)
 		return refuse(u, name, "a hard link through a link that leaves the root");
 	r = linkat(from, slash ? slash + 1 : target, parent, base, 0) < 0 ? -errno : 0;

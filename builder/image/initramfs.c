@@ -77,7 +77,7 @@ static int collect_modules(const struct output_job *job, int root, const char *v
 			xasprintf("/usr/lib/modules/%s/%s", version, files->v[i]);
 		_cleanup_free_ char *name = xasprintf("%02zu-%s", i, strrchr(from, '/') + 1);
 		_cleanup_free_ char *path = job_work(job, name);
-		_cleanup_close_ int in = root_open_beneath(root, from, O_RDONLY);
+		_cleanup_close_ int in = open_within(root, from, O_RDONLY, RESOLVE_IN_ROOT);
 		_cleanup_close_ int out = -1;
 		int64_t n;
 
@@ -103,7 +103,7 @@ static int add_init(const struct output_job *job, int root, struct cpio *c, stru
 {
 	const char *init = job->output->init;
 	_cleanup_strbuf_ struct strbuf program = {0};
-	_cleanup_close_ int fd = root_open_beneath(root, init, O_RDONLY);
+	_cleanup_close_ int fd = open_within(root, init, O_RDONLY, RESOLVE_IN_ROOT);
 	int r = fd < 0 ? fd : read_fd(fd, 64 << 20, &program);
 
 	if (r < 0)

@@ -3,10 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -18,20 +16,11 @@ enum { LIST_MAX = 16 << 20, DEPTH_MAX = 64 };
 
 #define MODULES "/usr/lib/modules"
 
-int root_open_beneath(int root_fd, const char *path, int flags)
-{
-	struct open_how how = {.flags = (unsigned)flags | O_CLOEXEC,
-			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
 int kernel_version(int root_fd, char **version, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_free_ char *found = NULL;
-	int fd = root_open_beneath(root_fd, MODULES, O_RDONLY | O_DIRECTORY);
+	int fd = open_within(root_fd, MODULES, O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT);
 
 	if (fd < 0)
 		return error_errno(err, fd, MODULES, "cannot open the folder of the root");
@@ -105,7 +94,7 @@ static int read_list(int root_fd, const char *version, const char *name, struct 
 		     struct error *err)
 {
 	_cleanup_free_ char *path = xasprintf(MODULES "/%s/%s", version, name);
-	_cleanup_close_ int fd = root_open_beneath(root_fd, path, O_RDONLY);
+	_cleanup_close_ int fd = open_within(root_fd, path, O_RDONLY, RESOLVE_IN_ROOT);
 	int r = fd < 0 ? fd : read_fd(fd, LIST_MAX, out);
 
 	return r < 0 ? error_errno(err, r, path, "cannot read") : 0;

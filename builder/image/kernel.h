@@ -6,9 +6,6 @@
 #include "common/base/error.h"
 #include "common/base/strv.h"
 
-/* Opens a file or folder below the root; links in it stay in it. A descriptor, or -errno without a message. */
-int root_open_beneath(int root_fd, const char *path, int flags);
-
 /*
  * *version: name of the one folder of /usr/lib/modules that has a modules.dep; the caller's.
  * -ENOENT: there is no kernel; -EINVAL: there are several.

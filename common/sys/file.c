@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "common/base/alloc.h"
 
@@ -96,6 +97,14 @@ int64_t copy_fd(int from, int to)
 	}
 }
 
+int open_within(int dirfd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = {.flags = (unsigned)flags | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_MAGICLINKS};
+	long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
 int write_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
 {
 	_cleanup_close_ int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
@@ -105,10 +114,10 @@ int write_file(int dirfd, const char *path, const void *data, size_t n, mode_t m
 	return write_all(fd, data, n);
 }
 
-static int sync_directory_of(int dirfd, const char *name)
+int sync_parent(int dirfd, const char *path)
 {
-	const char *slash = strrchr(name, '/');
-	_cleanup_free_ char *dir = slash ? xstrndup(name, slash == name ? 1 : (size_t)(slash - name)) : xstrdup(".");
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
 	_cleanup_close_ int fd = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) < 0)
@@ -142,7 +151,7 @@ int write_atomic(int dirfd, const char *name, const void *data, size_t n, mode_t
 		unlinkat(dirfd, tmp, 0);
 		return r;
 	}
-	return sync_directory_of(dirfd, name);
+	return sync_parent(dirfd, name);
 }
 
 int mkdir_p(int dirfd, const char *path, mode_t mode)

@@ -1,6 +1,7 @@
 /* Whole files, whole writes and whole trees. Every function returns 0 (or what it says) or -errno. */
 #pragma once
 
+#include <linux/openat2.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,13 @@ int write_all(int fd, const void *data, size_t n);
 int read_full(int fd, void *data, size_t n);
 /* Copies up to the end of `from`; returns the bytes. */
 int64_t copy_fd(int from, int to);
+/*
+ * A path below a directory, close-on-exec and through no magic link; `resolve` says what of it may lead elsewhere
+ * (openat2(2): RESOLVE_BENEATH, RESOLVE_IN_ROOT, ...). A descriptor or -errno.
+ */
+int open_within(int dirfd, const char *path, int flags, uint64_t resolve);
+/* Brings the directory that a file at `path` lies in to the disk: only then a new name lasts. */
+int sync_parent(int dirfd, const char *path);
 /* Creates the directory and its parents; fine when it is there. */
 int mkdir_p(int dirfd, const char *path, mode_t mode);
 /* As mkdir_p() for the directory that a file at `path` lies in. */

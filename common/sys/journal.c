@@ -40,16 +40,6 @@ static size_t collect(struct blob log, struct strbuf *text)
 	return log.n - rest.n;
 }
 
-/* A new file is only there for good when its folder is. */
-static int sync_folder(int dirfd, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-	_cleanup_close_ int fd = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) ? -errno : 0;
-}
-
 int journal_open(int dirfd, const char *path, struct strbuf *text)
 {
 	_cleanup_close_ int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -63,7 +53,8 @@ int journal_open(int dirfd, const char *path, struct strbuf *text)
 		return r;
 	if (ftruncate(fd, (off_t)collect(strbuf_blob(&log), text)) || fsync(fd))
 		return -errno;
-	r = sync_folder(dirfd, path);
+	/* A new file is only there for good when its folder is. */
+	r = sync_parent(dirfd, path);
 	return r < 0 ? r : take_fd(&fd);
 }
 

@@ -47,6 +47,21 @@ TEST(file_trees)
 }
 
 /* Deeper than a process may have descriptors, and with a name in it that remove_tree() would use itself. */
+TEST(file_within_a_directory)
+{
+	_cleanup_close_ int dir = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
+
+	CHECK_INT(mkdir_p(dir, "top/etc", 0755), 0);
+	CHECK_INT(write_file(dir, "top/etc/x", "1", 1, 0644), 0);
+	CHECK_INT(symlinkat("/etc/x", dir, "top/link"), 0);
+	fd = openat(dir, "top", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(open_within(fd, "link", O_RDONLY, RESOLVE_BENEATH), -EXDEV);
+	CHECK_INT(open_within(fd, "link", O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS), -ELOOP);
+	CHECK_INT(open_within(fd, "../top", O_PATH, RESOLVE_BENEATH), -EXDEV);
+	CHECK_INT(close(open_within(fd, "link", O_RDONLY, RESOLVE_IN_ROOT)), 0);
+}
+
 TEST(deep_tree)
 {
 	_cleanup_close_ int dir = open(test_dir(), O_RDONLY | O_DIRECTORY);

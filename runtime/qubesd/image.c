@@ -81,13 +81,6 @@ int image_sync(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int image_sync_dir(const char *path)
-{
-	_cleanup_free_ char *dir = xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
-
-	return image_sync(dir);
-}
-
 int image_sparse(const char *path, uint64_t size, struct error *err)
 {
 	_cleanup_free_ char *tmp = xasprintf("%s.new", path);

@@ -15,7 +15,5 @@ int image_clone(const char *from, const char *to, struct error *err);
 bool image_can_clone(const char *dir);
 /* An empty image of that size. */
 int image_sparse(const char *path, uint64_t size, struct error *err);
-/* The content of a file, or the names in a directory, are on the disk. 0 or -errno. */
+/* The content of a file is on the disk. 0 or -errno. */
 int image_sync(const char *path);
-/* The same for the directory that the file lies in. */
-int image_sync_dir(const char *path);

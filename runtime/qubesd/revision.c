@@ -1,11 +1,13 @@
 #include "runtime/qubesd/revision.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/base/alloc.h"
+#include "common/sys/file.h"
 #include "runtime/qubesd/image.h"
 
 /* N@2026-01-02T03:04:05Z; the number, or 0 for what is no such name. */
@@ -96,7 +98,7 @@ int revision_replace(const struct storage_volume *v, const char *path, struct er
 		r = -errno;
 	if (r < 0)
 		return error_errno(err, r, path, "cannot commit");
-	r = image_sync_dir(v->clean);
+	r = sync_parent(AT_FDCWD, v->clean);
 	if (r == 0)
 		r = prune(v);
 	return r < 0 ? error_errno(err, r, v->clean, "cannot be put in order") : 0;

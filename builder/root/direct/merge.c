@@ -2,11 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "builder/archive/unpack.h"
@@ -42,15 +40,6 @@ static int fail(const struct place *p, int code, const char *doing, struct error
 	return error_errno(err, code, object, doing);
 }
 
-static int open_beneath(int dirfd, const char *path)
-{
-	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
-}
-
 static void place_end(struct place *p)
 {
 	if (p->from >= 0)
@@ -77,10 +66,10 @@ static int enter_parent(const struct merge *m, struct place *p, struct error *er
 		close(take_fd(&p->to));
 	free(p->parent);
 	p->parent = take_ptr(parent);
-	p->from = open_beneath(p->package->fd, inside);
+	p->from = open_within(p->package->fd, inside, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	if (p->from < 0)
 		return fail(p, p->from, "cannot open its staged folder", err);
-	p->to = open_beneath(m->root, p->parent);
+	p->to = open_within(m->root, p->parent, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	if (p->to < 0 && p->to != -ENOENT)
 		return fail(p, p->to, "cannot open its folder", err);
 	return 0;
@@ -139,9 +128,9 @@ static int check_fit(const struct merge *m, struct place *p, bool plain, struct 
 		return errno == ENOENT ? 0 : fail(p, -errno, "cannot look at", err);
 	if (!p->folder)
 		return 1;
-	fd = open_beneath(p->to, p->base);
+	fd = open_within(p->to, p->base, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	if (fd < 0 && S_ISLNK(st.st_mode))
-		fd = open_beneath(m->root, p->name);
+		fd = open_within(m->root, p->name, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
 	if (fd < 0)
 		return 1;
 	close(fd);
