@@ -5,7 +5,7 @@ builder_SRCS += $(addprefix builder/,build.c build_info.c definition.c display.c
 	$(addprefix builder/,inputs.c manifest.c manifest_read.c publish.c records.c relock.c source.c spdx.c steps.c) \
 	$(addprefix builder/,sandbox.c sandbox_mount.c sandbox_limits.c sandbox_landlock.c store.c store_gc.c user.c)
 builder_LIBS += builder-lock builder-fetch builder-deb common
-builder_PKGS += jansson
+builder_PKGS += jansson libseccomp
 # Static, and so only what is used of it: the shared one brings libxml2 and ICU, whose loading takes a third of a build
 # that has nothing to do.
 builder_LDLIBS += -l:libarchive.a -lnettle -llzma -lzstd -lz -lacl

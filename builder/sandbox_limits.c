@@ -1,11 +1,9 @@
 /* What root inside keeps: capabilities that package scripts need, and system calls that cannot
  * reach the machine. */
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,7 +20,7 @@ static const uint64_t kept_capabilities = CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE)
 					  CAP(CAP_SETUID) | CAP(CAP_SETFCAP) | CAP(CAP_SYS_CHROOT);
 
 /* Refused with EPERM: they act on the machine, or make new namespaces in which more could be tried. */
-static const unsigned refused[] = {
+static const int refused[] = {
 	SYS_mount,
 	SYS_umount2,
 	SYS_pivot_root,
@@ -66,65 +64,48 @@ static const unsigned refused[] = {
 };
 
 /* Refused with ENOSYS: libraries then use older calls, whose arguments can be looked at. */
-static const unsigned absent[] = {SYS_clone3, SYS_io_uring_setup};
+static const int absent[] = {SYS_clone3, SYS_io_uring_setup};
 
 /* Done without doing: a root that is being built is made again after a power cut, not waited for on
  * the disk. */
-static const unsigned ignored[] = {SYS_fsync, SYS_fdatasync, SYS_sync, SYS_syncfs,
+static const int ignored[] = {SYS_fsync, SYS_fdatasync, SYS_sync, SYS_syncfs,
 				   SYS_sync_file_range};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define X32_BIT 0x40000000u
-#define NEW_NAMESPACES                                                                             \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
-	 CLONE_NEWCGROUP)
+static const int new_namespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,	CLONE_NEWNET,
+				     CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
 
-struct program {
-	struct sock_filter code[256];
-	unsigned short n;
-};
-
-static void emit(struct program *p, struct sock_filter f)
+static int add_rules(scmp_filter_ctx filter, uint32_t verdict, const int *calls, size_t n)
 {
-	p->code[p->n++] = f;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = seccomp_rule_add(filter, verdict, calls[i], 0);
+	return r;
 }
 
-static void emit_table(struct program *p, const unsigned *calls, size_t n, unsigned verdict)
-{
-	for (size_t i = 0; i < n; i++) {
-		emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1));
-		emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
-	}
-}
-
+/* Calls of another architecture, x32 among them, are absent as a whole. */
 static int install_filter(void)
 {
-	struct program p = {.n = 0};
-	struct sock_fprog fprog;
-	const unsigned eperm = SECCOMP_RET_ERRNO | EPERM, enosys = SECCOMP_RET_ERRNO | ENOSYS;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r = filter ? seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) : -ENOMEM;
 
-	_Static_assert(2 * (COUNT(refused) + COUNT(absent) + COUNT(ignored)) + 16 < COUNT(p.code),
-		       "filter fits");
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					      offsetof(struct seccomp_data, arch)));
-	emit(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, enosys));
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					      offsetof(struct seccomp_data, nr)));
-	emit(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1));
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, enosys));
-	emit_table(&p, refused, COUNT(refused), eperm);
-	emit_table(&p, absent, COUNT(absent), enosys);
-	emit_table(&p, ignored, COUNT(ignored), SECCOMP_RET_ERRNO);
-	/* clone: no new namespaces. The flags are the first argument's low half. */
-	emit(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3));
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					      offsetof(struct seccomp_data, args)));
-	emit(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 0, 1));
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, eperm));
-	emit(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-	fprog = (struct sock_fprog){.len = p.n, .filter = p.code};
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog) < 0 ? -errno : 0;
+	if (r == 0)
+		r = add_rules(filter, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused));
+	if (r == 0)
+		r = add_rules(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
+	if (r == 0)
+		r = add_rules(filter, SCMP_ACT_ERRNO(0), ignored, COUNT(ignored));
+	for (size_t i = 0; r == 0 && i < COUNT(new_namespaces); i++) {
+		const scmp_datum_t flag = (scmp_datum_t)new_namespaces[i];
+
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SYS_clone, 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
+	}
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
 }
 
 static int drop_capabilities(void)
