@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <limits.h>
+#include <openssl/evp.h>
 
 #include "builder/deb/signature.h"
 
@@ -79,59 +81,38 @@ int deb_clearsign_split(const char *name, struct blob in, struct strbuf *text,
 	return 0;
 }
 
-static int base64_value(char c)
+static void free_decoder(EVP_ENCODE_CTX **decoder)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-struct base64 {
-	unsigned bits, n_bits;
-	bool padded;
-};
-
-static int add_base64(struct base64 *b, struct blob line, struct strbuf *out)
-{
-	for (size_t i = 0; i < line.n; i++) {
-		int v = base64_value(line.p[i]);
-
-		if (line.p[i] == '=') {
-			b->padded = true;
-			continue;
-		}
-		if (v < 0 || b->padded)
-			return -EBADMSG;
-		b->bits = (b->bits << 6 | (unsigned)v) & 0xffff;
-		b->n_bits += 6;
-		if (b->n_bits >= 8) {
-			b->n_bits -= 8;
-			strbuf_add_char(out, (char)(b->bits >> b->n_bits));
-		}
-	}
-	return 0;
+	EVP_ENCODE_CTX_free(*decoder);
 }
 
 /* The checksum line ("=xxxx") is passed over: RFC 9580 6.1 tells not to rely on it. */
 static int dearmor_block(struct blob *rest, struct strbuf *out)
 {
-	struct base64 b = {0};
+	_cleanup_(free_decoder) EVP_ENCODE_CTX *decoder = EVP_ENCODE_CTX_new();
 	struct blob line;
+	int more = 1, n = 0;
 
+	if (!decoder)
+		abort();
+	EVP_DecodeInit(decoder);
 	while (next_line(rest, &line) && line.n)
 		if (!memchr(line.p, ':', line.n))
 			return -EBADMSG;
 	while (next_line(rest, &line)) {
+		unsigned char *to;
+
 		if (blob_eq_str(line, end_key))
-			return 0;
-		if (line.n && line.p[0] == '=')
+			return EVP_DecodeFinal(decoder, (unsigned char[3]){0}, &n) == 1 && !n ? 0 : -EBADMSG;
+		if (!line.n || line.p[0] == '=')
 			continue;
-		if (add_base64(&b, line, out) < 0)
+		/* A line's bytes, and what the decoder kept of the one before: less than 64 digits. */
+		to = (unsigned char *)strbuf_reserve(out, line.n + 64);
+		if (!more || line.n > INT_MAX ||
+		    (more = EVP_DecodeUpdate(decoder, to, &n, (const unsigned char *)line.p, (int)line.n)) < 0)
 			return -EBADMSG;
+		out->n += (size_t)n;
+		out->p[out->n] = '\0';
 	}
 	return -EBADMSG;
 }

@@ -30,15 +30,10 @@ static int load_file(const char *path, struct strbuf *out, struct error *err)
 	return 0;
 }
 
-static void cleanup_glob(glob_t *g)
-{
-	globfree(g);
-}
-
 int deb_keyring_load(const char *path, struct strbuf *out, struct error *err)
 {
 	_cleanup_free_ char *asc = xasprintf("%s/*.asc", path), *gpg = xasprintf("%s/*.gpg", path);
-	_cleanup_(cleanup_glob) glob_t g = {0};
+	_cleanup_(globfree) glob_t g = {0};
 	struct stat st;
 
 	if (stat(path, &st) < 0)

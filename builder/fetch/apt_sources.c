@@ -129,11 +129,6 @@ static void add_file(struct fetch_mirrors *m, const char *root, const char *path
 		add_one_line(m, root, line);
 }
 
-static void cleanup_glob(glob_t *g)
-{
-	globfree(g);
-}
-
 void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root)
 {
 	static const char *const patterns[] = {"sources.list", "sources.list.d/*.list",
@@ -141,7 +136,7 @@ void fetch_mirrors_of_apt(struct fetch_mirrors *m, const char *root)
 
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
 		_cleanup_free_ char *pattern = xasprintf("%s/etc/apt/%s", root, patterns[i]);
-		_cleanup_(cleanup_glob) glob_t g = {0};
+		_cleanup_(globfree) glob_t g = {0};
 
 		if (glob(pattern, 0, NULL, &g))
 			continue;
