@@ -142,7 +142,7 @@ static int publish_goal(const struct graph *g, struct step *s, const struct goal
 			const struct request *q, struct error *err)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
-	const char *names[5];
+	const char *names[OUTPUT_FILES_MAX + 1];
 	int r = 0;
 
 	/* A folder that a definition names is a root for tools: used where it lies. */

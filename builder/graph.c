@@ -102,7 +102,7 @@ static int find_maker(struct graph *g, const char *source, struct step **out, st
 	int r = graph_add_image(g, name, &other, err);
 
 	for (size_t i = 0; r == 0 && i < other->definition->n_outputs; i++) {
-		const char *names[5];
+		const char *names[OUTPUT_FILES_MAX + 1];
 
 		output_files(g->arena, &other->definition->outputs[i], names);
 		for (const char **n = names; *n; n++)

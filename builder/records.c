@@ -101,7 +101,7 @@ static bool is_told_otherwise(const char *name, const char *const *files)
 static int add_results(const struct set *s, struct arena *a, struct step *goal, struct build_info_result *list,
 		       size_t *n, struct error *err)
 {
-	const char *files[5] = {"root.tar"};
+	const char *files[OUTPUT_FILES_MAX + 1] = {"root.tar"};
 
 	if (goal->kind == STEP_OUTPUT)
 		output_files(a, goal->output, files);
@@ -135,9 +135,9 @@ static int write_build_info(const struct set *s, struct error *err)
 	return write_record(s, BUILD_INFO, &text, err);
 }
 
-static bool has(const struct set *s, size_t name)
+static bool has(const struct image *image, size_t name)
 {
-	return name != MANIFEST || s->image->root;
+	return name != MANIFEST || image->root;
 }
 
 static bool is_current(const struct set *s, const char *stamp, const struct strbuf *want)
@@ -148,7 +148,7 @@ static bool is_current(const struct set *s, const char *stamp, const struct strb
 	for (size_t i = 0; i < NAMES && current; i++) {
 		_cleanup_free_ char *path = path_in(s, i);
 
-		current = !has(s, i) || faccessat(AT_FDCWD, path, F_OK, 0) == 0;
+		current = !has(s->image, i) || faccessat(AT_FDCWD, path, F_OK, 0) == 0;
 	}
 	return current;
 }
@@ -177,7 +177,7 @@ static int write_set(const struct set *s, struct error *err)
 		return error_errno(err, r, s->folder, "cannot make it");
 	if (is_current(s, stamp, &want))
 		return 0;
-	if ((has(s, MANIFEST) && (r = write_manifest(s, err)) < 0) || (r = write_spdx(s, err)) < 0 ||
+	if ((has(s->image, MANIFEST) && (r = write_manifest(s, err)) < 0) || (r = write_spdx(s, err)) < 0 ||
 	    (r = write_build_info(s, err)) < 0)
 		return r;
 	r = write_file(AT_FDCWD, stamp, want.p, want.n, 0644);
@@ -246,7 +246,7 @@ static int sum_medium(const struct records *q, struct image *const *images, size
 			_cleanup_free_ char *file =
 				xasprintf("%s/%s", images[i]->definition->name, names[name]);
 
-			if (name != MANIFEST || images[i]->root)
+			if (has(images[i], name))
 				r = add_sum(q->graph->options->out, file, &text, err);
 		}
 	return r < 0 ? r : write_sums(q, &text, err);

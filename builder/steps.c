@@ -54,12 +54,12 @@ static int make_packages(struct graph *g, struct step *s, const struct store_ent
 static struct output_input *collect_inputs(struct graph *g, const struct step *s, struct arena *a,
 					   size_t *n)
 {
-	struct output_input *list = arena_alloc(a, (4 * STEP_DEPS_MAX + 1) * sizeof(*list));
+	struct output_input *list = arena_alloc(a, (OUTPUT_FILES_MAX * STEP_DEPS_MAX) * sizeof(*list));
 
 	*n = 0;
 	for (size_t i = 0; i < s->n_deps; i++) {
 		const struct step *dep = s->deps[i];
-		const char *names[5];
+		const char *names[OUTPUT_FILES_MAX + 1];
 
 		if (dep->kind != STEP_OUTPUT)
 			continue;

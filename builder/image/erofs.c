@@ -87,7 +87,7 @@ static int make_verity(const struct output_job *job, const char *seed, struct er
 	_cleanup_close_ int fd = open(said, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	uint8_t salt[SHA256_BYTES];
 	char salt_hex[SHA256_HEX], uuid[UUID_TEXT];
-	const char *names[5];
+	const char *names[OUTPUT_FILES_MAX + 1];
 	int r;
 
 	if (fd < 0)

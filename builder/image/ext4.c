@@ -113,7 +113,7 @@ int output_ext4_write(const struct output_job *job, struct error *err)
 }
 
 /* In the form of sha256sum(1), of the image and of what the medium carries. */
-static int write_manifest(const struct output_job *job, const char *const names[5],
+static int write_manifest(const struct output_job *job, const char *const names[OUTPUT_FILES_MAX + 1],
 			  struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
@@ -159,7 +159,7 @@ int output_template_disk_write(const struct output_job *job, struct error *err)
 	_cleanup_close_ int fd = -1;
 	char seed[SHA256_HEX];
 	uint8_t disk[16];
-	const char *names[5];
+	const char *names[OUTPUT_FILES_MAX + 1];
 	unsigned level = DEFAULT_ZSTD;
 	int r = zstd_level(job, &level, err);
 

@@ -66,13 +66,16 @@ struct output_class {
 };
 
 const struct output_class *output_class(enum output_kind kind);
+
+/* That an output can consist of. */
+enum { OUTPUT_FILES_MAX = 3 };
 /*
- * File names that the output consists of: the first is output->name. NULL-terminated, at most 4.
+ * File names that the output consists of: the first is output->name. NULL-terminated.
  * "root.erofs" with verity: root.erofs, root.verity (hash tree), root.roothash (text). A template-disk "root.img":
  * root.img, root.img.zst, root.img.manifest (sha256sum(1) of both). A guest-initramfs "initramfs": initramfs,
  * initramfs.version (text: the kernel's release).
  */
-void output_files(struct arena *a, const struct definition_output *o, const char *names[5]);
+void output_files(struct arena *a, const struct definition_output *o, const char *names[OUTPUT_FILES_MAX + 1]);
 
 /* The input of that name; NULL when the definition did not name its image. */
 const char *output_input_path(const struct output_job *job, const char *name);

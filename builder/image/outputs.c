@@ -21,7 +21,7 @@ const struct output_class *output_class(enum output_kind kind)
 	return &classes[kind];
 }
 
-void output_files(struct arena *a, const struct definition_output *o, const char *names[5])
+void output_files(struct arena *a, const struct definition_output *o, const char *names[OUTPUT_FILES_MAX + 1])
 {
 	size_t n = 0;
 

@@ -95,7 +95,7 @@ static char *write_twice(const struct definition_output *o)
 {
 	struct arena *a _cleanup_arena_ = arena_new();
 	struct error err _cleanup_error_ = {0};
-	const char *names[5];
+	const char *names[OUTPUT_FILES_MAX + 1];
 	int r, again;
 	char *one = write_output(o, &r, &err), *two _cleanup_free_ = write_output(o, &again, &err);
 
