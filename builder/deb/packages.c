@@ -25,7 +25,7 @@ static const char *fill(struct deb_package *p, const struct deb822_stanza *s)
 		return "wrong architecture";
 	if (!word_is_path(p->path))
 		return "wrong file name";
-	if (!word_is_sha256(p->sha256))
+	if (!sha256_is_hex(p->sha256))
 		return "wrong or missing SHA256";
 	if (!blob_to_u64(deb822_get(s, "Size"), LOCK_MAX_PACKAGE_SIZE, &p->size) || !p->size)
 		return "wrong size";

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <time.h>
 
-#include "builder/lock/words.h"
 #include "common/base/deb822.h"
 
 #define RELEASE_MAX_INDEX (UINT64_C(1) << 30)
@@ -94,7 +93,7 @@ int deb_release_find(const struct deb_release *r, const char *path, struct deb_r
 			continue;
 		if (!blob_eq_str(file, path))
 			continue;
-		if (!word_is_sha256(hash) || !blob_to_u64(size, RELEASE_MAX_INDEX, &out->size))
+		if (!sha256_is_hex(hash) || !blob_to_u64(size, RELEASE_MAX_INDEX, &out->size))
 			return -EBADMSG;
 		memcpy(out->sha256, hash.p, 64);
 		out->sha256[64] = '\0';

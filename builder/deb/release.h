@@ -7,6 +7,7 @@
 
 #include "common/base/blob.h"
 #include "common/base/error.h"
+#include "common/sys/hash.h"
 
 struct deb_release {
 	struct blob text; /* what the others point into */
@@ -18,7 +19,7 @@ struct deb_release {
 
 struct deb_release_file {
 	uint64_t size;
-	char sha256[65];
+	char sha256[SHA256_HEX];
 };
 
 /* `name` stands for the file in messages. -EBADMSG when it is wrong. The text must outlive *out. */

@@ -8,7 +8,6 @@
 
 #include "common/base/alloc.h"
 #include "common/base/strv.h"
-#include "common/sys/hash.h"
 
 enum { LOG_MAX = 256 << 10, CHUNK = 1 << 20 };
 
@@ -75,7 +74,7 @@ static int add_data(struct sha256 *s, char *buffer, int fd, uint64_t at, uint64_
 	return 0;
 }
 
-int sparse_sha256(const char *path, char hex[65], uint64_t *size)
+int sparse_sha256(const char *path, char hex[SHA256_HEX], uint64_t *size)
 {
 	_cleanup_sha256_ struct sha256 *s = sha256_new();
 	_cleanup_free_ char *buffer = xmalloc(CHUNK);

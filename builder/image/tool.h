@@ -6,6 +6,7 @@
 
 #include "builder/image/output.h"
 #include "builder/sandbox.h"
+#include "common/sys/hash.h"
 
 #define TOOL_OUT "/run/out"	      /* job->out_dir, writable */
 #define TOOL_WORK "/run/work"	      /* job->tmp_dir, writable */
@@ -34,7 +35,7 @@ char *job_work(const struct output_job *job, const char *name);
  * SHA-256 of a file, skipping its holes (they count as zeros): an image of 10 GiB is mostly hole. 0
  * or -errno.
  */
-int sparse_sha256(const char *path, char hex[65], uint64_t *size);
+int sparse_sha256(const char *path, char hex[SHA256_HEX], uint64_t *size);
 
 /* zstd of the tools image with fixed settings, `level` 1..19. */
 int tool_zstd(const struct output_job *job, const char *from_inside, const char *to_inside,

@@ -161,14 +161,14 @@ static bool take_archive(struct blob *rest, enum lock_archive *out)
 	return *out == LOCK_SECURITY || blob_eq_str(w, "main");
 }
 
-static bool take_hash(struct blob *rest, char hex[LOCK_SHA256_HEX + 1])
+static bool take_hash(struct blob *rest, char hex[SHA256_HEX])
 {
 	struct blob w;
 
-	if (!blob_token(rest, ' ', &w) || !word_is_sha256(w))
+	if (!blob_token(rest, ' ', &w) || !sha256_is_hex(w))
 		return false;
-	memcpy(hex, w.p, LOCK_SHA256_HEX);
-	hex[LOCK_SHA256_HEX] = '\0';
+	memcpy(hex, w.p, SHA256_HEX - 1);
+	hex[SHA256_HEX - 1] = '\0';
 	return true;
 }
 

@@ -25,11 +25,11 @@
 #include "common/base/blob.h"
 #include "common/base/error.h"
 #include "common/base/strbuf.h"
+#include "common/sys/hash.h"
 
 /* Debian keeps security updates in an archive of their own, with mirrors of its own. */
 enum lock_archive { LOCK_MAIN, LOCK_SECURITY };
 
-#define LOCK_SHA256_HEX 64
 /* No package of a distribution comes near; a larger size in a lock is refused. */
 #define LOCK_MAX_PACKAGE_SIZE (UINT64_C(8) << 30)
 #define LOCK_MAX_FILE_SIZE (16u << 20)
@@ -38,8 +38,8 @@ struct lock_index {
 	enum lock_archive archive;
 	const char *suite, *component;
 	int64_t date; /* of the Release file, seconds since 1970 */
-	char release_sha256[LOCK_SHA256_HEX + 1];
-	char packages_sha256[LOCK_SHA256_HEX + 1];
+	char release_sha256[SHA256_HEX];
+	char packages_sha256[SHA256_HEX];
 };
 
 struct lock_package {
@@ -47,7 +47,7 @@ struct lock_package {
 	const char *name, *version, *arch; /* arch: the package's own, "amd64" or "all" */
 	const char *path; /* in the archive: relative, no "..", safe characters only */
 	uint64_t size;
-	char sha256[LOCK_SHA256_HEX + 1];
+	char sha256[SHA256_HEX];
 };
 
 /* All strings live in the arena. Arrays are sorted as in the file. */

@@ -199,7 +199,7 @@ static int take_wanted(struct resolver *r, const struct lock_suite *s, const str
 	if (!strmap_get(&r->wanted, key))
 		return 0;
 	same = strmap_get(&r->found, key);
-	if (same && memcmp(same->sha256, p->sha256.p, LOCK_SHA256_HEX) != 0)
+	if (same && memcmp(same->sha256, p->sha256.p, SHA256_HEX - 1) != 0)
 		return error_set(err, -EBADMSG, key, NULL,
 				 "two indexes name different bytes for it");
 	if (same)
@@ -212,7 +212,7 @@ static int take_wanted(struct resolver *r, const struct lock_suite *s, const str
 	l.version = version;
 	l.arch = package_arch;
 	l.path = path;
-	memcpy(l.sha256, p->sha256.p, LOCK_SHA256_HEX);
+	memcpy(l.sha256, p->sha256.p, SHA256_HEX - 1);
 	lock_add_package(r->lock, &l);
 	/* The array of packages moves as it grows: what is kept is a copy. */
 	same = memcpy(arena_alloc(r->lock->arena, sizeof(l)), &l, sizeof(l));

@@ -8,7 +8,7 @@
 
 struct lock_suite_packages {
 	const char *component;
-	char sha256[LOCK_SHA256_HEX + 1]; /* of the file as downloaded */
+	char sha256[SHA256_HEX]; /* of the file as downloaded */
 	char *path; /* below dists/SUITE/, uncompressed: "main/binary-amd64/Packages" */
 	struct strbuf text;
 };
@@ -16,7 +16,7 @@ struct lock_suite_packages {
 struct lock_suite {
 	const char *name;
 	enum lock_archive archive;
-	char sha256[LOCK_SHA256_HEX + 1]; /* of InRelease */
+	char sha256[SHA256_HEX]; /* of InRelease */
 	struct strbuf text;		  /* what is signed */
 	struct deb_release release;	  /* points into text */
 	struct lock_suite_packages *packages;

@@ -1,6 +1,6 @@
 #include "builder/lock/words.h"
 
-#include "common/sys/hash.h"
+#include <string.h>
 
 static bool is_alnum(char c)
 {
@@ -54,9 +54,4 @@ bool word_is_path(struct blob w)
 		if (!part.n || blob_eq_str(part, ".") || blob_eq_str(part, ".."))
 			return false;
 	return true;
-}
-
-bool word_is_sha256(struct blob w)
-{
-	return sha256_is_hex(w);
 }

@@ -20,4 +20,3 @@ bool word_is_suite(struct blob w);
 /* Path below an archive's base: relative, no empty, "." or ".." part, no character that a URI or a
  * line minds. */
 bool word_is_path(struct blob w);
-bool word_is_sha256(struct blob w);
