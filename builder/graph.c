@@ -221,7 +221,7 @@ int graph_check_lock(const struct graph *g, const struct image *image, struct er
 static int read_lock(struct graph *g, struct image *image, struct error *err)
 {
 	_cleanup_free_ char *path = lock_path_of(image->definition);
-	int r = lock_read(AT_FDCWD, path, &image->lock, err);
+	int r = lock_read(path, &image->lock, err);
 
 	if (r == -ENOENT)
 		image->lock = lock_new(image->definition->name, "amd64");

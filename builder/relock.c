@@ -16,11 +16,9 @@ static bool is_tools(const struct image *image)
 	return !strncmp(image->definition->name, LOCK_TOOLS_PREFIX, strlen(LOCK_TOOLS_PREFIX));
 }
 
-static int say_why(const struct image *image, const struct error *why)
+static void say_why(const struct image *image, const struct error *why)
 {
-	printf("%s: its lock will not do: %s: %s\n", image->definition->name, why->object,
-	       why->cause);
-	return 0;
+	printf("%s: its lock will not do: %s: %s\n", image->definition->name, why->object, why->cause);
 }
 
 /* Can the image be built from the lock it has? Fetching is the proof, and no work lost. */
@@ -33,8 +31,10 @@ static int lock_is_usable(struct graph *g, struct image *image, bool *usable, st
 	if (!image->lock->n_packages)
 		return 0;
 	r = graph_check_lock(g, image, &why);
-	if (r == -ESTALE)
-		return say_why(image, &why);
+	if (r == -ESTALE) {
+		say_why(image, &why);
+		return 0;
+	}
 	if (r < 0)
 		return error_set(err, r, why.object, why.remedy, "%s", why.cause);
 	r = graph_resolve(g, image->base, err);
@@ -49,7 +49,8 @@ static int lock_is_usable(struct graph *g, struct image *image, bool *usable, st
 		return 0;
 	if (r != -ENOENT && r != -EBADMSG)
 		return error_set(err, r, why.object, why.remedy, "%s", why.cause);
-	return say_why(image, &why);
+	say_why(image, &why);
+	return 0;
 }
 
 static int apt_root(struct graph *g, char **path, struct error *err)
@@ -98,7 +99,7 @@ static struct lock *read_earlier(const struct graph *g, const struct image *imag
 		xasprintf("%s/lock/%s.lock", g->options->out, image->definition->name);
 	_cleanup_lock_ struct lock *earlier = NULL;
 
-	if (lock_read(AT_FDCWD, path, &earlier, NULL) < 0 || strcmp(earlier->image, image->definition->name) != 0 ||
+	if (lock_read(path, &earlier, NULL) < 0 || strcmp(earlier->image, image->definition->name) != 0 ||
 	    is_outdated(earlier, image->lock))
 		return NULL;
 	return take_ptr(earlier);
@@ -170,7 +171,7 @@ static int relock(struct graph *g, struct image *image, struct error *err)
 	path = xasprintf("%s/lock/%s.lock", o->out, image->definition->name);
 	r = mkdir_parents(AT_FDCWD, path, 0755);
 	if (r == 0)
-		r = lock_write(new, AT_FDCWD, path, err);
+		r = lock_write(new, path, err);
 	lock_diff_print(stdout, image->lock, new);
 	use_lock(image, new);
 	return r;

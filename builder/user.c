@@ -25,8 +25,8 @@ bool user_in_namespace(void)
 	return in_namespace;
 }
 
-/* "name:first:count" */
-bool user_find_range(struct blob text, const char *name, unsigned id, unsigned *first)
+/* The first range of at least 65535 ids that the text (subuid(5): "name:first:count") gives to the name or number. */
+static bool range_of(struct blob text, const char *name, unsigned id, unsigned *first)
 {
 	_cleanup_free_ char *number = xasprintf("%u", id);
 	struct blob line, who, from, count;
@@ -56,7 +56,7 @@ static int find_range(struct map *m, const char *name, struct error *err)
 
 	if (r < 0 && r != -ENOENT)
 		return error_errno(err, r, m->file, "cannot read");
-	if (user_find_range(strbuf_blob(&text), name, getuid(), &m->first))
+	if (range_of(strbuf_blob(&text), name, getuid(), &m->first))
 		return 0;
 	return error_set(err, -EPERM, m->file, "run as root, or usermod --add-subuids and --add-subgids",
 			 "has no %d ids for %s, whom a root's files could belong to", RANGE, name);

@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 
-#include "common/base/blob.h"
 #include "common/base/error.h"
 
 enum user_ids {
@@ -20,6 +19,3 @@ enum user_ids {
 int user_become_root(enum user_ids ids, struct error *err);
 /* Whether the process is root of a user namespace only. */
 bool user_in_namespace(void);
-
-/* The first range of at least 65535 ids that the text (subuid(5)) gives to the name or number. */
-bool user_find_range(struct blob text, const char *name, unsigned id, unsigned *first);

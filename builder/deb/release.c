@@ -29,7 +29,8 @@ static bool two_digits(struct blob *rest, char separator, uint64_t max, int *out
 	return true;
 }
 
-int deb_parse_date(struct blob text, int64_t *out)
+/* "Sat, 12 Sep 2026 07:55:41 UTC" as seconds since 1970; -EBADMSG. */
+static int parse_date(struct blob text, int64_t *out)
 {
 	struct blob weekday, month, year, clock, zone, more;
 	struct tm tm = {0};
@@ -72,9 +73,9 @@ int deb_release_parse(const char *name, struct blob text, struct deb_release *ou
 	out->files = deb822_get(&s, "SHA256");
 	out->by_hash = blob_eq_str(deb822_get(&s, "Acquire-By-Hash"), "yes");
 	until = deb822_get(&s, "Valid-Until");
-	if (deb_parse_date(deb822_get(&s, "Date"), &out->date) < 0)
+	if (parse_date(deb822_get(&s, "Date"), &out->date) < 0)
 		return error_set(err, -EBADMSG, name, NULL, "no Date, or one that is no date");
-	if (until.p && deb_parse_date(until, &out->valid_until) < 0)
+	if (until.p && parse_date(until, &out->valid_until) < 0)
 		return error_set(err, -EBADMSG, name, NULL, "Valid-Until is no date");
 	if (!out->files.n)
 		return error_set(err, -EBADMSG, name, NULL, "it lists no SHA256 of its indexes");

@@ -28,7 +28,5 @@ int deb_release_parse(const char *name, struct blob text, struct deb_release *ou
 /* Size and digest of an index ("main/binary-amd64/Packages.xz"); -ENOENT when the Release does not
  * list it. */
 int deb_release_find(const struct deb_release *r, const char *path, struct deb_release_file *out);
-/* "Sat, 12 Sep 2026 07:55:41 UTC" as seconds since 1970; -EBADMSG. */
-int deb_parse_date(struct blob text, int64_t *out);
 /* Does the Release call itself `suite`, by suite or code name? "trixie-security" may be "stable-security". */
 bool deb_release_is(const struct deb_release *r, const char *suite);

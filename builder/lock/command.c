@@ -28,7 +28,7 @@ static void request_end(struct request *q)
 
 static int read_previous(const char *path, struct lock **out, struct error *err)
 {
-	int r = lock_read(AT_FDCWD, path, out, err);
+	int r = lock_read(path, out, err);
 
 	if (r != -ENOENT)
 		return r;
@@ -98,7 +98,7 @@ static int lock_image(const struct request *q, struct error *err)
 	if (r == 0)
 		r = lock_resolve(d, &o, &new, err);
 	if (r == 0)
-		r = lock_write(new, AT_FDCWD, path, err);
+		r = lock_write(new, path, err);
 	if (r == 0)
 		say(old, new, path);
 	return r;

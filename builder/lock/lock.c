@@ -30,7 +30,7 @@ void lock_free(struct lock *l)
 	arena_free(l->arena);
 }
 
-const char *lock_archive_name(enum lock_archive archive)
+static const char *archive_name(enum lock_archive archive)
 {
 	return archive == LOCK_SECURITY ? "security" : "main";
 }
@@ -41,7 +41,7 @@ static void *grow(void *array, size_t n, size_t size)
 	return n & (n - 1) ? array : xreallocarray(array, n ? n * 2 : 1, size);
 }
 
-struct lock_index *lock_add_index(struct lock *l, const struct lock_index *index)
+void lock_add_index(struct lock *l, const struct lock_index *index)
 {
 	struct lock_index *i;
 
@@ -50,10 +50,9 @@ struct lock_index *lock_add_index(struct lock *l, const struct lock_index *index
 	*i = *index;
 	i->suite = arena_strdup(l->arena, index->suite);
 	i->component = arena_strdup(l->arena, index->component);
-	return i;
 }
 
-struct lock_package *lock_add_package(struct lock *l, const struct lock_package *package)
+void lock_add_package(struct lock *l, const struct lock_package *package)
 {
 	struct lock_package *p;
 
@@ -64,7 +63,6 @@ struct lock_package *lock_add_package(struct lock *l, const struct lock_package 
 	p->version = arena_strdup(l->arena, package->version);
 	p->arch = arena_strdup(l->arena, package->arch);
 	p->path = arena_strdup(l->arena, package->path);
-	return p;
 }
 
 void lock_add_local(struct lock *l, const char *name)
@@ -100,7 +98,7 @@ void lock_format(struct lock *l, struct strbuf *out)
 
 		if (gmtime_r(&date, &tm))
 			strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		strbuf_printf(out, "index %s %s %s %s %s %s\n", lock_archive_name(x->archive),
+		strbuf_printf(out, "index %s %s %s %s %s %s\n", archive_name(x->archive),
 			      x->suite, x->component, text, x->release_sha256, x->packages_sha256);
 	}
 	for (size_t i = 0; i < l->n_locals; i++)
@@ -109,18 +107,18 @@ void lock_format(struct lock *l, struct strbuf *out)
 		const struct lock_package *p = &l->packages[i];
 
 		strbuf_printf(out, "package %s %s %s %s %" PRIu64 " %s %s\n",
-			      lock_archive_name(p->archive), p->name, p->version, p->arch, p->size,
+			      archive_name(p->archive), p->name, p->version, p->arch, p->size,
 			      p->sha256, p->path);
 	}
 }
 
-int lock_write(struct lock *l, int dirfd, const char *path, struct error *err)
+int lock_write(struct lock *l, const char *path, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
 	int r;
 
 	lock_format(l, &text);
-	r = write_atomic(dirfd, path, text.p, text.n, 0644);
+	r = write_atomic(AT_FDCWD, path, text.p, text.n, 0644);
 	return r < 0 ? error_errno(err, r, path, "cannot write the lock") : 0;
 }
 
@@ -298,10 +296,10 @@ int lock_parse(const char *name, struct blob text, struct lock **out, struct err
 	return 0;
 }
 
-int lock_read(int dirfd, const char *path, struct lock **out, struct error *err)
+int lock_read(const char *path, struct lock **out, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = {0};
-	int r = read_file(dirfd, path, LOCK_MAX_FILE_SIZE, &text);
+	int r = read_file(AT_FDCWD, path, LOCK_MAX_FILE_SIZE, &text);
 
 	if (r == -ENOENT)
 		return error_set(err, r, path, "make it with `bulkhead lock`", "there is no lock");

@@ -72,9 +72,8 @@ static inline void cleanup_lock(struct lock **l)
 }
 #define _cleanup_lock_ _cleanup_(cleanup_lock)
 
-/* Reads the file (relative to dirfd). -ENOENT when there is none, -EBADMSG when it is wrong: err
- * names file:line. */
-int lock_read(int dirfd, const char *path, struct lock **out, struct error *err);
+/* Reads the file. -ENOENT when there is none, -EBADMSG when it is wrong: err names file:line. */
+int lock_read(const char *path, struct lock **out, struct error *err);
 /* As lock_read(), from text; `name` stands for the file in messages. */
 int lock_parse(const char *name, struct blob text, struct lock **out, struct error *err);
 
@@ -82,11 +81,11 @@ int lock_parse(const char *name, struct blob text, struct lock **out, struct err
  * packages and locals. */
 void lock_format(struct lock *l, struct strbuf *out);
 /* Replaces the file as a whole. */
-int lock_write(struct lock *l, int dirfd, const char *path, struct error *err);
+int lock_write(struct lock *l, const char *path, struct error *err);
 
 /* Each copies what it is given into the arena. */
-struct lock_index *lock_add_index(struct lock *l, const struct lock_index *index);
-struct lock_package *lock_add_package(struct lock *l, const struct lock_package *package);
+void lock_add_index(struct lock *l, const struct lock_index *index);
+void lock_add_package(struct lock *l, const struct lock_package *package);
 void lock_add_local(struct lock *l, const char *name);
 
 /* By name, in a lock that was read or formatted; NULL when it has none. */
@@ -102,5 +101,3 @@ int64_t lock_epoch(const struct lock *l);
 uint64_t lock_total_size(const struct lock *l);
 /* "openssl_3.5.4-1_amd64.deb": the last part of the path, for messages. */
 const char *lock_package_file(const struct lock_package *p);
-
-const char *lock_archive_name(enum lock_archive archive);

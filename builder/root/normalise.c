@@ -173,14 +173,14 @@ static int truncate_file(int dirfd, const char *name)
 }
 
 /* A new file, never through what lies at the name. */
-static int write_new(int dirfd, const char *name, const char *text, size_t n, mode_t mode)
+static int write_new(int dirfd, const char *name, const char *text)
 {
 	_cleanup_close_ int fd = -1;
 
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return -errno;
-	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	return fd < 0 ? -errno : write_all(fd, text, n);
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : write_all(fd, text, strlen(text));
 }
 
 static int apply(int dirfd, const char *name, const struct rule *rule,
@@ -196,7 +196,7 @@ static int apply(int dirfd, const char *name, const struct rule *rule,
 	case TRUNCATE:
 		return truncate_file(dirfd, name);
 	case WRITE:
-		return write_new(dirfd, name, rule->text, strlen(rule->text), 0644);
+		return write_new(dirfd, name, rule->text);
 	case SPECIAL:
 		return rule->special(dirfd, name, o);
 	}
@@ -321,7 +321,7 @@ static int write_update_stamp(int dirfd, const char *path, const struct normalis
 		"# directory have been applied. See man:systemd-update-done.service(8).\n"
 		"TIMESTAMP_NSEC=%llu000000000\n",
 		(unsigned long long)o->epoch);
-	int r = write_new(dirfd, path, text, strlen(text), 0644);
+	int r = write_new(dirfd, path, text);
 
 	if (r == 0 && utimensat(dirfd, path, times, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
