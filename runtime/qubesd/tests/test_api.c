@@ -606,6 +606,34 @@ TEST(cases)
 	free(list);
 }
 
+/* Does the unit have a line KEY=... with qubesd in it? */
+static bool unit_says(struct blob text, const char *key)
+{
+	struct blob line, name;
+
+	while (blob_token(&text, '\n', &line))
+		if (blob_token(&line, '=', &name) && blob_eq_str(name, key) && memmem(line.p, line.n, "qubesd.service", 14))
+			return true;
+	return false;
+}
+
+/* Promise: a qubesd that ends or is started anew takes no unit with it that would shut down or start qubes. */
+TEST(units_outlive_qubesd)
+{
+	static const char *const units[] = {"qubes-core.service", "qubes-vm@.service"};
+	static const char *const bonds[] = {"Requires", "Requisite", "BindsTo", "PartOf"};
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/../units/%s", here, units[i]);
+		_cleanup_strbuf_ struct strbuf text = {0};
+
+		CHECK(read_file(AT_FDCWD, path, FILE_MAX, &text) >= 0);
+		CHECK(unit_says(strbuf_blob(&text), "Wants") && unit_says(strbuf_blob(&text), "After"));
+		for (size_t k = 0; k < sizeof(bonds) / sizeof(*bonds); k++)
+			CHECK(!unit_says(strbuf_blob(&text), bonds[k]));
+	}
+}
+
 /* A request without its end. */
 static int begin(const struct daemon *d, const char *request)
 {
