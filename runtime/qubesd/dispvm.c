@@ -143,7 +143,7 @@ static bool to_go(const struct model *m, const struct vm *vm, struct arena *a)
 {
 	struct property_ctx ctx = {m, vm, a};
 
-	return vm->class == CLASS_DISP && vm->used && vm->power == POWER_HALTED && !vm->job &&
+	return vm->class == CLASS_DISP && vm->used && !m->unheard && vm->power == POWER_HALTED && !vm->job &&
 	       !vm->vif && !vm->changing && !strcmp(property_value(&ctx, "auto_cleanup"), "True");
 }
 

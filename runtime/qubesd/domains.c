@@ -100,5 +100,5 @@ void domains_listed(struct qubesd *d)
 		if (d->model->vms[i]->adopted)
 			adopted(d, d->model->vms[i]);
 	dispvm_sweep(d);
-	lifecycle_start_early(d);
+	lifecycle_start_early(d, NULL);
 }

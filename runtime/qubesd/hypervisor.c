@@ -26,6 +26,7 @@ struct watch {
 	pid_t pid;
 	int fd;
 	struct strbuf in;
+	char *error; /* what it said is wrong, or NULL */
 	sd_event_source *io, *exit, *retry, *limit;
 };
 
@@ -76,7 +77,7 @@ bool hypervisor_short(const char *out, uint64_t *need, uint64_t *free_mib)
 	return false;
 }
 
-/* `machine TYPE IOMMU`, `domain DOMID UUID STATE`, `gone DOMID`, `ready`: xl/protocol.h. Each time `ready` ends a
+/* `machine TYPE IOMMU`, `domain DOMID UUID STATE`, `gone DOMID`, `ready`, `error TEXT`: xl/protocol.h. Each time `ready` ends a
  * complete list. */
 static void watch_line(struct watch *w, struct blob line)
 {
@@ -88,6 +89,11 @@ static void watch_line(struct watch *w, struct blob line)
 	if (blob_eq_str(word, XL_READY)) {
 		w->limit = sd_event_source_disable_unref(w->limit);
 		domains_listed(w->d);
+		return;
+	}
+	if (blob_eq_str(word, XL_ERROR)) {
+		free(w->error);
+		w->error = blob_dup(blob_trim(line));
 		return;
 	}
 	if (!blob_word(&line, &id))
@@ -105,18 +111,14 @@ static void watch_line(struct watch *w, struct blob line)
 		domains_seen(w->d, (int)domid, uuid, state);
 }
 
-static int on_watch_line(sd_event_source *s, int fd, uint32_t revents, void *user)
+/* As read(2). */
+static ssize_t watch_read(struct watch *w)
 {
-	struct watch *w = user;
-	ssize_t n = read(fd, strbuf_reserve(&w->in, LINE_MAX_LEN), LINE_MAX_LEN);
+	ssize_t n = read(w->fd, strbuf_reserve(&w->in, LINE_MAX_LEN), LINE_MAX_LEN);
 	const char *nl;
 
-	(void)revents;
-	if (n <= 0) {
-		if (n == 0 || (errno != EAGAIN && errno != EINTR))
-			sd_event_source_set_enabled(s, SD_EVENT_OFF);
-		return 0;
-	}
+	if (n <= 0)
+		return n;
 	w->in.n += (size_t)n;
 	while ((nl = memchr(w->in.p, '\n', w->in.n))) {
 		struct blob line = {w->in.p, (size_t)(nl - w->in.p)};
@@ -127,6 +129,17 @@ static int on_watch_line(sd_event_source *s, int fd, uint32_t revents, void *use
 	}
 	if (w->in.n > LINE_MAX_LEN)
 		strbuf_reset(&w->in);
+	return n;
+}
+
+static int on_watch_line(sd_event_source *s, int fd, uint32_t revents, void *user)
+{
+	ssize_t n = watch_read(user);
+
+	(void)fd;
+	(void)revents;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		sd_event_source_set_enabled(s, SD_EVENT_OFF);
 	return 0;
 }
 
@@ -154,6 +167,18 @@ static int on_watch_retry(sd_event_source *s, uint64_t usec, void *user)
 	return 0;
 }
 
+/*
+ * Where it is not known which qubes run, a start might be of one that does: it is refused. Later what waits is tried: the
+ * helper that makes domains can say what is wrong.
+ */
+static void end_waiting(struct watch *w)
+{
+	if (w->d->model->unheard)
+		lifecycle_start_early(w->d, w->error ? w->error : "the watcher of domains ended");
+	else if (!w->d->domains_known)
+		lifecycle_start_early(w->d, NULL);
+}
+
 static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 {
 	struct watch *w = user;
@@ -161,13 +186,14 @@ static int on_watch_exit(sd_event_source *s, const siginfo_t *si, void *user)
 	(void)s;
 	fprintf(stderr, "qubesd: the watcher of domains ended with %d, starting it again\n",
 		si->si_status);
+	while (watch_read(w) > 0) /* its last words */
+		;
 	w->limit = sd_event_source_disable_unref(w->limit);
 	w->io = sd_event_source_disable_unref(w->io);
 	close(take_fd(&w->fd));
 	strbuf_reset(&w->in);
-	/* What waits for it is tried: the helper that makes domains can say what is wrong. */
-	if (!w->d->domains_known)
-		lifecycle_start_early(w->d);
+	end_waiting(w);
+	free(take_ptr(w->error));
 	w->d->domains_known = false;
 	for (size_t i = 0; i < w->d->model->n_vms; i++)
 		w->d->model->vms[i]->seen = false; /* the next list tells of all again */
@@ -233,8 +259,10 @@ int hypervisor_watch(struct qubesd *d)
 
 void hypervisor_watch_free(struct qubesd *d)
 {
-	if (d->watch)
+	if (d->watch) {
 		strbuf_free(&d->watch->in);
+		free(d->watch->error);
+	}
 	free(d->watch);
 	d->watch = NULL;
 }

@@ -128,21 +128,25 @@ static bool is_there(const struct model *m, const struct vm *vm)
 	return false;
 }
 
-void lifecycle_start_early(struct qubesd *d)
+static enum call_result start_early(struct call *c, const char *refusal)
+{
+	if (!is_there(c->d->model, c->target))
+		return call_raise(c, "QubesVMNotFoundError", "The qube was removed");
+	if (refusal)
+		return call_raise(c, "QubesVMError", "%s: it is not known yet whether it runs: %s", c->target->name, refusal);
+	return start_now(c);
+}
+
+void lifecycle_start_early(struct qubesd *d, const char *refusal)
 {
 	_cleanup_free_ struct call **calls = d->early;
 	size_t n = d->n_early;
 
 	d->early = NULL;
 	d->n_early = 0;
-	for (size_t i = 0; i < n; i++) {
-		enum call_result r = is_there(d->model, calls[i]->target)
-					     ? start_now(calls[i])
-					     : call_raise(calls[i], "QubesVMNotFoundError", "The qube was removed");
-
-		if (r != CALL_LATER)
+	for (size_t i = 0; i < n; i++)
+		if (start_early(calls[i], refusal) != CALL_LATER)
 			call_finish(calls[i]);
-	}
 }
 
 /* Raises for a qube that does not run; offline none does. */

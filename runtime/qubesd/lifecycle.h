@@ -19,5 +19,5 @@ enum call_result lifecycle_state(struct call *c);
 void lifecycle_halted(struct vm *vm);
 /* It cannot be ended for now: the calls that wait for that fail. */
 void lifecycle_not_halted(struct vm *vm, const char *why);
-/* Begins the starts that were asked for before the domains were known. */
-void lifecycle_start_early(struct qubesd *d);
+/* Begins the starts that were asked for before the domains were known, or refuses them with this reason (NULL: none). */
+void lifecycle_start_early(struct qubesd *d, const char *refusal);
