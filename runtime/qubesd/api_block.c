@@ -129,6 +129,31 @@ static bool take_wish(struct call *c, struct wish *w)
 	return r == 0;
 }
 
+static void forget_attached(struct call *c)
+{
+	const struct attached *at = c->extra;
+	struct attached *noted = block_attached(c->target, at->backend, at->port);
+
+	if (noted)
+		block_remove(c->d, c->target, noted);
+}
+
+static void on_withdrawn(void *user, int status, const char *out)
+{
+	(void)status;
+	(void)out;
+	forget_attached(user);
+	call_finish(user);
+}
+
+/* A helper that did not get to its end may have left the qube with the disk. */
+static bool withdraw(struct call *c)
+{
+	return c->target->domid > 0 && hypervisor_run(c->d, "detach", c->target->domid,
+						      blob_of(block_line(c->d->model, c->extra, c->arena)),
+						      on_withdrawn, c, NULL) == 0;
+}
+
 static void on_attached(void *user, int status, const char *out)
 {
 	struct call *c = user;
@@ -138,8 +163,9 @@ static void on_attached(void *user, int status, const char *out)
 
 	if (!hypervisor_answer(c->arena, status, out, &cause)) {
 		call_raise(c, "QubesException", "%s: %s", c->target->name, cause);
-		if (noted)
-			block_remove(c->d, c->target, noted);
+		if (noted && hypervisor_lost(status) && withdraw(c))
+			return;
+		forget_attached(c);
 	} else if (noted) {
 		event_send(c->d, c->target, "device-attach:block", "device",
 			   arena_printf(c->arena, "%s:%s:%s", at->backend, at->port, at->id),

@@ -65,6 +65,11 @@ const char *hypervisor_answer(struct arena *a, int status, const char *out, cons
 	return NULL;
 }
 
+bool hypervisor_lost(int status)
+{
+	return status == -ETIMEDOUT || status > 128;
+}
+
 bool hypervisor_short(const char *out, uint64_t *need, uint64_t *free_mib)
 {
 	struct blob rest = blob_of(out), line, word, first, second;

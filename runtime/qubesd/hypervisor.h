@@ -17,6 +17,8 @@ int hypervisor_run(struct qubesd *d, const char *op, int domid, struct blob inpu
 /* The answer of the helper: the words after `ok`, or NULL with *cause its error text or a
  * substitute. */
 const char *hypervisor_answer(struct arena *a, int status, const char *out, const char **cause);
+/* Did the helper end without having told how it went? What it was at may be done all the same. */
+bool hypervisor_lost(int status);
 /* Did a domain fail for want of memory? Both in MiB. */
 bool hypervisor_short(const char *out, uint64_t *need, uint64_t *free_mib);
 

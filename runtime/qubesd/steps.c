@@ -328,7 +328,7 @@ static void on_created(void *user, int status, const char *out)
 		job_step_done(j, 0);
 		return;
 	}
-	j->lost = status == -ETIMEDOUT || status > 128;
+	j->lost = hypervisor_lost(status);
 	j->vm->domid = j->made;
 	job_step_done(j, creation_failed(j, out, answer ? "no domain id" : cause));
 }

@@ -233,7 +233,7 @@ static int wait_for_backend(const char *backend)
 	return r;
 }
 
-/* Takes it away again when it is not given. */
+/* Whether the backend gives the disk that the domain has under that name. */
 static int check_given(libxl_ctx *ctx, uint32_t domid, const char *vdev)
 {
 	libxl_device_disk disk;
@@ -247,40 +247,79 @@ static int check_given(libxl_ctx *ctx, uint32_t domid, const char *vdev)
 		r = libxl_device_disk_getinfo(ctx, domid, &disk, &info);
 	if (!r)
 		r = wait_for_backend(info.backend);
-	if (r)
-		libxl_device_disk_destroy(ctx, domid, &disk, NULL);
 	libxl_diskinfo_dispose(&info);
 	libxl_device_disk_dispose(&disk);
 	return r;
 }
 
-static int remove_disk(libxl_ctx *ctx, uint32_t domid, libxl_device_disk *disk)
+/* What the domain has under that name goes, without being asked. */
+static void destroy_disk(libxl_ctx *ctx, uint32_t domid, const char *vdev)
 {
-	if (is_alive(ctx, disk->backend_domid))
-		return libxl_device_disk_remove(ctx, domid, disk, NULL);
-	return libxl_device_disk_destroy(ctx, domid, disk, NULL);
+	libxl_device_disk disk;
+
+	libxl_device_disk_init(&disk);
+	if (!libxl_vdev_to_device_disk(ctx, domid, vdev, &disk))
+		libxl_device_disk_destroy(ctx, domid, &disk, NULL);
+	libxl_device_disk_dispose(&disk);
+}
+
+/* libxl writes the nodes first and leaves them there when what comes after fails: a backend that is late would give the
+ * disk after all. By qubesd's notes the name is free, so one that exists is left of such an attempt. */
+static int add_disk(libxl_ctx *ctx, uint32_t domid, libxl_device_disk *disk, const char **what)
+{
+	int r = libxl_device_disk_add(ctx, domid, disk, NULL);
+
+	if (r == ERROR_DEVICE_EXISTS) {
+		destroy_disk(ctx, domid, disk->vdev);
+		r = libxl_device_disk_add(ctx, domid, disk, NULL);
+	}
+	if (!r && disk->backend_domid && (r = check_given(ctx, domid, disk->vdev)))
+		*what = "the qube that has the disk does not give it; its journal says why";
+	if (r && r != ERROR_DEVICE_EXISTS)
+		destroy_disk(ctx, domid, disk->vdev);
+	return r;
+}
+
+/* What cannot be looked at may be there. */
+static int has_disk(libxl_ctx *ctx, uint32_t domid, const char *vdev)
+{
+	int n = 0, found = 0;
+	libxl_device_disk *list = libxl_device_disk_list(ctx, domid, &n);
+
+	for (int i = 0; list && i < n; i++)
+		found |= list[i].vdev && !strcmp(list[i].vdev, vdev);
+	found |= !list;
+	libxl_device_disk_list_free(list, n);
+	return found;
+}
+
+/* One that is not there is gone already. */
+static int remove_disk(libxl_ctx *ctx, uint32_t domid, const char *vdev)
+{
+	libxl_device_disk disk;
+	int r;
+
+	if (!has_disk(ctx, domid, vdev))
+		return 0;
+	libxl_device_disk_init(&disk);
+	r = libxl_vdev_to_device_disk(ctx, domid, vdev, &disk);
+	if (!r)
+		r = is_alive(ctx, disk.backend_domid) ? libxl_device_disk_remove(ctx, domid, &disk, NULL)
+						      : libxl_device_disk_destroy(ctx, domid, &disk, NULL);
+	libxl_device_disk_dispose(&disk);
+	return r;
 }
 
 static int change_disk(libxl_ctx *ctx, uint32_t domid, struct blob value, int add)
 {
 	const char *what = add ? "the disk could not be attached" : "the qube does not let go of the disk";
-	libxl_device_disk disk, found;
+	libxl_device_disk disk;
 	int r;
 
 	libxl_device_disk_init(&disk);
 	if (xl_parse_disk(value, &disk) < 0)
 		return xl_fail("the disk= line is not understood", 0);
-	if (add) {
-		r = libxl_device_disk_add(ctx, domid, &disk, NULL);
-		if (!r && disk.backend_domid && (r = check_given(ctx, domid, disk.vdev)))
-			what = "the qube that has the disk does not give it; its journal says why";
-	} else {
-		libxl_device_disk_init(&found);
-		r = libxl_vdev_to_device_disk(ctx, domid, disk.vdev, &found);
-		if (!r)
-			r = remove_disk(ctx, domid, &found);
-		libxl_device_disk_dispose(&found);
-	}
+	r = add ? add_disk(ctx, domid, &disk, &what) : remove_disk(ctx, domid, disk.vdev);
 	libxl_device_disk_dispose(&disk);
 	return r ? xl_fail(what, r) : 0;
 }

@@ -12,8 +12,8 @@
  *   qubesd-xl network DOMID     makes the domain's interface what a nic= line on stdin says, or
  *                               removes it when there is none; nothing is done if it is so: `ok`
  *   qubesd-xl attach DOMID      adds the disk= of stdin; a disk of another domain once that
- *                               says that it gives it: `ok`
- *   qubesd-xl detach DOMID      removes it: `ok`
+ *                               says that it gives it: `ok`; after an error it is not there
+ *   qubesd-xl detach DOMID      removes it: `ok`, also when it is not there
  *   qubesd-xl watch             stays; see below
  *
  * Every operation ends with one line on stdout, `ok ...` (exit 0) or `error TEXT` (exit 1). stderr
