@@ -246,25 +246,37 @@ static void take_away(struct qubesd *d, struct vm *vm, const struct attached *at
 		on_taken(f, -1, "");
 }
 
+/* The k-th that the qube has is of a backend that runs no more. */
+static void lose(struct qubesd *d, struct vm *vm, size_t k)
+{
+	if (vm->domid > 0) {
+		take_away(d, vm, &vm->attached[k]);
+		return;
+	}
+	tell(d, vm, &vm->attached[k]);
+	block_remove(d, vm, &vm->attached[k]);
+}
+
 void block_stopped(struct qubesd *d, struct vm *vm)
 {
 	while (vm->n_attached)
 		vm_attached_remove(vm, &vm->attached[vm->n_attached - 1]);
 	save(d, vm);
-	for (size_t i = 0; i < d->model->n_vms; i++) {
-		struct vm *other = d->model->vms[i];
+	for (size_t i = 0; i < d->model->n_vms; i++)
+		for (size_t k = d->model->vms[i]->n_attached; k-- > 0;)
+			if (!strcmp(d->model->vms[i]->attached[k].backend, vm->name))
+				lose(d, d->model->vms[i], k);
+}
 
-		for (size_t k = other->n_attached; k-- > 0;) {
-			if (strcmp(other->attached[k].backend, vm->name) != 0)
-				continue;
-			if (other->domid > 0) {
-				take_away(d, other, &other->attached[k]);
-				continue;
-			}
-			tell(d, other, &other->attached[k]);
-			block_remove(d, other, &other->attached[k]);
+void block_listed(struct qubesd *d)
+{
+	for (size_t i = 0; i < d->model->n_vms; i++)
+		for (size_t k = d->model->vms[i]->n_attached; k-- > 0;) {
+			const struct vm *backend = model_find_name(d->model, d->model->vms[i]->attached[k].backend);
+
+			if (!backend || backend->domid < 0)
+				lose(d, d->model->vms[i], k);
 		}
-	}
 }
 
 void block_load(struct qubesd *d, struct vm *vm)

@@ -30,5 +30,7 @@ void block_add(struct qubesd *d, struct vm *vm, const struct attached *at);
 void block_remove(struct qubesd *d, struct vm *vm, struct attached *at);
 /* The qube has stopped: it has nothing, and what it gave to others is taken from them. */
 void block_stopped(struct qubesd *d, struct vm *vm);
+/* All domains are known: what qubes have of backends that ended while nobody looked is taken from them. */
+void block_listed(struct qubesd *d);
 /* The notes of an earlier qubesd, of a qube that runs. */
 void block_load(struct qubesd *d, struct vm *vm);

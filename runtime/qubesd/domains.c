@@ -99,6 +99,7 @@ void domains_listed(struct qubesd *d)
 	for (size_t i = 0; i < d->model->n_vms; i++)
 		if (d->model->vms[i]->adopted)
 			adopted(d, d->model->vms[i]);
+	block_listed(d);
 	dispvm_sweep(d);
 	lifecycle_start_early(d, NULL);
 }
