@@ -227,6 +227,8 @@ static void on_backend_read(void *user, int status, const char *out)
 	for (size_t i = 0; i < l.n; i++) {
 		if (strcmp(l.v[i].port, w->port) != 0 || !device_id_matches(w->id, l.v[i].id))
 			continue;
+		if (!block_backend_runs(c->d->model, w->backend))
+			break;
 		if (!c->target->job && c->target->domid > 0 && attach(c, w, &l.v[i]))
 			return;
 		if (!c->exception)

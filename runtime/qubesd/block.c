@@ -20,13 +20,14 @@ const char *block_prefix(void)
 	return prefix;
 }
 
-/* It becomes a part of a path in /dev of the backend and of arguments. */
+/* It becomes a path below /dev of the backend (node_of()) and a part of arguments: no name in it begins with a dot. */
 static bool port_ok(struct blob port)
 {
-	if (!port.n || port.n > PORT_MAX || port.p[0] == '.')
+	if (!port.n || port.n > PORT_MAX)
 		return false;
 	for (size_t i = 0; i < port.n; i++)
-		if (!isalnum((unsigned char)port.p[i]) && !strchr("_-.", port.p[i]))
+		if ((!isalnum((unsigned char)port.p[i]) && !strchr("_-.", port.p[i])) ||
+		    (port.p[i] == '.' && (!i || port.p[i - 1] == '_')))
 			return false;
 	return true;
 }
@@ -151,6 +152,13 @@ bool block_devtype(const char *value, bool *read_only)
 
 	*read_only |= cdrom;
 	return cdrom || !strcmp(value, "disk");
+}
+
+bool block_backend_runs(const struct model *m, const char *backend)
+{
+	const struct vm *vm = model_find_name(m, backend);
+
+	return vm && (vm->class == CLASS_ADMIN || (vm->domid > 0 && !vm->job));
 }
 
 const char *block_line(const struct model *m, const struct attached *at, struct arena *a)

@@ -22,7 +22,9 @@ struct attached *block_attached(const struct vm *vm, const char *backend, const 
 const char *block_frontend(const struct vm *vm, const char *wanted, struct arena *a);
 /* The option devtype: disk, or cdrom, which is a disk that is only read. False for others. */
 bool block_devtype(const char *value, bool *read_only);
-/* The disk= line of xl/protocol.h, from the arena. */
+/* Can it give what it told of, or has it ended meanwhile? */
+bool block_backend_runs(const struct model *m, const char *backend);
+/* The disk= line of xl/protocol.h, from the arena; of a backend that does not run, only to detach. */
 const char *block_line(const struct model *m, const struct attached *at, struct arena *a);
 
 /* Notes that the qube has it; takes copies. */

@@ -93,7 +93,8 @@ static const struct device *find_block(const struct device_list *l, const struct
 static const char *take_block(struct job *j, const struct assignment *as,
 			      const struct device_list *l)
 {
-	const struct device *dev = find_block(l, as);
+	/* It told of it a while ago. */
+	const struct device *dev = block_backend_runs(j->d->model, as->backend) ? find_block(l, as) : NULL;
 	const char *ro = kv_get(&as->options, "read-only"), *type = kv_get(&as->options, "devtype");
 	const char *frontend = block_frontend(j->vm, kv_get(&as->options, "frontend-dev"), j->arena);
 	const struct vm *holder = block_holder(j->d->model, as->backend, as->port);
