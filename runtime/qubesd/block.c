@@ -11,7 +11,7 @@
 #include "runtime/qubesd/hypervisor.h"
 #include "runtime/qubesd/qdbread.h"
 
-enum { PORT_MAX = 64, NOTES_MAX = 64 << 10, DEVICES_MAX = 256 };
+enum { PORT_MAX = 64, NOTES_MAX = 64 << 10, DEVICES_MAX = 256 /* of each backend */ };
 
 static const char prefix[] = "/qubes-block-devices/";
 
@@ -46,11 +46,16 @@ static struct device *entry(struct device_list *l, struct arena *a, struct blob 
 			    struct blob port)
 {
 	struct device *d;
+	size_t same = 0;
 
-	for (size_t i = 0; i < l->n; i++)
-		if (blob_eq_str(vm, l->v[i].backend) && blob_eq_str(port, l->v[i].port))
+	for (size_t i = 0; i < l->n; i++) {
+		if (!blob_eq_str(vm, l->v[i].backend))
+			continue;
+		if (blob_eq_str(port, l->v[i].port))
 			return &l->v[i];
-	if (l->n == DEVICES_MAX)
+		same++;
+	}
+	if (same == DEVICES_MAX)
 		return NULL;
 	d = device_add(l, a);
 	d->class = "block";

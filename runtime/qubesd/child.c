@@ -13,12 +13,13 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 
-enum { CHILD_OUT_MAX = 64 << 10 };
+enum { OUT_MAX = 64 << 10 };
 
 struct child {
 	pid_t pid;
 	int out_fd;
 	struct strbuf out;
+	size_t out_max;
 	bool timed_out;
 	sd_event_source *exit, *io, *timer;
 	child_done_fn done;
@@ -45,7 +46,7 @@ static bool drain(struct child *c)
 	if (c->out_fd < 0)
 		return false;
 	while ((n = read(c->out_fd, buf, sizeof(buf))) > 0)
-		if (c->out.n + (size_t)n <= CHILD_OUT_MAX)
+		if (c->out.n + (size_t)n <= c->out_max)
 			strbuf_add(&c->out, buf, (size_t)n);
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
@@ -187,7 +188,7 @@ int child_start(sd_event *event, const struct child_spec *spec, child_done_fn do
 	pid_t daemon = getpid();
 	int fds[2], r;
 
-	*c = (struct child){.out_fd = -1, .done = done, .user = user};
+	*c = (struct child){.out_fd = -1, .out_max = spec->out_max ? spec->out_max : OUT_MAX, .done = done, .user = user};
 	if (spec->capture || ours) {
 		if (pipe2(fds, O_CLOEXEC) < 0) {
 			r = -errno;

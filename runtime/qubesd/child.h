@@ -30,6 +30,7 @@ struct child_spec {
 	child_produce_fn produce; /* one with a result */
 	const void *arg;
 	struct blob input;	/* stdin of a program */
+	size_t out_max;		/* of what is collected, the rest is dropped; 0: 64 KiB */
 	bool capture;		/* stdout is collected; else it goes where ours does */
 	const char *const *env; /* further NAME=VALUE, NULL-terminated, or NULL */
 	unsigned timeout;	/* seconds; 0: no limit */

@@ -6,7 +6,8 @@
 
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
-enum { RESULT_MAX = 60 << 10, VALUE_MAX = 512, READ_TIMEOUT = 20 };
+/* Of each qube's text; the last entry goes a bit beyond. What one has told leaves the others theirs. */
+enum { RESULT_MAX = 60 << 10, OVERSHOOT = 1 << 10, VALUE_MAX = 512, READ_TIMEOUT = 20 };
 
 struct query {
 	const char *run_dir, *prefix;
@@ -24,9 +25,10 @@ static void read_one(const struct query *q, const char *name, struct strbuf *out
 {
 	qdb_handle_t h = qdb_open_dir(q->run_dir, name);
 	char **pairs = h ? qdb_multiread(h, q->prefix, NULL, NULL) : NULL;
+	size_t end = out->n + RESULT_MAX;
 
 	for (size_t i = 0; pairs && pairs[i]; i += 2) {
-		if (out->n < RESULT_MAX && pairs[i + 1]) {
+		if (out->n < end && pairs[i + 1]) {
 			strbuf_printf(out, "%s\t%s\t", name, pairs[i]);
 			add_value(out, pairs[i + 1]);
 			strbuf_add_char(out, '\n');
@@ -53,11 +55,16 @@ int qdb_read_all(struct qubesd *d, struct arena *a, const char *const *names, co
 		 child_done_fn done, void *user)
 {
 	struct query *q = arena_alloc(a, sizeof(*q));
+	size_t n = 0;
 
 	*q = (struct query){.run_dir = d->run_dir, .prefix = prefix, .names = names};
+	while (names[n])
+		n++;
 	return child_start(d->event,
-			   &(struct child_spec){
-				   .produce = produce, .arg = q, .timeout = READ_TIMEOUT},
+			   &(struct child_spec){.produce = produce,
+						.arg = q,
+						.out_max = n * (RESULT_MAX + OVERSHOOT),
+						.timeout = READ_TIMEOUT},
 			   done, user, NULL);
 }
 

@@ -145,6 +145,14 @@ static void on_blocks(void *user, int status, const char *out)
 	job_step_done(j, 0);
 }
 
+static void add_name(const char **names, size_t *n, const char *name)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (!strcmp(names[i], name))
+			return;
+	names[(*n)++] = name;
+}
+
 /* Block devices that it always has: what their backends tell of them now. */
 static enum step_result step_blocks(struct job *j)
 {
@@ -153,7 +161,7 @@ static enum step_result step_blocks(struct job *j)
 
 	for (size_t i = 0; i < j->vm->n_assignments; i++)
 		if (attach_at_start(&j->vm->assignments[i]))
-			names[n++] = arena_strdup(j->arena, j->vm->assignments[i].backend);
+			add_name(names, &n, arena_strdup(j->arena, j->vm->assignments[i].backend));
 	if (!n)
 		return STEP_DONE;
 	if (qdb_read_all(j->d, j->arena, names, block_prefix(), on_blocks, j) == 0)

@@ -20,6 +20,7 @@
  *   unwrite FILE                     removes it
  *   as VM METHOD[+ARG] DEST [PAYLOAD] as call, from another qube
  *   setkey VM PATH VALUE             the qube writes into its QubesDB
+ *   fill VM N                        it tells of N block devices there, with as many words as are taken
  *   listen METHOD DEST               admin.Events or admin.vm.Stats, from here on
  *   event TEXT                       within twenty seconds it has sent that; \0 between words
  *   restart                          kill -9, start anew
@@ -430,6 +431,32 @@ static void do_setkey(const struct daemon *d, const char *where, struct blob res
 		qdb_close(h);
 }
 
+static void do_fill(const struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/var/run/qubes", d->root), *vm = blob_dup(word(&rest));
+	qdb_handle_t h = qdb_open_dir(dir, vm);
+	char words[512];
+	uint64_t n = 0;
+
+	memset(words, 'x', sizeof(words));
+	test_check(h && blob_to_u64(rest, 1000, &n), where, 0, "a qube that runs and a number");
+	for (uint64_t i = 0; h && i < n; i++) {
+		_cleanup_free_ char *path = xasprintf("/qubes-block-devices/x%llu/desc", (unsigned long long)i);
+
+		test_check(qdb_write(h, path, words, sizeof(words)), where, 0, path);
+	}
+	if (h)
+		qdb_close(h);
+}
+
+static void do_lock(struct daemon *d, const char *where, struct blob rest)
+{
+	_cleanup_free_ char *path = path_in(d, rest);
+
+	d->locked = open(path, O_RDONLY | O_CLOEXEC);
+	test_check(d->locked >= 0 && flock(d->locked, LOCK_EX | LOCK_NB) == 0, where, 0, path);
+}
+
 static void do_listen(struct daemon *d, struct blob rest)
 {
 	_cleanup_free_ char *method = blob_dup(word(&rest));
@@ -517,6 +544,8 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 		}
 	} else if (blob_eq_str(verb, "setkey")) {
 		do_setkey(d, where, rest);
+	} else if (blob_eq_str(verb, "fill")) {
+		do_fill(d, where, rest);
 	} else if (blob_eq_str(verb, "listen")) {
 		do_listen(d, rest);
 	} else if (blob_eq_str(verb, "event")) {
@@ -546,10 +575,7 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 	} else if (blob_eq_str(verb, "wait")) {
 		do_wait(d, where, rest);
 	} else if (blob_eq_str(verb, "lock")) {
-		_cleanup_free_ char *path = path_in(d, rest);
-
-		d->locked = open(path, O_RDONLY | O_CLOEXEC);
-		test_check(d->locked >= 0 && flock(d->locked, LOCK_EX | LOCK_NB) == 0, where, 0, path);
+		do_lock(d, where, rest);
 	} else if (blob_eq_str(verb, "unlock")) {
 		close(take_fd(&d->locked));
 	} else if (blob_eq_str(verb, "pause")) {
