@@ -63,6 +63,9 @@ int image_clone(const char *from, const char *to, struct error *err)
 			r = -errno;
 		else
 			r = copy_sparse(src, dst, st.st_size);
+		/* After a loss of power its name must not stand for less: unlike a clone, data follows later than the name. */
+		if (r == 0 && fsync(dst) < 0)
+			r = -errno;
 		if (r == 0)
 			fprintf(stderr, "qubesd: %s: copied, the file system cannot clone\n", to);
 	}

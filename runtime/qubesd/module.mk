@@ -24,7 +24,8 @@ qubesd-block_SRCS := runtime/qubesd/xl/block.c
 qubesd-block_LIBS := block-vbd common-min
 
 TESTS += test-qubesd
-test-qubesd_SRCS := runtime/qubesd/tests/test_api.c runtime/qubesd/tests/test_state.c
+test-qubesd_SRCS := $(addprefix runtime/qubesd/tests/,test_api.c test_image.c test_state.c)
+test-qubesd_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,fsync rename)
 test-qubesd_LIBS := qubesd-parts qubesdb-client common
 test-qubesd_PKGS := libxml-2.0
 
