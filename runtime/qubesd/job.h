@@ -39,6 +39,7 @@ struct job {
 	const char *warning; /* of a start that went well; from the arena, or NULL */
 	const char *blocks; /* disk= lines of assigned block devices; from the arena */
 	bool storage_known;
+	bool ran;	       /* the domain was let run */
 	bool queued;	       /* waits for another domain to be made */
 	struct call **waiting; /* answered when the start is through, well or not */
 	size_t n_waiting;

@@ -451,6 +451,7 @@ static void on_unpaused(void *user, int status, const char *out)
 
 static enum step_result step_unpause(struct job *j)
 {
+	j->ran = true;
 	return operation(j, "unpause", on_unpaused);
 }
 
@@ -604,6 +605,8 @@ static enum step_result step_storage_stop(struct job *j)
 	if (!j->storage_known &&
 	    storage_plan(j->d->model, j->vm, j->d->root, "", j->arena, &j->storage, &j->err) < 0)
 		return STEP_FAILED;
+	/* A clone that was not written to would push an earlier revision out. */
+	j->storage.unused = j->storage_known && !j->ran;
 	return job_child(j, &(struct child_spec){.work = work_storage_stop, .arg = &j->storage},
 			 on_work);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "runtime/qubesd/property.h"
 
@@ -203,6 +204,7 @@ static int plan_volume(const struct model *m, const struct vm *vm, const struct 
 	v->dirty = image_path(a, root, dir, vid, "-dirty");
 	v->import = image_path(a, root, dir, vid, "-import");
 	v->image = v->dirty;
+	v->left = access(v->dirty, F_OK) == 0;
 	v->revisions_to_keep = v->save_on_stop ? revisions_to_keep(m, from) : 0;
 	return v->snap_on_start ? plan_source(m, vm, from, root, a, v, err) : 0;
 }

@@ -23,6 +23,7 @@ struct storage_volume {
 	uint64_t size;
 	unsigned revisions_to_keep;
 	bool save_on_stop, snap_on_start, rw;
+	bool left; /* there is a dirty image: in use, or left by a crash */
 };
 
 struct storage {
@@ -31,6 +32,7 @@ struct storage {
 	size_t n_dirs;
 	struct storage_volume *volumes;
 	size_t n;
+	bool unused; /* since it was planned, for a start, nothing ran with it */
 };
 
 /* Directories of qubes that are being removed begin so; no qube's name does. */
@@ -66,7 +68,7 @@ int storage_retire(struct storage *s, struct arena *a, struct error *err);
 /* (child) Makes every image a running qube needs. Prints one `copied` line when reflink was not
  * possible. */
 int storage_start(const struct storage *s, struct error *err);
-/* (child) Commits what is kept, drops what is not. Works after a crash at any point, and twice. */
+/* (child) Commits what is kept, drops what is not, and what was made for a start that came to nothing. Works after a crash at any point, and twice. */
 int storage_stop(const struct storage *s, struct error *err);
 /* (child) Removes the qube's directories; absent is fine. */
 int storage_remove(const struct storage *s, struct error *err);

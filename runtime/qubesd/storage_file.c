@@ -156,21 +156,23 @@ static int commit(const struct storage_volume *v, struct error *err)
 							      : revision_replace(v, v->dirty, err);
 }
 
+static int drop(const struct storage_volume *v, struct error *err)
+{
+	return unlink(v->dirty) < 0 && errno != ENOENT ? error_errno(err, -errno, v->dirty, "cannot remove") : 0;
+}
+
 int storage_stop(const struct storage *s, struct error *err)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct storage_volume *v = &s->volumes[i];
-		int r = 0;
+		bool keep = v->save_on_stop && (v->left || !s->unused);
+		int r;
 
 		if (!v->clean)
 			continue;
-		if (v->save_on_stop)
-			r = commit(v, result == 0 ? err : NULL);
-		else if (unlink(v->dirty) < 0 && errno != ENOENT)
-			r = error_errno(result == 0 ? err : NULL, -errno, v->dirty,
-					"cannot remove");
+		r = keep ? commit(v, result == 0 ? err : NULL) : drop(v, result == 0 ? err : NULL);
 		result = result < 0 ? result : r;
 	}
 	return result;
