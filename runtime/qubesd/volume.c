@@ -67,9 +67,17 @@ bool volume_importing(struct vm *vm)
 
 bool volume_outdated(const struct vm *vm, const struct storage_volume *v)
 {
-	struct stat st;
+	struct statx_timestamp taken = {.tv_sec = vm->start_time}, committed;
+	struct statx snapshot, source;
 
-	return v->snap_on_start && stat(v->source, &st) == 0 && st.st_ctime > vm->start_time;
+	if (!v->snap_on_start || statx(AT_FDCWD, v->source, 0, STATX_CTIME, &source) < 0)
+		return false;
+	/* The snapshot is older than the start of the qube, and than this qubesd. */
+	if (statx(AT_FDCWD, v->dirty, 0, STATX_BTIME, &snapshot) == 0 && snapshot.stx_mask & STATX_BTIME)
+		taken = snapshot.stx_btime;
+	committed = source.stx_ctime;
+	return committed.tv_sec > taken.tv_sec ||
+	       (committed.tv_sec == taken.tv_sec && committed.tv_nsec > taken.tv_nsec);
 }
 
 struct operation {
