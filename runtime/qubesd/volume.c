@@ -60,6 +60,8 @@ bool volume_importing(struct vm *vm)
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return true;
+	if (fd >= 0)
+		unlink(vm->import_file);
 	free(take_ptr(vm->importing));
 	free(take_ptr(vm->import_file));
 	return false;

@@ -11,7 +11,8 @@
 struct storage_volume *volume_of(struct call *c, struct volume **entry);
 /* As volume_of(), if it can be given other data now: it is kept, and its qube is halted. */
 struct storage_volume *volume_changeable(struct call *c, struct volume **entry);
-/* Is data coming in? What was begun by somebody who is gone, and holds no lock on the file, is forgotten. */
+/* Is data coming in? What was begun by somebody who is gone, and holds no lock on the file, is forgotten and
+ * its file removed. */
 bool volume_importing(struct vm *vm);
 /* Has the source of a snapshot been committed anew since the qube, which runs, took it? */
 bool volume_outdated(const struct vm *vm, const struct storage_volume *v);
