@@ -30,13 +30,13 @@ static const char *attr(const xmlNode *node, const char *name)
 	return a->children && a->children->content ? (const char *)a->children->content : "";
 }
 
+static const char previous[] = "sudo qubesd --restore-previous takes the version before the last change";
+
 static int wrong(const struct reader *r, const xmlNode *node, const char *what)
 {
 	_cleanup_free_ char *object = xasprintf("%s:%ld", r->path, xmlGetLineNo(node));
 
-	return error_set(r->err, -EINVAL, object,
-			 "qubesd --restore-previous takes the version before the last change", "<%s>: %s",
-			 (const char *)node->name, what);
+	return error_set(r->err, -EINVAL, object, previous, "<%s>: %s", (const char *)node->name, what);
 }
 
 static bool is(const xmlNode *node, const char *name)
@@ -298,9 +298,7 @@ int state_parse(const char *path, const char *data, size_t n, struct model **mod
 		_cleanup_free_ char *why = xstrdup(e && e->message ? e->message : "unreadable");
 
 		why[strcspn(why, "\n")] = 0;
-		res = error_set(err, -EINVAL, object,
-				"qubesd --restore-previous takes the version before the last change", "%s",
-				why);
+		res = error_set(err, -EINVAL, object, previous, "%s", why);
 	} else {
 		res = read_root(&r, xmlDocGetRootElement(r.m->doc));
 	}

@@ -318,7 +318,7 @@ static int creation_failed(struct job *j, const char *out, const char *cause)
 				 "Not enough memory to start it: it needs %llu MiB, %llu MiB are free",
 				 (unsigned long long)need, (unsigned long long)available);
 	if (missing)
-		return error_set(&j->err, -ENOENT, j->vm->name, "choose another kernel with qvm-prefs QUBE kernel",
+		return error_set(&j->err, -ENOENT, j->vm->name, "choose another kernel with qvm-prefs QUBE kernel VERSION",
 				 "cannot make the domain: %s of its kernel cannot be read", missing);
 	return error_set(&j->err, -EIO, j->vm->name, NULL, "cannot make the domain: %s", cause);
 }

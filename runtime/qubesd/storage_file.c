@@ -129,10 +129,10 @@ static const char *remedy_for(const struct storage_volume *v, int code)
 	if (code != -ENOENT)
 		return NULL;
 	if (!v->clean)
-		return "this kernel is not installed: choose another with qvm-prefs QUBE kernel";
+		return "this kernel is not installed: choose another with qvm-prefs QUBE kernel VERSION";
 	if (v->snap_on_start)
-		return "its template has no such image: install it again or choose another with qvm-prefs QUBE template";
-	return "restore it from a backup, or put an earlier revision in its place with qvm-volume revert";
+		return "its template has no such image: install it again or choose another with qvm-prefs QUBE template TEMPLATE";
+	return "put an earlier revision in its place: qvm-volume revert QUBE:VOLUME (qvm-volume info lists them)";
 }
 
 int storage_start(const struct storage *s, struct error *err)
