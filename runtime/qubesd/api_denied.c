@@ -51,8 +51,7 @@ static enum call_result store(struct call *c, const char *codes)
 {
 	const char *old = arena_strdup(c->arena, current(c));
 
-	kv_set(&c->target->props, "devices_denied", codes);
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (call_save_value(c, &c->target->props, "devices_denied", codes))
 		event_send(c->d, c->target, "property-set:devices_denied", "name",
 			   "devices_denied", "newvalue", codes, "oldvalue", old, NULL);
 	return CALL_DONE;

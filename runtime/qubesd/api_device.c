@@ -270,9 +270,11 @@ static enum call_result device_assign(struct call *c)
 	as->options = options;
 	options = (struct kvlist){0};
 	text = arena_printf(c->arena, "device-assign:%s", n.class);
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (call_save(c))
 		event_send(c->d, c->target, text, "device",
 			   arena_printf(c->arena, "%s:%s:%s", n.backend, n.port, n.id), NULL);
+	else
+		vm_assignment_remove(c->target, as);
 out:
 	kv_free(&options);
 	return CALL_DONE;
@@ -299,6 +301,28 @@ static struct assignment *assigned(struct call *c, struct named *n)
 	return as;
 }
 
+/* Takes the assignment out and saves; false with the exception raised and the assignment in force. */
+static bool drop_assignment(struct call *c, struct assignment *as)
+{
+	const char *class = arena_strdup(c->arena, as->class), *backend = arena_strdup(c->arena, as->backend),
+		   *port = arena_strdup(c->arena, as->port);
+	struct kvlist attrs = as->attrs, options = as->options;
+	bool saved;
+
+	as->attrs = as->options = (struct kvlist){0};
+	vm_assignment_remove(c->target, as);
+	saved = call_save(c);
+	if (saved) {
+		kv_free(&attrs);
+		kv_free(&options);
+	} else {
+		as = vm_assignment_add(c->target, class, backend, port);
+		as->attrs = attrs;
+		as->options = options;
+	}
+	return saved;
+}
+
 static enum call_result device_unassign(struct call *c)
 {
 	struct named n;
@@ -306,8 +330,7 @@ static enum call_result device_unassign(struct call *c)
 
 	if (!as || !pci_changeable(c, n.class))
 		return CALL_DONE;
-	vm_assignment_remove(c->target, as);
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (drop_assignment(c, as))
 		event_send(c->d, c->target, arena_printf(c->arena, "device-unassign:%s", n.class),
 			   "device", arena_printf(c->arena, "%s:%s:*", n.backend, n.port), NULL);
 	return CALL_DONE;
@@ -325,8 +348,7 @@ static enum call_result device_set_assignment(struct call *c)
 	as = assigned(c, &n);
 	if (!as)
 		return CALL_DONE;
-	kv_set(&as->attrs, "mode", mode);
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (call_save_value(c, &as->attrs, "mode", mode))
 		event_send(c->d, c->target,
 			   arena_printf(c->arena, "device-assignment-changed:%s", n.class),
 			   "device", arena_printf(c->arena, "%s:%s:*", n.backend, n.port), NULL);

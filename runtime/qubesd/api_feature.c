@@ -108,8 +108,7 @@ static enum call_result feature_set(struct call *c)
 	old = old ? arena_strdup(c->arena, old) : NULL;
 	event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-pre-set:%s", name),
 		   "feature", name, "value", value, NULL);
-	kv_set(&c->target->features, name, value);
-	if (call_save(c) != CALL_DONE || c->exception)
+	if (!call_save_value(c, &c->target->features, name, value))
 		return CALL_DONE;
 	if (old)
 		event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-set:%s", name),
@@ -130,11 +129,9 @@ static enum call_result feature_remove(struct call *c)
 	event_send(c->d, c->target,
 		   arena_printf(c->arena, "domain-feature-pre-delete:%s", name), "feature", name,
 		   NULL);
-	kv_del(&c->target->features, name);
-	if (call_save(c) == CALL_DONE && !c->exception)
-		event_send(c->d, c->target,
-			   arena_printf(c->arena, "domain-feature-delete:%s", name), "feature",
-			   name, NULL);
+	if (!call_save_value(c, &c->target->features, name, NULL))
+		return CALL_DONE;
+	event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-delete:%s", name), "feature", name, NULL);
 	feature_effect(c, name, NULL);
 	return CALL_DONE;
 }
@@ -186,12 +183,13 @@ static enum call_result tag_set(struct call *c)
 {
 	const char *tag = call_argument(c);
 
-	if (!tag_changeable(c) || strv_contains(&c->target->tags, tag))
+	if (!tag_changeable(c) || !vm_tag_add(c->target, tag))
 		return CALL_DONE;
-	strv_push(&c->target->tags, tag);
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (call_save(c))
 		event_send(c->d, c->target, arena_printf(c->arena, "domain-tag-add:%s", tag), "tag",
 			   tag, NULL);
+	else
+		vm_tag_remove(c->target, tag);
 	return CALL_DONE;
 }
 
@@ -204,9 +202,11 @@ static enum call_result tag_remove(struct call *c)
 	if (!vm_tag_remove(c->target, tag))
 		return call_raise(c, "QubesTagNotFoundError", "Domain %s has no tag '%s'",
 				  c->target->name, tag);
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (call_save(c))
 		event_send(c->d, c->target, arena_printf(c->arena, "domain-tag-delete:%s", tag),
 			   "tag", tag, NULL);
+	else
+		vm_tag_add(c->target, tag);
 	return CALL_DONE;
 }
 

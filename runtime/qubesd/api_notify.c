@@ -76,7 +76,7 @@ static void on_read(void *user, int status, const char *out)
 	}
 	if (status != 0)
 		call_raise(c, "QubesException", "%s: its QubesDB cannot be read", c->source->name);
-	else if (call_save(c) == CALL_DONE && !c->exception)
+	else if (call_save(c))
 		event_send(c->d, c->source, "features-request", NULL);
 	/* The first word of an agent in it. */
 	if (fresh && kv_get(&c->source->features, "qrexec"))
@@ -130,7 +130,8 @@ static enum call_result note_updates(struct call *c, struct vm *vm, const char *
 		set_feature(c, vm, "last-update", now);
 	set_feature(c, vm, "updates-available", available);
 	set_feature(c, vm, "last-updates-check", now);
-	return call_save(c);
+	call_save(c);
+	return CALL_DONE;
 }
 
 static bool updateable(const struct model *m, const struct vm *vm, struct arena *a)

@@ -241,7 +241,7 @@ static enum call_result pool_add(struct call *c)
 		kv_set(&p->config, "driver", call_argument(c));
 		for (size_t i = 0; i < config.n; i++)
 			kv_set(&p->config, config.v[i].key, config.v[i].value);
-		if (call_save(c) == CALL_DONE && c->exception)
+		if (!call_save(c))
 			model_pool_remove(c->d->model, name);
 		else
 			event_send(c->d, NULL, "pool-add", "name", name, NULL);
@@ -282,7 +282,7 @@ static enum call_result pool_remove(struct call *c)
 				  p->name, user_of(c, p));
 	event_send(c->d, NULL, "pool-pre-delete", "name", p->name, NULL);
 	model_pool_remove(c->d->model, call_argument(c));
-	if (call_save(c) == CALL_DONE && !c->exception)
+	if (call_save(c))
 		event_send(c->d, NULL, "pool-delete", "name", call_argument(c), NULL);
 	return CALL_DONE;
 }
@@ -298,8 +298,8 @@ static enum call_result set(struct call *c, const char *key)
 				  key);
 	if (!value_ok(c, key, call_payload(c)))
 		return CALL_DONE;
-	kv_set(&c->d->model->pools[p - c->d->model->pools].config, key, call_payload(c));
-	return call_save(c);
+	call_save_value(c, &c->d->model->pools[p - c->d->model->pools].config, key, call_payload(c));
+	return CALL_DONE;
 }
 
 static enum call_result set_revisions(struct call *c)

@@ -199,9 +199,9 @@ static enum call_result property_set(struct call *c)
 	old = old ? arena_strdup(c->arena, old) : NULL;
 	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
 	announce(c, arena_printf(c->arena, "property-pre-set:%s", def->name), value, old);
-	kv_set(store(c), def->name, value);
-	if (call_save(c) == CALL_DONE && !c->exception)
-		announce(c, arena_printf(c->arena, "property-set:%s", def->name), value, old);
+	if (!call_save_value(c, store(c), def->name, value))
+		return CALL_DONE;
+	announce(c, arena_printf(c->arena, "property-set:%s", def->name), value, old);
 	on_disk(c, def->name);
 	return take_effect(c, def->name, old_netvm);
 }
@@ -228,10 +228,9 @@ static enum call_result property_reset(struct call *c)
 		return CALL_DONE;
 	old_netvm = ctx.vm ? net_uplink(ctx.m, ctx.vm) : NULL;
 	announce(c, arena_printf(c->arena, "property-pre-reset:%s", def->name), NULL, NULL);
-	kv_del(store(c), def->name);
-	if (call_save(c) == CALL_DONE && !c->exception)
-		announce(c, arena_printf(c->arena, "property-reset:%s", def->name),
-			 property_get(&ctx, def, NULL), NULL);
+	if (!call_save_value(c, store(c), def->name, NULL))
+		return CALL_DONE;
+	announce(c, arena_printf(c->arena, "property-reset:%s", def->name), property_get(&ctx, def, NULL), NULL);
 	on_disk(c, def->name);
 	return take_effect(c, def->name, old_netvm);
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/alloc.h"
 #include "runtime/qubesd/call.h"
 
 static enum call_result vmclass_list(struct call *c)
@@ -83,14 +82,17 @@ static enum call_result label_create(struct call *c)
 	while (model_label_index(c->d->model, index))
 		index++;
 	model_label_add(c->d->model, index, name, color);
-	return call_save(c);
+	if (!call_save(c))
+		model_label_remove(c->d->model, name);
+	return CALL_DONE;
 }
 
 static enum call_result label_remove(struct call *c)
 {
 	struct model *m = c->d->model;
 	const struct label *l = label_of(c);
-	size_t at;
+	const char *color;
+	int index;
 
 	if (!l)
 		return CALL_DONE;
@@ -104,12 +106,12 @@ static enum call_result label_remove(struct call *c)
 			return call_raise(c, "QubesLabelInUseError", "Label '%s' is used by '%s'",
 					  l->name, m->vms[i]->name);
 	}
-	at = (size_t)(l - m->labels);
-	free(m->labels[at].name);
-	free(m->labels[at].color);
-	m->n_labels--;
-	memmove(m->labels + at, m->labels + at + 1, (m->n_labels - at) * sizeof(*m->labels));
-	return call_save(c);
+	index = l->index;
+	color = arena_strdup(c->arena, l->color);
+	model_label_remove(m, call_argument(c));
+	if (!call_save(c))
+		model_label_add(m, index, call_argument(c), color);
+	return CALL_DONE;
 }
 
 static enum call_result events(struct call *c)

@@ -265,8 +265,8 @@ static enum call_result volume_resize(struct call *c)
 static enum call_result set_attribute(struct call *c, struct volume *entry, const char *name,
 				      const char *value)
 {
-	kv_set(&entry->attrs, name, value);
-	return call_save(c);
+	call_save_value(c, &entry->attrs, name, value);
+	return CALL_DONE;
 }
 
 static enum call_result set_revisions(struct call *c)

@@ -50,13 +50,34 @@ bool call_halted(struct call *c)
 	return !c->exception;
 }
 
-enum call_result call_save(struct call *c)
+bool call_save(struct call *c)
 {
 	_cleanup_error_ struct error err = {0};
 
-	if (qubesd_save(c->d, &err) < 0)
-		return call_raise_error(c, "QubesException", &err);
-	return CALL_DONE;
+	if (qubesd_save(c->d, &err) == 0)
+		return true;
+	call_raise_error(c, "QubesException", &err);
+	return false;
+}
+
+static void put(struct kvlist *l, const char *key, const char *value)
+{
+	if (value)
+		kv_set(l, key, value);
+	else
+		kv_del(l, key);
+}
+
+bool call_save_value(struct call *c, struct kvlist *l, const char *key, const char *value)
+{
+	const char *old = kv_get(l, key);
+
+	old = old ? arena_strdup(c->arena, old) : NULL;
+	put(l, key, value);
+	if (call_save(c))
+		return true;
+	put(l, key, old);
+	return false;
 }
 
 void call_add_escaped(struct strbuf *out, const char *value)

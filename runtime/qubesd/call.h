@@ -67,8 +67,10 @@ enum call_result call_raise(struct call *c, const char *exception, const char *f
 enum call_result call_raise_error(struct call *c, const char *exception, const struct error *err);
 /* Is the target halted for sure? Raises if not. */
 bool call_halted(struct call *c);
-/* Saves qubes.xml; CALL_DONE, with an exception if that failed. */
-enum call_result call_save(struct call *c);
+/* Saves qubes.xml; false with the exception raised: what was changed for it is to be put back. */
+bool call_save(struct call *c);
+/* Sets a value, or removes it (NULL), and saves; false with the exception raised and the value as it was. */
+bool call_save_value(struct call *c, struct kvlist *l, const char *key, const char *value);
 enum call_result call_dispatch(struct call *c);
 /* Answers a call that returned CALL_LATER, and frees it. */
 void call_finish(struct call *c);

@@ -432,6 +432,19 @@ void model_label_add(struct model *m, int index, const char *name, const char *c
 	m->labels[m->n_labels++] = (struct label){index, xstrdup(name), xstrdup(color)};
 }
 
+void model_label_remove(struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_labels; i++) {
+		if (strcmp(m->labels[i].name, name) != 0)
+			continue;
+		free(m->labels[i].name);
+		free(m->labels[i].color);
+		m->n_labels--;
+		memmove(m->labels + i, m->labels + i + 1, (m->n_labels - i) * sizeof(*m->labels));
+		return;
+	}
+}
+
 const struct pool *model_pool(const struct model *m, const char *name)
 {
 	for (size_t i = 0; name && i < m->n_pools; i++)

@@ -174,6 +174,7 @@ bool vm_has_domain(const struct vm *vm);
 const struct label *model_label(const struct model *m, const char *name);
 const struct label *model_label_index(const struct model *m, int index);
 void model_label_add(struct model *m, int index, const char *name, const char *color);
+void model_label_remove(struct model *m, const char *name);
 const struct pool *model_pool(const struct model *m, const char *name);
 struct pool *model_pool_add(struct model *m, const char *name);
 void model_pool_remove(struct model *m, const char *name);

@@ -138,7 +138,7 @@ bool volume_set_size(struct call *c, const char *volume, uint64_t size)
 		return false;
 	kv_set(&v->attrs, "size",
 	       arena_printf(c->arena, "%llu", (unsigned long long)size));
-	return call_save(c) == CALL_DONE && !c->exception;
+	return call_save(c);
 }
 
 void volume_size_from_file(struct call *c, const struct storage_volume *v)
