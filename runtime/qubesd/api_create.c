@@ -154,18 +154,8 @@ static enum call_result settle(struct call *c, struct vm *vm, const struct kvlis
 
 	if (!vm)
 		return call_raise(c, "QubesException", "no number for a disposable is free");
-	vm_ref(vm);
 	if (vmset_add(c->d, vm, pools, &err) < 0)
 		call_raise_error(c, "StoragePoolException", &err);
-	else if (vm->class == CLASS_DISP && dispvm_copy_rules(c->d, vm, &err) < 0) {
-		_cleanup_error_ struct error stays = {0};
-
-		/* Never with fewer restrictions than its template. */
-		call_raise_error(c, "QubesException", &err);
-		if (vmset_remove(c->d, vm, NULL, NULL, &stays) < 0)
-			kv_set(&vm->features, "prohibit-start", "the rules of its template could not be copied");
-	}
-	vm_unref(vm);
 	return CALL_DONE;
 }
 

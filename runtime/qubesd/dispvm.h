@@ -16,7 +16,7 @@ const char *dispvm_refused(const struct model *m, const struct vm *template, str
  */
 struct vm *dispvm_new(const struct model *m, const struct vm *template, const char *name,
 		      const char *creator);
-/* Gives it the firewall rules of its template; after vmset_add(). */
+/* Gives it the firewall rules of its template; its directory is there. */
 int dispvm_copy_rules(const struct qubesd *d, const struct vm *vm, struct error *err);
 /* Soon, from the event loop: removes every disposable that is to go and has been used. */
 void dispvm_sweep(struct qubesd *d);

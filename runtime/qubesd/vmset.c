@@ -6,6 +6,7 @@
 
 #include "common/base/alloc.h"
 #include "runtime/qubesd/autostart.h"
+#include "runtime/qubesd/dispvm.h"
 #include "runtime/qubesd/property.h"
 #include "runtime/qubesd/server.h"
 #include "runtime/qubesd/storage.h"
@@ -27,6 +28,9 @@ int vmset_add(struct qubesd *d, struct vm *vm, const struct kvlist *pools, struc
 	r = storage_plan(d->model, vm, d->root, "", a, &s, err);
 	if (r == 0)
 		r = storage_create(&s, vm->class == CLASS_TEMPLATE, err);
+	/* Never with fewer restrictions than its template. */
+	if (r == 0 && vm->class == CLASS_DISP)
+		r = dispvm_copy_rules(d, vm, err);
 	if (r == 0)
 		r = qubesd_save(d, err);
 	if (r < 0) {

@@ -9,8 +9,8 @@
 #include "runtime/qubesd/kv.h"
 
 /*
- * Takes the new qube into the model, makes its volumes (`pools` as of storage_configure()) and saves.
- * The reference goes to the model, or is dropped on failure. 0, or -errno with *err.
+ * Takes the new qube into the model, makes its volumes (`pools` as of storage_configure()), gives a disposable its
+ * template's rules, and saves. The reference goes to the model, or is dropped on failure. 0, or -errno with *err.
  */
 int vmset_add(struct qubesd *d, struct vm *vm, const struct kvlist *pools, struct error *err);
 /*
