@@ -222,15 +222,26 @@ static bool has_clients(struct call *c)
 	return names.n;
 }
 
+/* Nothing in it could be asked to shut down yet. */
+static enum call_result give_up_start(struct call *c, bool wait)
+{
+	if (wait)
+		wait_for_halt(c, 0);
+	job_abort(c->target->job, "the qube was shut down while it was being started");
+	return wait ? CALL_LATER : CALL_DONE;
+}
+
 enum call_result lifecycle_shutdown(struct call *c, bool force, bool wait)
 {
+	const struct job *j = c->target->job;
 	int r;
 
 	if (!running(c) || (!force && has_clients(c)))
 		return CALL_DONE;
-	if (c->target->job)
-		return call_raise(c, "QubesVMNotRunningError",
-				  "Domain is being started or stopped: '%s'", c->target->name);
+	if (j && !j->starting)
+		return call_raise(c, "QubesVMNotRunningError", "Domain is being stopped: '%s'", c->target->name);
+	if (j && !j->ran)
+		return give_up_start(c, wait);
 	event_send(c->d, c->target, "domain-pre-shutdown", "force", force ? "True" : "False",
 		   NULL);
 	r = hypervisor_run(c->d, "shutdown", c->target->domid, (struct blob){0},

@@ -7,8 +7,8 @@
  * how long each step took, with `warning` what a person should know of the qube or of a netvm that came first. */
 enum call_result lifecycle_start(struct call *c);
 enum call_result lifecycle_kill(struct call *c);
-/* Asks the qube to shut down, a netvm with running clients only with `force`; `wait` answers when it is down, or with an exception after its
- * shutdown_timeout. */
+/* Asks the qube to shut down, a netvm with running clients only with `force`; a start that has not come to run it yet is
+ * given up. `wait` answers when it is down, or with an exception after its shutdown_timeout. */
 enum call_result lifecycle_shutdown(struct call *c, bool force, bool wait);
 enum call_result lifecycle_pause(struct call *c, bool pause);
 /* As paused, under another name, for a qube without power management of its own. */

@@ -317,7 +317,8 @@ static int shut_down_round(const struct strv *names, struct strv *left, int even
 	for (size_t i = 0; i < names->n; i++) {
 		bool later;
 
-		if (send_shutdown(names->v[i], &later))
+		/* One that cannot be asked is waited for all the same, and killed. */
+		if (send_shutdown(names->v[i], &later) && !wait_down)
 			failed++;
 		else
 			strv_push(later ? left : &sent, names->v[i]);
