@@ -1,7 +1,9 @@
 /* What several tools need; see qvm.h. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 
 #include "common/base/alloc.h"
 #include "runtime/qvm/qvm.h"
@@ -153,4 +155,18 @@ void qvm_pool_words(struct strbuf *payload, const char *pool, const struct strv 
 		strbuf_printf(payload, " pool=%s", pool);
 	for (size_t i = 0; i < volumes->n; i++)
 		strbuf_printf(payload, " pool:%s", volumes->v[i]);
+}
+
+int qvm_hold_signals(sigset_t *before)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction now;
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&held, ends[i]);
+	sigprocmask(SIG_BLOCK, &held, before);
+	return signalfd(-1, &held, SFD_CLOEXEC);
 }

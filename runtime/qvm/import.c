@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
@@ -21,21 +20,6 @@ enum { CHUNK = 1 << 20, SIZE_LINE_MAX = 32 };
 static bool is_zero(const char *p, size_t n)
 {
 	return !n || (!*p && !memcmp(p, p + 1, n - 1));
-}
-
-/* Holds back what would end us, but not what is ignored: it can be read from the descriptor instead, or -1. */
-static int hold_signals(sigset_t *before)
-{
-	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction now;
-	sigset_t held;
-
-	sigemptyset(&held);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			sigaddset(&held, ends[i]);
-	sigprocmask(SIG_BLOCK, &held, before);
-	return signalfd(-1, &held, SFD_CLOEXEC);
 }
 
 /* Until there is more to read. 0; -EINTR: we are to end. */
@@ -126,7 +110,7 @@ int qvm_import(const char *vm, const char *volume, int fd, uint64_t size)
 
 	if (admin_is_remote(&qvm_admin))
 		return import_remote(vm, volume, fd, size);
-	signals = hold_signals(&before);
+	signals = qvm_hold_signals(&before);
 	r = import_local(vm, volume, fd, size, signals);
 	/* One that came ends us here. */
 	sigprocmask(SIG_SETMASK, &before, NULL);

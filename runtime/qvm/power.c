@@ -151,15 +151,20 @@ static char *drive_wanted(void)
 static int start_with_drive(const char *vm)
 {
 	_cleanup_free_ char *wanted = drive_wanted(), *device = NULL;
-	int r, gone;
+	_cleanup_close_ int held = -1;
+	int r = QVM_FAILED, gone = 0;
+	sigset_t before;
 
 	if (!wanted)
 		return start(vm);
+	held = qvm_hold_signals(&before);
 	device = qvm_drive_assign(vm, wanted);
-	if (!device)
-		return QVM_FAILED;
-	r = start(vm);
-	gone = qvm_drive_unassign(vm, device);
+	if (device) {
+		r = start(vm);
+		gone = qvm_drive_unassign(vm, device);
+	}
+	/* One that came ends us here. */
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r ? r : gone;
 }
 

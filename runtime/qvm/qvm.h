@@ -1,6 +1,8 @@
 /* The tools: one binary, the name it is called by picks the command. */
 #pragma once
 
+#include <signal.h>
+
 #include "common/base/arena.h"
 #include "common/base/strv.h"
 #include "common/ui/options.h"
@@ -85,6 +87,11 @@ int qvm_clone_make(const struct qvm_clone *c);
 int qvm_copy_volume(const char *from, const char *from_volume, const char *to, const char *to_volume);
 /* Fills a volume with what the descriptor yields; size 0: as it is. Exit code. */
 int qvm_import(const char *vm, const char *volume, int fd, uint64_t size);
+/*
+ * Holds back what would end us, but not what is ignored, until the mask is set to *before: what was begun is ended first.
+ * It can be read from the descriptor instead, or -1; the caller closes it.
+ */
+int qvm_hold_signals(sigset_t *before);
 
 /*
  * Assigns a drive for one start: [hd:|cdrom:]BACKEND:DEVICE or BACKEND:/FILE, as cdrom without a word for it. The device
