@@ -185,6 +185,23 @@ static int remove_nic(libxl_ctx *ctx, uint32_t domid, libxl_device_nic *nic)
 	return libxl_device_nic_destroy(ctx, domid, nic, NULL);
 }
 
+/* Has the qube that provides the network said that it does not? */
+static int is_refused(libxl_ctx *ctx, uint32_t domid, const libxl_device_nic *nic)
+{
+	_cleanup_free_ char *path = NULL, *status = NULL;
+	struct xs_handle *xs = xs_open(0);
+	libxl_nicinfo info;
+
+	libxl_nicinfo_init(&info);
+	if (xs && !libxl_device_nic_getinfo(ctx, domid, nic, &info) && info.backend) {
+		path = xasprintf("%s/hotplug-status", info.backend);
+		status = xs_read(xs, XBT_NULL, path, NULL);
+	}
+	libxl_nicinfo_dispose(&info);
+	xs_close(xs);
+	return status && !strcmp(status, "error");
+}
+
 int xl_network(libxl_ctx *ctx, uint32_t domid)
 {
 	_cleanup_free_ char *line = input_value("nic");
@@ -196,7 +213,8 @@ int xl_network(libxl_ctx *ctx, uint32_t domid)
 		return xl_fail("the nic= line is not understood", 0);
 	list = libxl_device_nic_list(ctx, domid, &n);
 	for (int i = 0; list && i < n && r == 0; i++) {
-		if (line && !there && same_nic(&list[i], &want))
+		/* One that was refused is made anew. */
+		if (line && !there && same_nic(&list[i], &want) && !is_refused(ctx, domid, &list[i]))
 			there = 1;
 		else
 			r = remove_nic(ctx, domid, &list[i]);
