@@ -16,6 +16,7 @@
 #include "runtime/qubesd/server.h"
 #include "runtime/qubesd/state.h"
 #include "runtime/qubesd/storage.h"
+#include "runtime/qubesd/sync.h"
 
 static const char *root = "", *socket_dir, *programs, *pci_facts;
 static bool offline, restore;
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		error_print("qubesd", &err);
 	server_close(&d);
+	sync_close(&d);
 	state_free(d.model);
 	xmlCleanupParser();
 	sd_event_unref(d.event);

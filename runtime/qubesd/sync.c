@@ -356,6 +356,18 @@ void sync_all_networks(struct qubesd *d)
 	}
 }
 
+void sync_close(struct qubesd *d)
+{
+	for (size_t i = 0; d->model && i < d->model->n_vms; i++) {
+		struct vif *v = d->model->vms[i]->vif;
+
+		if (v)
+			free(v->calls);
+		free(v);
+		d->model->vms[i]->vif = NULL;
+	}
+}
+
 void sync_forget(struct qubesd *d, struct vm *vm)
 {
 	(void)d;

@@ -29,5 +29,7 @@ void sync_all_networks(struct qubesd *d);
 /* The line for xl/protocol.h that says how it is connected: `nic=...`, or "" without a netvm that
  * runs; from the arena. */
 const char *sync_nic_line(const struct qubesd *d, const struct vm *vm, struct arena *a);
+/* The daemon ends, with changes under way perhaps. */
+void sync_close(struct qubesd *d);
 /* A qube is about to go: nothing keeps a pointer to it. */
 void sync_forget(struct qubesd *d, struct vm *vm);

@@ -114,13 +114,33 @@ static void daemon_start(struct daemon *d)
 	CHECK(fd >= 0);
 }
 
-static void daemon_kill(struct daemon *d, int signal_number)
+/* As process_wait(); 0 when it does not run. */
+static int daemon_kill(struct daemon *d, int signal_number)
 {
+	int status = 0;
+
 	if (d->pid > 0) {
 		kill(d->pid, signal_number);
-		process_wait(d->pid);
+		status = process_wait(d->pid);
 	}
 	d->pid = 0;
+	return status;
+}
+
+/* What a sanitizer says, of it or of what it started. */
+static void check_log(const struct daemon *d)
+{
+	static const char *const words[] = {"Sanitizer", "runtime error"};
+	_cleanup_free_ char *path = xasprintf("%s/log", d->root);
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	CHECK(read_file(AT_FDCWD, path, FILE_MAX, &text) >= 0);
+	for (size_t i = 0; i < 2; i++) {
+		const char *found = strstr(text.p ? text.p : "", words[i]);
+
+		if (!CHECK(!found))
+			printf("%s\n", found);
+	}
 }
 
 static void daemon_prepare(struct daemon *d, const char *name)
@@ -162,8 +182,9 @@ static void end_qubes(const struct daemon *d)
 
 static void daemon_free(struct daemon *d)
 {
-	daemon_kill(d, SIGTERM);
+	CHECK_INT(daemon_kill(d, SIGTERM), 0);
 	end_qubes(d);
+	check_log(d);
 	free(d->root);
 	free(d->socket);
 	free(d->fresh);
@@ -351,13 +372,14 @@ static void do_wait(const struct daemon *d, const char *where, struct blob rest)
 	test_check(reached, where, 0, want);
 }
 
-/* A qube's QubesDB through the daemon that runs for it; NULL: no such key. */
-static char *key_read(const struct daemon *d, const char *vm, const char *path)
+/* A qube's QubesDB through the daemon that runs for it; NULL: no such key, or *there is false. */
+static char *key_read(const struct daemon *d, const char *vm, const char *path, bool *there)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/var/run/qubes", d->root);
 	qdb_handle_t h = qdb_open_dir(dir, vm);
 	char *value = h ? qdb_read(h, path, NULL) : NULL;
 
+	*there = h;
 	if (h)
 		qdb_close(h);
 	return value;
@@ -370,9 +392,10 @@ static void do_key(const struct daemon *d, const char *where, struct blob rest, 
 	bool reached = false;
 
 	for (int ms = 0; ms < PATIENCE_MS && !reached; ms += POLL_MS) {
-		_cleanup_free_ char *value = key_read(d, vm, path);
+		bool there;
+		_cleanup_free_ char *value = key_read(d, vm, path, &there);
 
-		reached = wanted ? value && fnmatch(pattern, value, 0) == 0 : !value;
+		reached = wanted ? value && fnmatch(pattern, value, 0) == 0 : there && !value;
 		if (!reached)
 			pause_ms(POLL_MS);
 	}
@@ -515,6 +538,14 @@ static char *with_new(const struct daemon *d, struct blob line)
 	return strbuf_steal(&s);
 }
 
+/* It has heard which qubes run: none. */
+static void first_start(struct daemon *d, const char *where)
+{
+	daemon_start(d);
+	if (d->fake)
+		do_file(d, where, BLOB("fake/watch.pid exists"), PATIENCE_MS);
+}
+
 static void run_line(struct daemon *d, const char *where, struct blob written, char **answer)
 {
 	_cleanup_free_ char *text = with_new(d, written);
@@ -531,7 +562,7 @@ static void run_line(struct daemon *d, const char *where, struct blob written, c
 	else if (blob_eq_str(verb, "write"))
 		do_write(d, rest);
 	else if (!d->pid)
-		daemon_start(d);
+		first_start(d, where);
 	if (blob_eq_str(verb, "call") || blob_eq_str(verb, "new") || blob_eq_str(verb, "as")) {
 		_cleanup_free_ char *source =
 			blob_eq_str(verb, "as") ? blob_dup(word(&rest)) : xstrdup("dom0");
