@@ -16,6 +16,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/strv.h"
 #include "common/sys/hook.h"
+#include "runtime/domid.h"
 #include "runtime/firewall/conntrack.h"
 #include "runtime/network/address.h"
 #include "runtime/network/decide.h"
@@ -27,7 +28,7 @@
 #define NODES "backend/vif"
 #define HOOKS "/rw/config/network-hooks.d"
 
-enum { VIFS_MAX = 1024, DOMID_MAX = 32751, DEVICE_MAX = 255 };
+enum { VIFS_MAX = 1024, DEVICE_MAX = 255 };
 
 struct backend {
 	struct xs_handle *xs;
@@ -192,7 +193,7 @@ static void look_at_all(struct backend *b)
 	char **domains = xs_directory(b->xs, XBT_NULL, NODES, &n);
 
 	for (unsigned i = 0; domains && i < n; i++)
-		if (number(domains[i], DOMID_MAX, &domid))
+		if (number(domains[i], XEN_DOMID_MAX, &domid))
 			look_at_domain(b, domid);
 	free(domains);
 	for (size_t i = b->n; i-- > 0;)
@@ -206,7 +207,7 @@ static void on_path(struct backend *b, const char *path)
 	struct blob first, second;
 	uint64_t domid, device;
 
-	if (!blob_token(&rest, '/', &first) || !blob_to_u64(first, DOMID_MAX, &domid) ||
+	if (!blob_token(&rest, '/', &first) || !blob_to_u64(first, XEN_DOMID_MAX, &domid) ||
 	    !blob_token(&rest, '/', &second) || !blob_to_u64(second, DEVICE_MAX, &device))
 		look_at_all(b);
 	else if (backend_key_matters(rest))

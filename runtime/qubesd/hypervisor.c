@@ -10,6 +10,7 @@
 #include "common/base/alloc.h"
 #include "common/base/strbuf.h"
 #include "common/sys/process.h"
+#include "runtime/domid.h"
 #include "runtime/qubesd/domains.h"
 #include "runtime/qubesd/lifecycle.h"
 #include "runtime/qubesd/xl/protocol.h"
@@ -107,7 +108,7 @@ static void watch_line(struct watch *w, struct blob line)
 		w->d->model->pv_only = blob_eq_str(id, "pv");
 		w->d->model->no_iommu = blob_word(&line, &state) && blob_eq_str(state, "no-iommu");
 	}
-	if (!blob_to_u64(id, 32751, &domid))
+	if (!blob_to_u64(id, XEN_DOMID_MAX, &domid))
 		return;
 	if (blob_eq_str(word, XL_GONE))
 		domains_gone(w->d, (int)domid);

@@ -9,6 +9,7 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "common/sys/socket.h"
+#include "runtime/domid.h"
 #include "runtime/qubesd/block.h"
 #include "runtime/qubesd/denied.h"
 #include "runtime/qubesd/hypervisor.h"
@@ -331,7 +332,7 @@ static void on_created(void *user, int status, const char *out)
 	uint64_t domid;
 
 	build_next(j->d);
-	if (answer && blob_to_u64(blob_of(answer), 32751, &domid)) {
+	if (answer && blob_to_u64(blob_of(answer), XEN_DOMID_MAX, &domid)) {
 		j->vm->domid = (int)domid;
 		event_send(j->d, j->vm, "domain-spawn", "start_guid", "True", NULL);
 		job_step_done(j, 0);

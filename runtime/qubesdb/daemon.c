@@ -23,6 +23,7 @@
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
 #include "common/ui/options.h"
+#include "runtime/domid.h"
 
 static const char *socket_dir = "/var/run/qubes", *log_dir = "/var/log/qubes",
 		  *permissions = "0666";
@@ -212,7 +213,7 @@ int main(int argc, char **argv)
 		return result == OPTIONS_HELP ? 0 : 2;
 	if (operands.n < 1 || operands.n > 2)
 		return options_wrong(&command, "a domain id and at most one name are needed");
-	if (!blob_to_u64(blob_of(operands.v[0]), 32751, &domid))
+	if (!blob_to_u64(blob_of(operands.v[0]), XEN_DOMID_MAX, &domid))
 		return options_wrong(&command, "'%s' is not a domain id", operands.v[0]);
 	long mode = strtol(permissions, &end, 8);
 	if (*end || mode < 0 || mode > 0777)

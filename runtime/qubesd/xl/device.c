@@ -13,10 +13,11 @@
 #include "common/base/alloc.h"
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
+#include "runtime/domid.h"
 #include "runtime/qubesd/xl/protocol.h"
 #include "runtime/qubesd/xl/xl.h"
 
-enum { INPUT_MAX = 64 << 10, DOMID_MAX = 32751, GIVE_WAIT_MS = 30000, POLL_MS = 20 };
+enum { INPUT_MAX = 64 << 10, GIVE_WAIT_MS = 30000, POLL_MS = 20 };
 
 /* Makes block devices of image files, in place of Xen's shell script and of QEMU. */
 static const char block_script[] = "/usr/lib/qubes/qubesd-block";
@@ -29,7 +30,7 @@ int xl_parse_disk(struct blob value, libxl_device_disk *d)
 	if (!blob_token(&value, ' ', &device) || !blob_token(&value, ' ', &mode) ||
 	    !blob_token(&value, ' ', &path) || !path.n || path.p[0] != '/')
 		return -EINVAL;
-	if (value.n && !blob_to_u64(value, DOMID_MAX, &backend))
+	if (value.n && !blob_to_u64(value, XEN_DOMID_MAX, &backend))
 		return -EINVAL;
 	if (!blob_eq_str(mode, "rw") && !blob_eq_str(mode, "ro"))
 		return -EINVAL;
@@ -63,7 +64,7 @@ int xl_parse_nic(struct blob value, libxl_device_nic *nic)
 	uint64_t backend;
 
 	if (!blob_token(&value, ' ', &mac) || !blob_token(&value, ' ', &domid) ||
-	    !blob_token(&value, ' ', &script) || !blob_to_u64(domid, DOMID_MAX, &backend) ||
+	    !blob_token(&value, ' ', &script) || !blob_to_u64(domid, XEN_DOMID_MAX, &backend) ||
 	    script.n < 2 || script.p[0] != '/' || !value.n || parse_mac(mac, nic->mac) < 0)
 		return -EINVAL;
 	nic->backend_domid = (uint32_t)backend;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/blob.h"
+#include "runtime/domid.h"
 #include "runtime/qubesd/xl/protocol.h"
 #include "runtime/qubesd/xl/xl.h"
 
@@ -131,7 +132,7 @@ int main(int argc, char **argv)
 			break;
 		/* Domain 0 is the one we run in. */
 		if (operations[i].takes_domid &&
-		    (!blob_to_u64(blob_of(argv[2]), 32751, &domid) || domid == 0))
+		    (!blob_to_u64(blob_of(argv[2]), XEN_DOMID_MAX, &domid) || domid == 0))
 			break;
 		return run(i, domid);
 	}
