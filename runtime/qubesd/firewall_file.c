@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,18 +10,9 @@
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "runtime/qubesd/firewall.h"
+#include "runtime/qubesd/xml.h"
 
 enum { FILE_MAX = 4 << 20 };
-
-static const xmlChar *xs(const char *s)
-{
-	return (const xmlChar *)s;
-}
-
-static bool is(const xmlNode *node, const char *name)
-{
-	return node->type == XML_ELEMENT_NODE && !strcmp((const char *)node->name, name);
-}
 
 static int wrong(const char *path, const xmlNode *node, const char *why, struct error *err)
 {
@@ -37,7 +27,7 @@ static void rule_text(const xmlNode *properties, struct strbuf *out)
 	_cleanup_strbuf_ struct strbuf comment = {0};
 
 	for (const xmlNode *p = properties->children; p; p = p->next) {
-		xmlChar *name = is(p, "property") ? xmlGetProp(p, xs("name")) : NULL;
+		xmlChar *name = xml_is(p, "property") ? xmlGetProp(p, xml_text("name")) : NULL;
 		xmlChar *text = name ? xmlNodeGetContent(p) : NULL;
 
 		if (text && !strcmp((const char *)name, "comment"))
@@ -58,10 +48,10 @@ static int read_rules(const char *path, const xmlNode *rules, struct arena *a, s
 		const char *why = NULL;
 		struct firewall one;
 
-		if (!is(rule, "rule"))
+		if (!xml_is(rule, "rule"))
 			continue;
 		for (const xmlNode *p = rule->children; p; p = p->next)
-			if (is(p, "properties"))
+			if (xml_is(p, "properties"))
 				rule_text(p, &line);
 		if (line.n && memchr(line.p, '\n', line.n))
 			return wrong(path, rule, "has a line break in it", err);
@@ -85,10 +75,10 @@ int firewall_read(const char *path, struct blob xml, struct arena *a, struct fir
 	const char *why = NULL;
 	int r = 0;
 
-	if (!root || !is(root, "firewall"))
+	if (!root || !xml_is(root, "firewall"))
 		r = error_set(err, -EINVAL, path, NULL, "is no firewall file");
 	for (const xmlNode *n = r < 0 ? NULL : root->children; n && r == 0; n = n->next)
-		if (is(n, "rules"))
+		if (xml_is(n, "rules"))
 			r = read_rules(path, n, a, &lines, err);
 	if (r == 0 && firewall_parse(a, strbuf_blob(&lines), f, &why) < 0)
 		r = error_set(err, -EINVAL, path, NULL, "%s", why);
@@ -112,16 +102,16 @@ int firewall_load(const char *path, struct arena *a, struct firewall *f, struct 
 
 static void add_property(xmlNode *properties, const char *name, const char *value)
 {
-	xmlNode *n = value ? xmlNewTextChild(properties, NULL, xs("property"), xs(value)) : NULL;
+	xmlNode *n = value ? xmlNewTextChild(properties, NULL, xml_text("property"), xml_text(value)) : NULL;
 
 	if (n)
-		xmlNewProp(n, xs("name"), xs(name));
+		xmlNewProp(n, xml_text("name"), xml_text(name));
 }
 
 static void add_rule(xmlNode *rules, const struct firewall_rule *r)
 {
-	xmlNode *properties = xmlNewChild(xmlNewChild(rules, NULL, xs("rule"), NULL), NULL,
-					  xs("properties"), NULL);
+	xmlNode *properties = xmlNewChild(xmlNewChild(rules, NULL, xml_text("rule"), NULL), NULL,
+					  xml_text("properties"), NULL);
 	char expire[24] = "";
 
 	if (r->expire)
@@ -138,14 +128,14 @@ static void add_rule(xmlNode *rules, const struct firewall_rule *r)
 
 int firewall_save(const char *path, const struct firewall *f, long long now, struct error *err)
 {
-	xmlDoc *doc = xmlNewDoc(xs("1.0"));
-	xmlNode *root = xmlNewDocNode(doc, NULL, xs("firewall"), NULL), *rules;
+	xmlDoc *doc = xmlNewDoc(xml_text("1.0"));
+	xmlNode *root = xmlNewDocNode(doc, NULL, xml_text("firewall"), NULL), *rules;
 	xmlChar *text = NULL;
 	int n = 0, r;
 
 	xmlDocSetRootElement(doc, root);
-	xmlNewProp(root, xs("version"), xs("2"));
-	rules = xmlNewChild(root, NULL, xs("rules"), NULL);
+	xmlNewProp(root, xml_text("version"), xml_text("2"));
+	rules = xmlNewChild(root, NULL, xml_text("rules"), NULL);
 	for (size_t i = 0; i < f->n; i++)
 		if (!f->v[i].expire || f->v[i].expire > now)
 			add_rule(rules, &f->v[i]);

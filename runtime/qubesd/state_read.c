@@ -2,18 +2,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "runtime/qubesd/state.h"
-
-/* libxml2's text type. */
-static const xmlChar *xs(const char *s)
-{
-	return (const xmlChar *)s;
-}
+#include "runtime/qubesd/xml.h"
 
 struct reader {
 	const char *path;
@@ -23,7 +17,7 @@ struct reader {
 
 static const char *attr(const xmlNode *node, const char *name)
 {
-	const xmlAttr *a = xmlHasProp(node, xs(name));
+	const xmlAttr *a = xmlHasProp(node, xml_text(name));
 
 	if (!a)
 		return NULL;
@@ -39,15 +33,10 @@ static int wrong(const struct reader *r, const xmlNode *node, const char *what)
 	return error_set(r->err, -EINVAL, object, previous, "<%s>: %s", (const char *)node->name, what);
 }
 
-static bool is(const xmlNode *node, const char *name)
-{
-	return node->type == XML_ELEMENT_NODE && !strcmp((const char *)node->name, name);
-}
-
 /* Walks the children of `parent` that are elements called `name`. */
 #define for_each_child(child, parent, name)                                                        \
 	for (xmlNode *child = (parent)->children; child; child = child->next)                      \
-		if (is(child, name))
+		if (xml_is(child, name))
 
 static char *text_of(const xmlNode *node)
 {
@@ -148,13 +137,13 @@ static void read_devices(xmlNode *section, struct vm *vm)
 
 static int read_domain_section(const struct reader *r, xmlNode *section, struct vm *vm)
 {
-	if (is(section, "properties"))
+	if (xml_is(section, "properties"))
 		return read_values(r, section, "property", &vm->props);
-	if (is(section, "features"))
+	if (xml_is(section, "features"))
 		return read_values(r, section, "feature", &vm->features);
-	if (is(section, "devices"))
+	if (xml_is(section, "devices"))
 		read_devices(section, vm);
-	if (is(section, "tags")) {
+	if (xml_is(section, "tags")) {
 		for_each_child(node, section, "tag")
 		{
 			if (!attr(node, "name"))
@@ -162,7 +151,7 @@ static int read_domain_section(const struct reader *r, xmlNode *section, struct 
 			strv_push(&vm->tags, attr(node, "name"));
 		}
 	}
-	if (is(section, "volume-config")) {
+	if (xml_is(section, "volume-config")) {
 		for_each_child(node, section, "volume")
 		{
 			if (!attr(node, "name"))
@@ -250,19 +239,19 @@ static int read_root(const struct reader *r, xmlNode *root)
 {
 	int res = 0;
 
-	if (!is(root, "qubes"))
+	if (!xml_is(root, "qubes"))
 		return wrong(r, root, "the root element is not <qubes>");
 	for (xmlNode *section = root->children; section && res == 0; section = section->next) {
-		if (is(section, "labels"))
+		if (xml_is(section, "labels"))
 			res = read_labels(r, section);
-		else if (is(section, "pools"))
+		else if (xml_is(section, "pools"))
 			res = read_pools(r, section);
-		else if (is(section, "properties"))
+		else if (xml_is(section, "properties"))
 			res = read_values(r, section, "property", &r->m->props);
 	}
 	/* Domains last: they refer to labels. */
 	for (xmlNode *section = root->children; section && res == 0; section = section->next)
-		if (is(section, "domains"))
+		if (xml_is(section, "domains"))
 			for_each_child(node, section, "domain") if (res == 0) res =
 				read_domain(r, node);
 	if (res == 0 && !model_find_qid(r->m, 0))

@@ -1,29 +1,18 @@
 /* Writing qubes.xml: the kept document is brought up to date, then dumped. See state.h. */
 #include <fcntl.h>
 #include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
 #include "runtime/qubesd/state.h"
-
-/* libxml2's text type. */
-static const xmlChar *xs(const char *s)
-{
-	return (const xmlChar *)s;
-}
-
-static bool is(const xmlNode *node, const char *name)
-{
-	return node->type == XML_ELEMENT_NODE && !strcmp((const char *)node->name, name);
-}
+#include "runtime/qubesd/xml.h"
 
 static xmlNode *child(xmlNode *parent, const char *name)
 {
 	for (xmlNode *n = parent->children; n; n = n->next)
-		if (is(n, name))
+		if (xml_is(n, name))
 			return n;
 	return NULL;
 }
@@ -32,12 +21,12 @@ static xmlNode *section(xmlNode *parent, const char *name)
 {
 	xmlNode *n = child(parent, name);
 
-	return n ? n : xmlNewChild(parent, NULL, xs(name), NULL);
+	return n ? n : xmlNewChild(parent, NULL, xml_text(name), NULL);
 }
 
 static bool attr_is(xmlNode *node, const char *name, const char *value)
 {
-	xmlChar *have = xmlGetProp(node, xs(name));
+	xmlChar *have = xmlGetProp(node, xml_text(name));
 	bool same = have && !strcmp((const char *)have, value);
 
 	xmlFree(have);
@@ -47,7 +36,7 @@ static bool attr_is(xmlNode *node, const char *name, const char *value)
 static void set_attr(xmlNode *node, const char *name, const char *value)
 {
 	if (!attr_is(node, name, value))
-		xmlSetProp(node, xs(name), xs(value));
+		xmlSetProp(node, xml_text(name), xml_text(value));
 }
 
 /* The element whose attribute `key` is `value`, made if absent. */
@@ -56,10 +45,10 @@ static xmlNode *keyed(xmlNode *parent, const char *element, const char *key, con
 	xmlNode *n;
 
 	for (n = parent->children; n; n = n->next)
-		if (is(n, element) && attr_is(n, key, value))
+		if (xml_is(n, element) && attr_is(n, key, value))
 			return n;
-	n = xmlNewChild(parent, NULL, xs(element), NULL);
-	xmlNewProp(n, xs(key), xs(value));
+	n = xmlNewChild(parent, NULL, xml_text(element), NULL);
+	xmlNewProp(n, xml_text(key), xml_text(value));
 	return n;
 }
 
@@ -72,7 +61,7 @@ static void set_text(xmlNode *node, const char *text)
 	if (same)
 		return;
 	xmlNodeSetContent(node, NULL);
-	xmlNodeAddContent(node, xs(text)); /* escapes, which xmlNodeSetContent() does not */
+	xmlNodeAddContent(node, xml_text(text)); /* escapes, which xmlNodeSetContent() does not */
 }
 
 typedef bool (*wanted_fn)(const void *what, const char *key);
@@ -85,9 +74,9 @@ static void prune(xmlNode *parent, const char *element, const char *key, wanted_
 		xmlChar *value;
 
 		next = n->next;
-		if (!is(n, element))
+		if (!xml_is(n, element))
 			continue;
-		value = xmlGetProp(n, xs(key));
+		value = xmlGetProp(n, xml_text(key));
 		if (value && !wanted(what, (const char *)value)) {
 			xmlUnlinkNode(n);
 			xmlFreeNode(n);
@@ -107,7 +96,7 @@ static void write_values(xmlNode *parent, const char *element, const struct kvli
 	for (size_t i = 0; i < l->n; i++) {
 		xmlNode *n = keyed(parent, element, "name", l->v[i].key);
 
-		xmlUnsetProp(n, xs("ref"));
+		xmlUnsetProp(n, xml_text("ref"));
 		set_text(n, l->v[i].value);
 	}
 }
@@ -204,7 +193,7 @@ static void write_domain_properties(xmlNode *domain, const struct vm *vm)
 	for (size_t i = 0; i < vm->props.n; i++) {
 		xmlNode *n = keyed(props, "property", "name", vm->props.v[i].key);
 
-		xmlUnsetProp(n, xs("ref"));
+		xmlUnsetProp(n, xml_text("ref"));
 		set_text(n, vm->props.v[i].value);
 	}
 }
@@ -214,16 +203,16 @@ static xmlNode *devices_section(xmlNode *domain, const char *class)
 	xmlNode *n;
 
 	for (n = domain->children; n; n = n->next)
-		if (is(n, "devices") && attr_is(n, "class", class))
+		if (xml_is(n, "devices") && attr_is(n, "class", class))
 			return n;
-	n = xmlNewChild(domain, NULL, xs("devices"), NULL);
-	xmlNewProp(n, xs("class"), xs(class));
+	n = xmlNewChild(domain, NULL, xml_text("devices"), NULL);
+	xmlNewProp(n, xml_text("class"), xml_text(class));
 	return n;
 }
 
 static bool is_device_of(xmlNode *node, const struct assignment *as)
 {
-	return is(node, "device") && attr_is(node, "backend-domain", as->backend) &&
+	return xml_is(node, "device") && attr_is(node, "backend-domain", as->backend) &&
 	       attr_is(node, "id", as->port);
 }
 
@@ -234,7 +223,7 @@ static void write_device(xmlNode *devices, const struct assignment *as)
 	while (n && !is_device_of(n, as))
 		n = n->next;
 	if (!n)
-		n = xmlNewChild(devices, NULL, xs("device"), NULL);
+		n = xmlNewChild(devices, NULL, xml_text("device"), NULL);
 	set_attr(n, "backend-domain", as->backend);
 	set_attr(n, "id", as->port);
 	for (size_t i = 0; i < as->attrs.n; i++)
@@ -246,14 +235,14 @@ static void write_device(xmlNode *devices, const struct assignment *as)
 static void write_devices(xmlNode *domain, const struct vm *vm)
 {
 	for (xmlNode *section = domain->children; section; section = section->next) {
-		xmlChar *class = is(section, "devices") ? xmlGetProp(section, xs("class")) : NULL;
+		xmlChar *class = xml_is(section, "devices") ? xmlGetProp(section, xml_text("class")) : NULL;
 
 		for (xmlNode *n = class ? section->children : NULL, *next; n; n = next) {
-			xmlChar *backend = xmlGetProp(n, xs("backend-domain"));
-			xmlChar *id = xmlGetProp(n, xs("id"));
+			xmlChar *backend = xmlGetProp(n, xml_text("backend-domain"));
+			xmlChar *id = xmlGetProp(n, xml_text("id"));
 
 			next = n->next;
-			if (is(n, "device") && backend && id &&
+			if (xml_is(n, "device") && backend && id &&
 			    !vm_assignment(vm, (char *)class, (char *)backend, (char *)id)) {
 				xmlUnlinkNode(n);
 				xmlFreeNode(n);
@@ -275,7 +264,7 @@ static void write_domain(xmlNode *domains, struct vm *vm)
 
 	snprintf(id, sizeof(id), "domain-%d", vm->qid);
 	if (!vm->node)
-		vm->node = xmlNewChild(domains, NULL, xs("domain"), NULL);
+		vm->node = xmlNewChild(domains, NULL, xml_text("domain"), NULL);
 	set_attr(vm->node, "id", id);
 	set_attr(vm->node, "class", vm_class_name(vm->class));
 	write_domain_properties(vm->node, vm);
@@ -297,7 +286,7 @@ static void write_domain(xmlNode *domains, struct vm *vm)
 /* Those of other classes were never in the model. */
 static bool is_ours(xmlNode *domain)
 {
-	xmlChar *class = xmlGetProp(domain, xs("class"));
+	xmlChar *class = xmlGetProp(domain, xml_text("class"));
 	bool ours = class && vm_class_parse(blob_of((const char *)class));
 
 	xmlFree(class);
@@ -313,7 +302,7 @@ static void drop_domains(xmlNode *domains, const struct model *m)
 		next = n->next;
 		for (size_t i = 0; i < m->n_vms; i++)
 			known |= m->vms[i]->node == n;
-		if (is(n, "domain") && !known && is_ours(n)) {
+		if (xml_is(n, "domain") && !known && is_ours(n)) {
 			xmlUnlinkNode(n);
 			xmlFreeNode(n);
 		}
@@ -327,10 +316,10 @@ int state_format(struct model *m, char **data, size_t *n)
 	int size = 0;
 
 	if (!m->doc) {
-		m->doc = xmlNewDoc(xs("1.0"));
-		root = xmlNewDocNode(m->doc, NULL, xs("qubes"), NULL);
+		m->doc = xmlNewDoc(xml_text("1.0"));
+		root = xmlNewDocNode(m->doc, NULL, xml_text("qubes"), NULL);
 		xmlDocSetRootElement(m->doc, root);
-		xmlNewProp(root, xs("version"), xs("3.0"));
+		xmlNewProp(root, xml_text("version"), xml_text("3.0"));
 	}
 	root = xmlDocGetRootElement(m->doc);
 	write_labels(root, m);

@@ -35,7 +35,8 @@ static bool attr_true(const struct volume *v, const char *key)
 	return value && !strcmp(value, "True");
 }
 
-const struct volume *storage_origin(const struct model *m, const struct vm *vm, const char *name)
+/* The volume whose data a snapshot starts with: of the template, or of the template's template. */
+static const struct volume *origin_of(const struct model *m, const struct vm *vm, const char *name)
 {
 	const struct volume *v = NULL;
 	const char *snap = "True";
@@ -102,9 +103,9 @@ void storage_configure(const struct model *m, struct vm *vm, const struct kvlist
 	if (vm->class == CLASS_ADMIN)
 		return;
 	configure_source(configure_volume(&ctx, vm, pools, "root", 10),
-			 storage_origin(m, vm, "root"));
+			 origin_of(m, vm, "root"));
 	configure_source(configure_volume(&ctx, vm, pools, "private", 2),
-			 disposable ? storage_origin(m, vm, "private") : NULL);
+			 disposable ? origin_of(m, vm, "private") : NULL);
 	configure_volume(&ctx, vm, pools, "volatile", disposable ? 12 : 10);
 	v = vm_volume_add(vm, "kernel");
 	kv_set(&v->attrs, "pool", pool_of(&ctx, pools, "kernel"));
@@ -160,7 +161,7 @@ static int plan_source(const struct model *m, const struct vm *vm, const struct 
 {
 	/* The template may have changed since this was written: its volume is the source, whatever
 	 * the file says. */
-	const struct volume *origin = storage_origin(m, vm, from->name);
+	const struct volume *origin = origin_of(m, vm, from->name);
 	const char *vid = kv_get(origin ? &origin->attrs : &from->attrs, origin ? "vid" : "source");
 	const char *dir = pool_dir(m, kv_get(origin ? &origin->attrs : &from->attrs, "pool"));
 

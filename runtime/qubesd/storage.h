@@ -48,8 +48,6 @@ const char *storage_dir(const struct model *m, const struct vm *vm, const char *
  * the pool of a volume instead of the default one; that of a snapshot is always its source's.
  */
 void storage_configure(const struct model *m, struct vm *vm, const struct kvlist *pools);
-/* The volume whose data a snapshot starts with: of the template, or of the template's template. */
-const struct volume *storage_origin(const struct model *m, const struct vm *vm, const char *name);
 /* Its pool keeps volumes as files. */
 bool storage_is_file_pool(const struct pool *p);
 /*
