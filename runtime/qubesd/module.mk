@@ -29,13 +29,13 @@ test-qubesd_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,fsync rename)
 test-qubesd_LIBS := qubesd-parts qubesdb-client common
 test-qubesd_PKGS := libxml-2.0
 
-# The daemon itself, which kills itself at a given step.
+# The daemon itself, which kills itself at a given step, or hurries.
 SOCKET_BINS += qubesd-crashing
 qubesd-crashing_SRCS := $(qubesd_SRCS) runtime/qubesd/tests/crash.c
 qubesd-crashing_LIBS := $(qubesd_LIBS)
 qubesd-crashing_PKGS := $(qubesd_PKGS)
 qubesd-crashing_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,rename renameat link unlink unlinkat fsync ftruncate truncate \
-	mkdirat symlink)
+	mkdirat symlink sd_event_add_time_relative)
 
 SOCKET_BINS += qubesd-bench
 qubesd-bench_SRCS := runtime/qubesd/bench/bench.c

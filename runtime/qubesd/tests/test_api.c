@@ -57,6 +57,7 @@ enum { FILE_MAX = 4 << 20, HEAD_MAX = 1 << 20, PATIENCE_MS = 20000, POLL_MS = 5,
 static const char here[] = "runtime/qubesd/tests";
 
 struct daemon {
+	const char *program; /* NULL: qubesd */
 	char *root, *socket;
 	char *fresh; /* @new */
 	int events;  /* of `listen`, or -1 */
@@ -84,7 +85,7 @@ static int dial(const struct daemon *d)
 static void daemon_start(struct daemon *d)
 {
 	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
-	_cleanup_free_ char *program = xasprintf("%s/socket/bin/qubesd", build);
+	_cleanup_free_ char *program = xasprintf("%s/socket/bin/%s", build, d->program ? d->program : "qubesd");
 	_cleanup_free_ char *programs = xasprintf("%s/fake", here),
 			    *log_path = xasprintf("%s/log", d->root),
 			    *facts = xasprintf("%s/pci.facts", here);
@@ -735,6 +736,21 @@ TEST(unfinished_requests)
 	for (int i = 0; i < QUBES * EACH; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	daemon_free(&d);
+}
+
+/* Promise: a request that is not ended is, after its time. */
+TEST(unfinished_requests_end)
+{
+	struct daemon d = {.program = "qubesd-crashing"};
+	_cleanup_close_ int fd = -1;
+
+	daemon_prepare(&d, "late");
+	setenv("HURRY", "100", 1);
+	daemon_start(&d);
+	unsetenv("HURRY");
+	fd = begin(&d, "admin.vm.List dom0 name dom0");
+	CHECK(fd >= 0 && ends(fd, PATIENCE_MS));
 	daemon_free(&d);
 }
 
