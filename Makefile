@@ -44,7 +44,13 @@ SLOW_TESTS :=
 FUZZ :=
 CHECK_FAST :=
 
-include $(sort $(wildcard */module.mk */*/module.mk))
+MODULES := $(sort $(wildcard */module.mk */*/module.mk))
+include $(MODULES)
+
+# How objects are compiled. -Werror is no part of it: no object differs by it, and `make iso`, then `make check` shall not
+# compile everything twice.
+FLAGS := $(CC) $(ALL_CPPFLAGS) $(filter-out -Werror,$(ALL_CFLAGS)) $(ALL_LDFLAGS) \
+	$(foreach n,$(LIBS) $(BINS) $(SOCKET_BINS) $(XEN_BINS) $(TESTS) $(SLOW_TESTS) $(FUZZ),$($n_CPPFLAGS) $($n_PKGS))
 
 # The libraries of a target, each before those it needs; $2 is the flavour.
 expand_libs = $(foreach l,$(patsubst vchan,vchan-$2,$($1_LIBS)),$l $(call expand_libs,$l,$2))
@@ -55,14 +61,14 @@ ldlibs_of = $(foreach l,$(call libs_of,$1,$2),$($l_LDLIBS)) $($1_LDLIBS)
 objs_of = $(patsubst %.c,$(BUILD)/obj/%.o,$($1_SRCS))
 
 define library
-$(BUILD)/lib/lib$1.a: $(call objs_of,$1)
+$(BUILD)/lib/lib$1.a: $(call objs_of,$1) $(MODULES)
 $(call objs_of,$1): PKGS += $($1_PKGS)
 $(call objs_of,$1): EXTRA_CPPFLAGS += $($1_CPPFLAGS)
 endef
 
 # $1 name, $2 folder below $(BUILD), $3 flavour, $4 further libraries
 define program
-$(BUILD)/$2/$1: $(call objs_of,$1) $(patsubst %,$(BUILD)/lib/lib%.a,$(call libs_of,$1,$3) $4)
+$(BUILD)/$2/$1: $(call objs_of,$1) $(patsubst %,$(BUILD)/lib/lib%.a,$(call libs_of,$1,$3) $4) $(MODULES)
 	@mkdir -p $$(@D)
 	$$(LINK) $$(if $$(filter -static,$($1_LDFLAGS)),,-pie) $$(ALL_LDFLAGS) $($1_LDFLAGS) -o $$@ $$(filter %.o,$$^) \
 		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
@@ -81,7 +87,7 @@ $(foreach b,$(TESTS) $(SLOW_TESTS),$(eval $(call program,$b,test,socket,common-t
 $(foreach b,$(FUZZ),$(eval $b_LDFLAGS += -fsanitize=fuzzer) $(eval $(call program,$b,fuzz,socket)))
 
 # Xen's headers lie where all do, and a host that does not make the Xen flavour has no packages of it.
-$(BUILD)/obj/%.o: %.c Makefile
+$(BUILD)/obj/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  CC    $<";) $(CC) $(ALL_CPPFLAGS) $(EXTRA_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP \
 		$(if $(filter-out xen%,$(PKGS)),$$($(PKG_CONFIG) --cflags $(filter-out xen%,$(sort $(PKGS))))) -c -o $@ $<
@@ -90,9 +96,17 @@ $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  AR    $@";) rm -f $@; ar rcsD $@ $(filter %.o,$^)
 
+ifneq ($(strip $(FLAGS)),$(strip $(file <$(BUILD)/flags)))
+$(BUILD)/flags: FORCE
+endif
+$(BUILD)/flags: export WRITTEN := $(FLAGS)
+$(BUILD)/flags:
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$WRITTEN" >$@
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all socket xen man tests bench bench-builder bench-salt repro deps deps-quietly iso gc check check-fast repro-all fuzz fuzz-programs images qa clean
+.PHONY: all socket xen man tests bench bench-builder bench-salt repro deps deps-quietly iso gc check check-fast repro-all fuzz fuzz-programs images qa clean FORCE
 .DELETE_ON_ERROR:
 # Several of our targets run the builder, which has its own --jobs.
 all: $(addprefix $(BUILD)/bin/,$(BINS))
