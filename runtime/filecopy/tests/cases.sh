@@ -4,14 +4,12 @@ bin=$dir/bin
 export HOME=$dir/home
 mkdir "$HOME"
 cd "$dir" || exit 1
-passed=0 failed=0
+. ./checks.sh
+skipped=0
 [ -n "${TRACE:-}" ] && set -x
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { if [ "$2" = "$3" ]; then ok; else bad "$1: got '$2', wanted '$3'"; fi; }
 fresh() {
 	chmod -R u+rwx in 2>/dev/null
-	rm -rf in && mkdir -m 700 in in/dir && echo old >in/there && ln -s /tmp in/out && ln -s dir in/inner
+	rm -rf in outside && mkdir -m 700 in in/dir outside && echo old >in/there && ln -s "$dir/outside" in/out && ln -s dir in/inner
 }
 trim() { local t=${1#"${1%%[! ]*}"}; printf '%s' "${t%"${t##*[! ]}"}"; }
 
@@ -21,6 +19,7 @@ while IFS='|' read -r title options entries want; do
 	case $title in '#'* | '') continue ;; esac
 	fresh
 	entries=${entries//%255%/$long} want=${want//%255%/$long}
+	entries=${entries//%outside%/$dir/outside} want=${want//%outside%/$dir/outside}
 	# shellcheck disable=SC2086
 	got=$(timeout 20 "$bin/filecopy-peer" to "$bin/qfile-unpacker" $options '' in -- $entries 2>err | tr -d '\000-\010\016-\037\177')
 	want=$(trim "$want")
@@ -33,10 +32,10 @@ while IFS='|' read -r title options entries want; do
 	case $title in *"space that is none"*) want=$(printf 'EILSEQ \302\240') ;; esac
 	case $want in *'\x'*) want=$(printf %b "$want") ;; esac
 	check "$title" "$got" "$want crc=$crc exit=$exit"
-	[ "$(cat in/there)" = old ] && [ ! -e /tmp/a ] || bad "$title: something outside was touched"
+	[ "$(cat in/there)" = old ] && [ -z "$(ls outside)" ] || bad "$title: something outside was touched"
 done <receive.cases
-check "what is incomplete is removed" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" '' in -- file,filelen=9:a:x >/dev/null; ls in)" \
-	"$(fresh; ls in)"
+check "what is incomplete is removed" "$(fresh; "$bin/filecopy-peer" to "$bin/qfile-unpacker" '' in -- file:b:x file,filelen=9:a:x >/dev/null; ls in | tr '\n' ' ')" \
+	"b dir inner out there "
 
 # Four of nine bytes have come
 fresh; mkfifo half
@@ -136,9 +135,11 @@ if unshare -rm true 2>/dev/null; then
 	unshare -rm sh -c "mount -t tmpfs -o size=1m,mode=700 none in; rm -f answer; mkfifo answer
 		$bin/qfile-agent tree/sub/big <answer 2>err | $bin/qfile-unpacker '' in >answer; ls in >left"
 	check "disk full, our sender" "$(cat err left)" "qfile-agent: big: finds no space left in the target; make room there and copy again"
+else
+	skipped=2
 fi
 . ./cases2.sh
 . ./cases3.sh
 . ./cases4.sh
-echo "$passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
