@@ -22,6 +22,8 @@
 #include "common/tests/test.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
+static const char client4[] = "10.137.0.4", client6[] = "fd09::4", server4[] = "192.0.2.1", server6[] = "2001:db8::1";
+
 enum { PATIENCE_MS = 20000, POLL_MS = 20, CONNECT_MS = 300, PORT = 8080 };
 
 static char *dir;
@@ -86,9 +88,10 @@ static void put(const char *path, const char *value)
 	CHECK(qdb_write(db, path, value, (unsigned)strlen(value)));
 }
 
-static unsigned long handled(void)
+static unsigned long handled(const char *of)
 {
-	char *value = qdb_read(db, "/qubes-firewall-handled/10.137.0.4", NULL);
+	_cleanup_free_ char *path = xasprintf("/qubes-firewall-handled/%s", of);
+	char *value = qdb_read(db, path, NULL);
 	unsigned long n = value ? strtoul(value, NULL, 10) : 0;
 
 	free(value);
@@ -96,46 +99,59 @@ static unsigned long handled(void)
 }
 
 /* Until the daemon says that a change is in force. */
-static bool wait_handled(unsigned long before)
+static bool wait_handled(const char *of, unsigned long before)
 {
 	for (int ms = 0; ms < PATIENCE_MS; ms += POLL_MS) {
-		if (handled() > before)
+		if (handled(of) > before)
 			return true;
 		pause_ms(POLL_MS);
 	}
 	return false;
 }
 
-static void rules(const char *policy, const char *first)
+/* The policy of a client and the one rule before it, which may be NULL. */
+static void set_rules(const char *of, const char *policy, const char *first)
 {
-	unsigned long before = handled();
+	_cleanup_free_ char *top = xasprintf("/qubes-firewall/%s", of), *all = xasprintf("%s/", top);
+	_cleanup_free_ char *policy_path = xasprintf("%s/policy", top), *rule_path = xasprintf("%s/0000", top);
+	unsigned long before = handled(of);
 
-	qdb_rm(db, "/qubes-firewall/10.137.0.4/");
-	put("/qubes-firewall/10.137.0.4/policy", policy);
+	qdb_rm(db, all);
+	put(policy_path, policy);
 	if (first)
-		put("/qubes-firewall/10.137.0.4/0000", first);
-	put("/qubes-firewall/10.137.0.4", "");
-	CHECK(wait_handled(before));
+		put(rule_path, first);
+	put(top, "");
+	CHECK(wait_handled(of, before));
 }
 
-static struct sockaddr_in address(const char *ip, int port)
+static void rules(const char *policy, const char *first)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	set_rules(client4, policy, first);
+}
 
-	inet_pton(AF_INET, ip, &a.sin_addr);
+static struct sockaddr_storage address(const char *ip, int port)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+
+	if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1)
+		memcpy(&a, &v4, sizeof(v4));
+	else if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1)
+		memcpy(&a, &v6, sizeof(v6));
 	return a;
 }
 
 /* A connection from the client to an address behind the netvm; -1 when none comes about. */
 static int connect_to(const char *source, const char *ip, int port)
 {
-	struct sockaddr_in from = address(source, 0), to = address(ip, port);
+	struct sockaddr_storage from = address(source, 0), to = address(ip, port);
 	struct pollfd p = {.events = POLLOUT};
 	int error = 0;
 	socklen_t n = sizeof(error);
 
 	CHECK(setns(client, CLONE_NEWNET) == 0);
-	p.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	p.fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (bind(p.fd, (struct sockaddr *)&from, sizeof(from)) < 0)
 		error = errno;
 	else if (connect(p.fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
@@ -150,7 +166,7 @@ static int connect_to(const char *source, const char *ip, int port)
 
 static int connect_from(const char *source)
 {
-	return connect_to(source, "192.0.2.1", PORT);
+	return connect_to(source, server4, PORT);
 }
 
 static bool reaches(const char *source, const char *ip, int port)
@@ -164,13 +180,13 @@ static bool reaches(const char *source, const char *ip, int port)
 
 static bool passes(const char *source)
 {
-	return reaches(source, "192.0.2.1", PORT);
+	return reaches(source, server4, PORT);
 }
 
 /* Takes connections and sends back what comes, until it is killed. */
-static pid_t start_server(int port)
+static pid_t start_server(const char *ip, int port)
 {
-	struct sockaddr_in at = address("192.0.2.1", port);
+	struct sockaddr_storage at = address(ip, port);
 	int listener;
 	pid_t pid = fork();
 
@@ -178,7 +194,7 @@ static pid_t start_server(int port)
 		return pid;
 	if (setns(outside, CLONE_NEWNET) < 0)
 		_exit(1);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	listener = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(listener, 8) < 0)
 		_exit(1);
 	signal(SIGCHLD, SIG_IGN);
@@ -210,17 +226,20 @@ static bool prepare(void)
 	dir = xasprintf("%s", test_dir());
 	if ((netvm = new_namespace()) < 0 || (client = new_namespace()) < 0 || (outside = new_namespace()) < 0)
 		return false;
-	in(netvm, "ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward;"
+	in(netvm, "ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding;"
 		  "ip link add vif1.0 type veth peer name eth0; ip link add up0 type veth peer name out0");
 	move_link(netvm, "eth0", client);
 	move_link(netvm, "out0", outside);
 	in(netvm, "ip addr add 10.137.0.2/32 dev vif1.0; ip link set vif1.0 up; ip route add 10.137.0.4 dev vif1.0;"
 		  "ip route add 10.137.0.5 dev vif1.0; ip addr add 192.0.2.2/24 dev up0; ip link set up0 up;"
+		  "ip addr add fd09::2/128 dev vif1.0 nodad; ip route add fd09::4 dev vif1.0; ip addr add 2001:db8::2/64 dev up0 nodad;"
 		  "nft 'add table ip qubes; add chain ip qubes dnat-dns { type nat hook prerouting priority dstnat; };"
 		  " add rule ip qubes dnat-dns ip daddr 10.139.1.1 tcp dport 53 dnat to 192.0.2.1'");
 	in(client, "ip link set eth0 up; ip addr add 10.137.0.4/32 dev eth0; ip addr add 10.137.0.5/32 dev eth0;"
-		   "ip route add 10.137.0.2 dev eth0; ip route add default via 10.137.0.2");
-	in(outside, "ip addr add 192.0.2.1/24 dev out0; ip link set out0 up; ip route add 10.137.0.0/16 via 192.0.2.2");
+		   "ip route add 10.137.0.2 dev eth0; ip route add default via 10.137.0.2;"
+		   "ip addr add fd09::4/128 dev eth0 nodad; ip route add fd09::2 dev eth0; ip route add default via fd09::2");
+	in(outside, "ip addr add 192.0.2.1/24 dev out0; ip link set out0 up; ip route add 10.137.0.0/16 via 192.0.2.2;"
+		    "ip addr add 2001:db8::1/64 dev out0 nodad; ip route add fd09::/16 via 2001:db8::2");
 	return true;
 }
 
@@ -238,8 +257,10 @@ static bool start_daemons(void)
 	put("/connected-ips", "10.137.0.4");
 	put("/qubes-netvm-primary-dns", "10.139.1.1");
 	put("/qubes-firewall/10.137.0.4/policy", "drop");
+	put("/connected-ips6", client6);
+	put("/qubes-firewall/fd09::4/policy", "drop");
 	firewall = start("qubes-firewall", of_firewall);
-	return CHECK(wait_handled(0));
+	return CHECK(wait_handled(client4, 0) && wait_handled(client6, 0));
 }
 
 /* A daemon ends with 0, and not with what a sanitizer has to say. */
@@ -293,6 +314,17 @@ static void try_rules(void)
 	CHECK(!passes("10.137.0.4"));
 }
 
+static void try_ipv6(void)
+{
+	CHECK(!reaches(client6, server6, PORT));
+	set_rules(client6, "drop", "action=accept proto=tcp dst6=2001:db8::/64 dstports=8080");
+	CHECK(reaches(client6, server6, PORT));
+	set_rules(client6, "accept", "action=drop dst6=2001:db8::1/128");
+	CHECK(!reaches(client6, server6, PORT));
+	set_rules(client6, "accept", NULL);
+	CHECK(reaches(client6, server6, PORT));
+}
+
 /* The tables that every qube loads, in a system without netbase's lists of names. The second time replaces the first. */
 TEST(tables)
 {
@@ -318,7 +350,7 @@ TEST(tables)
 TEST(packets)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	pid_t server, name_server;
+	pid_t server, name_server, other_server;
 
 	if (geteuid() != 0) {
 		test_skip("needs root");
@@ -326,15 +358,19 @@ TEST(packets)
 	}
 	if (!CHECK(prepare()))
 		return;
-	server = start_server(PORT);
-	name_server = start_server(53);
-	if (start_daemons())
+	server = start_server(server4, PORT);
+	name_server = start_server(server4, 53);
+	other_server = start_server(server6, PORT);
+	if (start_daemons()) {
 		try_rules();
+		try_ipv6();
+	}
 	if (db)
 		qdb_close(db);
 	stop(firewall);
 	stop(database);
 	stop_server(server);
 	stop_server(name_server);
+	stop_server(other_server);
 	CHECK(setns(home, CLONE_NEWNET) == 0);
 }

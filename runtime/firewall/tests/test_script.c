@@ -86,13 +86,17 @@ static void run_case(const char *name)
 TEST(cases)
 {
 	_cleanup_closedir_ DIR *dir = opendir(here);
+	unsigned cases = 0;
 	struct dirent *e;
 
 	if (!CHECK(dir))
 		return;
 	while ((e = readdir(dir)))
-		if (strstr(e->d_name, ".case"))
+		if (strstr(e->d_name, ".case")) {
 			run_case(e->d_name);
+			cases++;
+		}
+	CHECK(cases > 0);
 }
 
 /* One line a refusal: what is wrong, and the rule. */
