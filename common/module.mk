@@ -14,4 +14,4 @@ TESTS += test-common
 test-common_SRCS := $(wildcard common/tests/test_*.c)
 test-common_LIBS := common
 
-CHECK_FAST += common/tests/includes common/tests/capabilities
+CHECK_FAST += common/tests/includes common/tests/capabilities common/tests/run-suites-cases
