@@ -4,6 +4,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/file.h"
+#include "qa/shell.h"
 #include "qa/verbs.h"
 
 int verb_event(struct run *r, const struct yaml_node *args, struct error *err)
@@ -165,6 +166,8 @@ int verb_send(struct run *r, const struct yaml_node *args, struct error *err)
 	int e = args->kind == YAML_SCALAR ? verb_expand(r, args, args->text, &text, err)
 					  : yaml_error(args, err, "send takes a text");
 
+	if (e == 0 && strlen(text) > SHELL_LINE_MAX)
+		return yaml_error(args, err, "send takes at most %d bytes: a busy console loses more", SHELL_LINE_MAX);
 	return e < 0 ? e : run_send(r, text, err);
 }
 
