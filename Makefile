@@ -7,7 +7,7 @@
 #   XEN_LIBRARIES, SOCKET_LIBRARIES += name.so   shared library beside them, whose rule is in the module.mk
 #   TESTS += name           unit test program, run by check-fast     -> $(BUILD)/test/
 #   SLOW_TESTS += name      the same, run by a part of make check of its own
-#   FUZZ += name            fuzz target (LLVMFuzzerTestOneInput), seeds in qa/fuzz/corpus/name/
+#   FUZZ += name            fuzz target (LLVMFuzzerTestOneInput), seeds in qa/fuzz/corpus/name/, run by check-fast
 #   CHECK_FAST += script    further suite, run by check-fast as: BUILD=$(BUILD) script
 #   name_SRCS, name_LIBS (internal; `vchan` is the flavour's), name_PKGS (pkg-config), name_LDLIBS, name_LDFLAGS, name_CPPFLAGS
 
@@ -84,7 +84,9 @@ $(foreach b,$(BINS),$(eval $(call program,$b,bin,socket)))
 $(foreach b,$(SOCKET_BINS),$(eval $(call program,$b,socket/bin,socket)))
 $(foreach b,$(XEN_BINS),$(eval $(call program,$b,xen/bin,xen)))
 $(foreach b,$(TESTS) $(SLOW_TESTS),$(eval $(call program,$b,test,socket,common-test)))
-$(foreach b,$(FUZZ),$(eval $b_LDFLAGS += -fsanitize=fuzzer) $(eval $(call program,$b,fuzz,socket)))
+# A fuzz target without a fuzzer gets main() from replay.c.
+$(foreach b,$(FUZZ),$(eval $(if $(FUZZING),$b_LDFLAGS += -fsanitize=fuzzer,$b_SRCS += qa/fuzz/replay.c)))
+$(foreach b,$(FUZZ),$(eval $(call program,$b,$(if $(FUZZING),fuzz,replay),socket)))
 
 # Xen's headers lie where all do, and a host that does not make the Xen flavour has no packages of it.
 $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/flags
@@ -121,7 +123,7 @@ $(BUILD)/man/%.gz: docs/man/%.scd
 $(BUILD)/man/qvm: $(BUILD)/xen/bin/qvm docs/man/qvm-pages
 	$(Q)rm -rf $@ && docs/man/qvm-pages $< $@
 	$(Q)cd $@ && for page in *.scd; do scdoc <$$page >../$${page%.scd} && gzip -9nf ../$${page%.scd} || exit; done
-tests: $(addprefix $(BUILD)/test/,$(TESTS) $(SLOW_TESTS))
+tests: $(addprefix $(BUILD)/test/,$(TESTS) $(SLOW_TESTS)) $(addprefix $(BUILD)/replay/,$(FUZZ))
 
 deps:
 	@common/deps/install
@@ -142,7 +144,7 @@ gc: $(BUILD)/bin/bulkhead
 
 # Suites of seconds; BUILD is told to them so that a sanitizer build is tested with its own programs.
 check-fast: all socket tests
-	@BUILD=$(BUILD) common/tests/run-suites $(addprefix $(BUILD)/test/,$(TESTS)) $(CHECK_FAST)
+	@BUILD=$(BUILD) common/tests/run-suites $(addprefix $(BUILD)/test/,$(TESTS)) $(addprefix $(BUILD)/replay/,$(FUZZ)) $(CHECK_FAST)
 
 # Both ways of unpacking, for every image: equal roots.
 repro-all: all
@@ -157,6 +159,7 @@ check:
 
 FUZZ_SECONDS ?= 10
 fuzz:
+	@common/deps/install --if-allowed fuzz.packages
 	+@$(MAKE) --no-print-directory CC=clang FUZZING=1 BUILD=$(BUILD)/fuzz fuzz-programs
 	@qa/fuzz/run $(FUZZ_SECONDS) $(addprefix $(BUILD)/fuzz/fuzz/,$(FUZZ))
 fuzz-programs: $(addprefix $(BUILD)/fuzz/,$(FUZZ))
