@@ -15,4 +15,4 @@ fuzz-iso_LIBS := builder
 fuzz-sums_SRCS := qa/fuzz/sums.c
 fuzz-sums_LIBS := builder
 fuzz-verity_SRCS := qa/fuzz/verity.c
-fuzz-verity_LIBS := builder
+fuzz-verity_LIBS := common

@@ -1,9 +1,13 @@
 /*
  * qrexec's faces to a peer: framed control messages, the data channel in both roles, and the texts inside (commands, rpc-config,
- * /dev/tcp links). The vchan is played here: the input, in pieces whose sizes the input chooses.
+ * /dev/tcp links). The vchan is played here: the input, in pieces whose sizes the input chooses; and so is a program that does not
+ * always read.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "runtime/qrexec/channel.h"
@@ -111,6 +115,34 @@ static void data_channel(struct libvchan *v, enum transfer_role role, bool attac
 	transfer_free(&t);
 }
 
+/* The other end of what comes in takes little at a time, every second time; there is no room for more than a few pieces. */
+static void slow_program(struct libvchan *v, enum transfer_role role)
+{
+	struct pollfd p[TRANSFER_FDS];
+	int ends[2], least = 1;
+	bool reads = false;
+	char taken[64];
+	struct transfer t;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+		abort();
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	transfer_init(&t, role, v, role == TRANSFER_SERVICE);
+	transfer_attach(&t, ends[0], -1, -1);
+	for (;;) {
+		unsigned n = transfer_poll(&t, p);
+
+		poll(p, n, 0);
+		if (transfer_step(&t, p, n) != TRANSFER_RUNNING || (!v->n && transfer_drained(&t)))
+			break;
+		reads = !reads;
+		if (reads && read(ends[1], taken, sizeof(taken)) < 0 && errno != EAGAIN)
+			abort();
+	}
+	transfer_free(&t);
+	close(ends[1]);
+}
+
 static void texts(const uint8_t *data, size_t n)
 {
 	char *text = xstrndup((const char *)data, n);
@@ -137,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n < 2)
 		return 0;
 	v = (struct libvchan){data + 2, n - 2, data[1] + 1u};
-	switch (data[0] % 5) {
+	switch (data[0] % 8) {
 	case 0:
 		control(&v);
 		break;
@@ -149,6 +181,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		break;
 	case 3:
 		data_channel(&v, TRANSFER_INITIATOR, false);
+		break;
+	case 4:
+		slow_program(&v, TRANSFER_SERVICE);
+		break;
+	case 5:
+		slow_program(&v, TRANSFER_INITIATOR);
 		break;
 	default:
 		texts(data + 2, n - 2);
