@@ -19,7 +19,7 @@ test-firewall_LIBS := firewall-parts common
 
 TESTS += test-firewall-packets
 test-firewall-packets_SRCS := runtime/firewall/tests/test_packets.c
-test-firewall-packets_LIBS := qubesdb-client common
+test-firewall-packets_LIBS := network-parts qubesdb-client common
 
 FUZZ += fuzz-firewall
 fuzz-firewall_SRCS := qa/fuzz/firewall.c

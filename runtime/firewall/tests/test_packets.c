@@ -18,8 +18,10 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "common/tests/test.h"
+#include "runtime/network/vif.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
 static const char client4[] = "10.137.0.4", client6[] = "fd09::4", server4[] = "192.0.2.1", server6[] = "2001:db8::1";
@@ -345,6 +347,56 @@ TEST(tables)
 	CHECK_INT(process_run(&(struct process){.argv = argv}), 0);
 	CHECK(setns(home, CLONE_NEWNET) == 0);
 	close(home);
+}
+
+/* The interface of a client, as its netvm sets it up. */
+static void add_client(unsigned domid, const char *ip)
+{
+	_cleanup_free_ char *commands_path = xasprintf("%s/commands", dir), *rules_path = xasprintf("%s/rules", dir);
+	_cleanup_free_ char *both = xasprintf("ip -batch %s; nft -f %s", commands_path, rules_path);
+	_cleanup_strbuf_ struct strbuf commands = {0}, allowed = {0};
+	const char *problem;
+	struct vif v;
+
+	if (!CHECK(vif_read(domid, 0, "00:16:3e:5e:6c:00", ip, &v, &problem)))
+		return;
+	vif_commands(&v, "10.137.0.2", NULL, &commands);
+	vif_rules(&v, true, &allowed);
+	CHECK_INT(write_file(AT_FDCWD, commands_path, commands.p, commands.n, 0600), 0);
+	CHECK_INT(write_file(AT_FDCWD, rules_path, allowed.p, allowed.n, 0600), 0);
+	in(netvm, both);
+}
+
+/* What a client sends from the address of another is dropped at its own interface, and counted there. */
+TEST(posing)
+{
+	const char *build = getenv("BUILD") ? getenv("BUILD") : "build";
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *tables = NULL;
+
+	if (geteuid() != 0) {
+		test_skip("needs root");
+		return;
+	}
+	dir = xasprintf("%s", test_dir());
+	tables = xasprintf("mkdir %s/etc; ln -s $PWD/runtime/network/etc %s/etc/qubes; %s/socket/bin/qubes-network --root %s tables",
+			   dir, dir, build, dir);
+	CHECK((netvm = new_namespace()) >= 0 && (client = new_namespace()) >= 0);
+	in(netvm, tables);
+	in(netvm, "ip link set lo up; ip link add vif1.0 type veth peer name other; ip link add vif2.0 type veth peer name eth0");
+	move_link(netvm, "eth0", client);
+	add_client(1, "10.137.0.4");
+	add_client(2, "10.137.0.5");
+	in(client, "ip link set eth0 up; ip addr add 10.137.0.4/32 dev eth0; ip addr add 10.137.0.5/32 dev eth0;"
+		   "ip route add 10.137.0.2 dev eth0");
+	CHECK(!reaches("10.137.0.5", "10.137.0.2", PORT));
+	in(netvm, "nft list chain ip qubes input | grep -q 'packets [1-9].*host-prohibited'");
+	in(netvm, "nft list chain ip qubes antispoof | grep -q 'packets 0 '");
+	CHECK(!reaches("10.137.0.4", "10.137.0.2", PORT));
+	in(netvm, "nft list chain ip qubes antispoof | grep -q 'packets [1-9]'");
+	CHECK(setns(home, CLONE_NEWNET) == 0);
+	close(home);
+	free(dir);
 }
 
 TEST(packets)
