@@ -9,9 +9,11 @@ test-iso-read_SRCS := builder/tests/test_iso_read.c
 test-iso-read_LIBS := builder
 CHECK_FAST += builder/tests/medium-cases
 
-FUZZ += fuzz-iso fuzz-sums fuzz-verity
+FUZZ += fuzz-iso fuzz-signify fuzz-sums fuzz-verity
 fuzz-iso_SRCS := qa/fuzz/iso.c
 fuzz-iso_LIBS := builder
+fuzz-signify_SRCS := qa/fuzz/signify.c
+fuzz-signify_LIBS := builder
 fuzz-sums_SRCS := qa/fuzz/sums.c
 fuzz-sums_LIBS := builder
 fuzz-verity_SRCS := qa/fuzz/verity.c

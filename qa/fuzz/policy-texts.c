@@ -1,11 +1,13 @@
 /*
- * runtime/qrexec/policy: what comes to the policy daemon, back from it, to the agent that asks the user, and from qubesd. What a
+ * runtime/qrexec/policy: what comes to the policy daemon, back from it, to the agent that asks the user, and from qubesd; and who
+ * asks what would be decided. What a
  * person gets to see is plain text, and an answer that allows is complete.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/qrexec/policy/answer.h"
+#include "runtime/qrexec/policy/eval.h"
 #include "runtime/qrexec/policy/question.h"
 #include "runtime/qrexec/policy/system.h"
 
@@ -58,6 +60,18 @@ static void read_query(struct blob text, struct arena *a)
 		abort();
 }
 
+static void read_eval(struct blob text)
+{
+	struct eval e;
+
+	if (eval_parse(text, &e)) {
+		must_be_plain(e.service);
+		must_be_plain(e.source);
+		must_be_plain(e.target);
+	}
+	eval_free(&e);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
@@ -67,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	text = (struct blob){(const char *)data + 1, size - 1};
-	switch (data[0] % 4) {
+	switch (data[0] % 8) {
 	case 0:
 		read_question(text);
 		break;
@@ -76,6 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		read_query(text, a);
+		break;
+	case 4:
+		read_eval(text);
 		break;
 	default:
 		system_info_free(system_info_parse(text.p, text.n, &err));

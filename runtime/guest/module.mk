@@ -21,6 +21,10 @@ FUZZ += fuzz-gpt
 fuzz-gpt_SRCS := qa/fuzz/gpt.c
 fuzz-gpt_LIBS := common-min
 
+FUZZ += fuzz-name-servers
+fuzz-name-servers_SRCS := qa/fuzz/name-servers.c
+fuzz-name-servers_LIBS := network-parts common-min
+
 FUZZ += fuzz-binds
 fuzz-binds_SRCS := qa/fuzz/binds.c
 fuzz-binds_LIBS := guest-parts common-min

@@ -55,6 +55,10 @@ TESTS += test-qrexec-wire
 test-qrexec-wire_SRCS := $(addprefix runtime/qrexec/tests/,test_wire.c test_peers.c peer.c)
 test-qrexec-wire_LIBS := vchan common-min
 
+FUZZ += fuzz-vmexec
+fuzz-vmexec_SRCS := qa/fuzz/vmexec.c
+fuzz-vmexec_LIBS := common-min
+
 FUZZ += fuzz-qrexec
 fuzz-qrexec_SRCS := qa/fuzz/qrexec.c $(qrexec_common) runtime/qrexec/command.c runtime/qrexec/service.c
 fuzz-qrexec_LIBS := common

@@ -49,6 +49,11 @@ bench-runtime: bench-qubesd
 
 CHECK_FAST += runtime/qubesd/tests/coverage runtime/qubesd/tests/full-disk
 
-FUZZ += fuzz-qubesd
+FUZZ += fuzz-qubesd fuzz-devices fuzz-rules
+fuzz-devices_SRCS := qa/fuzz/devices.c $(filter-out runtime/qubesd/main.c,$(qubesd_SRCS))
+fuzz-devices_LIBS := $(qubesd_LIBS)
+fuzz-devices_PKGS := $(qubesd_PKGS)
+fuzz-rules_SRCS := qa/fuzz/rules.c
+fuzz-rules_LIBS := qubesd-parts common
 fuzz-qubesd_SRCS := qa/fuzz/qubesd.c
 fuzz-qubesd_LIBS := qubesd-parts common
