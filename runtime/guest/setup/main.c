@@ -11,8 +11,6 @@
 
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
-static bool failed;
-
 const char *setup_value(const struct setup *s, const char *key)
 {
 	return strmap_get(&s->values, key);
@@ -22,8 +20,7 @@ void setup_complain(struct setup *s, const char *object, const char *fmt, ...)
 {
 	va_list args;
 
-	(void)s;
-	failed = true;
+	s->failed = true;
 	fprintf(stderr, "qubes-guest-setup: %s: ", object);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
@@ -59,13 +56,29 @@ static void forget_seed(const struct setup *s)
 	}
 }
 
+struct command {
+	const char *name;
+	int (*run)(struct setup *s);
+	bool values;
+};
+
+static int run(struct setup *s, const struct command *c)
+{
+	int r;
+
+	if (c->values && read_values(s) < 0)
+		return 1;
+	r = c->run(s);
+	if (r < 0 && !s->failed)
+		setup_complain(s, c->name, "%s", strerror(-r));
+	if (c->run == setup_sysinit)
+		forget_seed(s);
+	return s->failed;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(struct setup *s);
-		bool values;
-	} commands[] = {
+	static const struct command commands[] = {
 		{"sysinit", setup_sysinit, true},
 		{"early-config", setup_early_config, true},
 		{"mount-dirs", setup_mount_dirs, false},
@@ -75,22 +88,14 @@ int main(int argc, char **argv)
 		{"bind-dirs", setup_bind_dirs, false},
 	};
 	static struct setup s;
+	const char *name = argc == 2 || (argc == 3 && !strcmp(argv[1], "uplink")) ? argv[1] : "";
 
 	s.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (argc == 3 && !strcmp(argv[1], "uplink"))
+	if (argc == 3)
 		s.argument = argv[2];
-
-	for (size_t i = 0; (argc == 2 || s.argument) && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].name))
-			continue;
-		if (commands[i].values && read_values(&s) < 0)
-			return 1;
-		if (commands[i].run(&s) < 0)
-			failed = true;
-		if (commands[i].run == setup_sysinit)
-			forget_seed(&s);
-		return failed;
-	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(name, commands[i].name))
+			return run(&s, &commands[i]);
 	fprintf(stderr, "usage: qubes-guest-setup sysinit|early-config|mount-dirs|misc-post|bind-dirs|"
 			"uplink [INTERFACE]|lease\n");
 	return 2;

@@ -17,6 +17,7 @@ struct setup {
 	struct strmap values; /* key -> value (char *) of qubesdb; empty when the part needs none */
 	char **pairs;	      /* what the values lie in; to the end of the program */
 	const char *argument; /* of the command, or NULL */
+	bool failed;	      /* somebody complained */
 	bool testing;	      /* no owners, no mounts, nothing of the kernel's */
 };
 
