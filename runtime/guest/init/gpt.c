@@ -14,6 +14,16 @@ enum {
 	NAME_OFFSET = 56, /* 36 UTF-16 units */
 	NAME_UNITS = 36,
 	SECTOR_MAX = 4096,
+	ALIGN = 1 << 20,
+	/* UEFI 5.3.2 and 5.3.3: fields of the header, and one of an entry, that grow. */
+	HEADER_SIZE = 12,
+	HEADER_CRC = 16,
+	HEADER_HERE = 24,
+	HEADER_OTHER = 32,
+	HEADER_LAST_USABLE = 48,
+	HEADER_TABLE = 72,
+	HEADER_TABLE_CRC = 88,
+	ENTRY_LAST = 40,
 };
 
 static uint32_t get32(const uint8_t *p)
@@ -24,6 +34,18 @@ static uint32_t get32(const uint8_t *p)
 static uint64_t get64(const uint8_t *p)
 {
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void put64(uint8_t *p, uint64_t v)
+{
+	put32(p, (uint32_t)v);
+	put32(p + 4, (uint32_t)(v >> 32));
 }
 
 /* CRC-32 of IEEE 802.3, four bits a step: small, and fast enough for 16 KiB. */
@@ -50,22 +72,22 @@ int gpt_header_parse(const uint8_t *sector, size_t n, struct gpt_header *header)
 	if (n < HEADER_SIZE_MIN || memcmp(sector, "EFI PART", 8))
 		return -ENODEV;
 
-	uint32_t size = get32(sector + 12);
+	uint32_t size = get32(sector + HEADER_SIZE);
 	if (size < HEADER_SIZE_MIN || size > n)
 		return -EBADMSG;
 
 	/* The header's own checksum counts as zero in it. */
-	uint32_t crc = crc32_add(~0u, sector, 16);
+	uint32_t crc = crc32_add(~0u, sector, HEADER_CRC);
 	crc = crc32_add(crc, zero, sizeof(zero));
 	crc = ~crc32_add(crc, sector + 20, size - 20);
-	if (crc != get32(sector + 16))
+	if (crc != get32(sector + HEADER_CRC))
 		return -EBADMSG;
 
 	*header = (struct gpt_header){
-		.table_lba = get64(sector + 72),
+		.table_lba = get64(sector + HEADER_TABLE),
 		.entries = get32(sector + 80),
 		.entry_size = get32(sector + 84),
-		.table_crc = get32(sector + 88),
+		.table_crc = get32(sector + HEADER_TABLE_CRC),
 	};
 	if (header->table_lba < 2 || header->table_lba > INT64_MAX / SECTOR_MAX - GPT_TABLE_MAX)
 		return -EBADMSG;
@@ -75,6 +97,13 @@ int gpt_header_parse(const uint8_t *sector, size_t n, struct gpt_header *header)
 	    header->entries > GPT_TABLE_MAX / header->entry_size)
 		return -EBADMSG;
 	return 0;
+}
+
+static bool entry_used(const uint8_t *entry)
+{
+	static const uint8_t unused[16];
+
+	return memcmp(entry, unused, sizeof(unused)) != 0;
 }
 
 static bool entry_has_name(const uint8_t *entry, const char *name)
@@ -93,8 +122,6 @@ static bool entry_has_name(const uint8_t *entry, const char *name)
 int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *header,
 		   const char *name, struct gpt_partition *partition)
 {
-	static const uint8_t unused[16];
-
 	if (n < (size_t)header->entries * header->entry_size)
 		return -EBADMSG;
 	if (~crc32_add(~0u, table, (size_t)header->entries * header->entry_size) !=
@@ -104,12 +131,12 @@ int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *head
 	for (uint32_t i = 0; i < header->entries; i++) {
 		const uint8_t *entry = table + (size_t)i * header->entry_size;
 
-		if (!memcmp(entry, unused, sizeof(unused)) || !entry_has_name(entry, name))
+		if (!entry_used(entry) || !entry_has_name(entry, name))
 			continue;
 		*partition = (struct gpt_partition){
 			.number = i + 1,
 			.first_lba = get64(entry + 32),
-			.last_lba = get64(entry + 40),
+			.last_lba = get64(entry + ENTRY_LAST),
 		};
 		return partition->first_lba <= partition->last_lba ? 0 : -EBADMSG;
 	}
@@ -134,24 +161,106 @@ static int read_at(int fd, uint64_t offset, uint8_t *buf, size_t n)
 	return 0;
 }
 
-int gpt_find(int fd, unsigned sector_size, const char *name, struct gpt_partition *partition)
+/* `sector`, the first header, and its table, which is the caller's to free in any case, are what the partition was found in. */
+static int find(int fd, unsigned sector_size, const char *name, uint8_t sector[SECTOR_MAX], struct gpt_header *header,
+		uint8_t **table, struct gpt_partition *partition)
 {
-	uint8_t sector[SECTOR_MAX];
-	struct gpt_header header;
+	size_t n;
+	int r;
 
 	if (sector_size < 512 || sector_size > SECTOR_MAX)
 		return -EINVAL;
-	int r = read_at(fd, sector_size, sector, sector_size);
+	r = read_at(fd, sector_size, sector, sector_size);
 	if (!r)
-		r = gpt_header_parse(sector, sector_size, &header);
+		r = gpt_header_parse(sector, sector_size, header);
 	if (r < 0)
 		return r;
-
-	size_t n = (size_t)header.entries * header.entry_size;
-	_cleanup_free_ uint8_t *table = xmalloc(n);
-
-	r = read_at(fd, header.table_lba * sector_size, table, n);
+	n = (size_t)header->entries * header->entry_size;
+	*table = xmalloc(n);
+	r = read_at(fd, header->table_lba * sector_size, *table, n);
 	if (r < 0)
 		return r == -ENODEV ? -EBADMSG : r;
-	return gpt_table_find(table, n, &header, name, partition);
+	return gpt_table_find(*table, n, header, name, partition);
+}
+
+int gpt_find(int fd, unsigned sector_size, const char *name, struct gpt_partition *partition)
+{
+	_cleanup_free_ uint8_t *table = NULL;
+	uint8_t sector[SECTOR_MAX];
+	struct gpt_header header;
+
+	return find(fd, sector_size, name, sector, &header, &table, partition);
+}
+
+static int write_at(int fd, uint64_t offset, const uint8_t *p, size_t n)
+{
+	while (n) {
+		ssize_t done = pwrite(fd, p, n, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		p += done;
+		offset += (uint64_t)done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* One of the two headers, with its table. They are beside each other and reach the disk together. */
+static int write_copy(int fd, unsigned sector_size, uint8_t *sector, const uint8_t *table, size_t n, uint64_t here, uint64_t other,
+		      uint64_t table_lba)
+{
+	int r;
+
+	put64(sector + HEADER_HERE, here);
+	put64(sector + HEADER_OTHER, other);
+	put64(sector + HEADER_TABLE, table_lba);
+	put32(sector + HEADER_CRC, 0);
+	put32(sector + HEADER_CRC, ~crc32_add(~0u, sector, get32(sector + HEADER_SIZE)));
+	r = write_at(fd, table_lba * sector_size, table, n);
+	if (!r)
+		r = write_at(fd, here * sector_size, sector, sector_size);
+	return !r && fsync(fd) < 0 ? -errno : r;
+}
+
+static bool is_last(const uint8_t *table, const struct gpt_header *header, const struct gpt_partition *partition)
+{
+	for (uint32_t i = 0; i < header->entries; i++) {
+		const uint8_t *entry = table + (size_t)i * header->entry_size;
+
+		if (entry_used(entry) && get64(entry + ENTRY_LAST) > partition->last_lba)
+			return false;
+	}
+	return true;
+}
+
+int gpt_grow(int fd, unsigned sector_size, uint64_t sectors, const char *name, struct gpt_partition *partition)
+{
+	_cleanup_free_ uint8_t *table = NULL;
+	uint8_t sector[SECTOR_MAX];
+	struct gpt_header header;
+	uint64_t table_sectors, end;
+	size_t n;
+	int r = find(fd, sector_size, name, sector, &header, &table, partition);
+
+	if (r < 0)
+		return r;
+	n = (size_t)header.entries * header.entry_size;
+	table_sectors = (n + sector_size - 1) / sector_size;
+	if (sectors < table_sectors + 2)
+		return 0;
+	/* Behind it are the second table and, in the last sector, its header. */
+	end = (sectors - 1 - table_sectors) / (ALIGN / sector_size) * (ALIGN / sector_size);
+	if (!end || end - 1 <= partition->last_lba || !is_last(table, &header, partition))
+		return 0;
+	partition->last_lba = end - 1;
+	put64(table + (size_t)(partition->number - 1) * header.entry_size + ENTRY_LAST, end - 1);
+	put64(sector + HEADER_LAST_USABLE, sectors - 2 - table_sectors);
+	put32(sector + HEADER_TABLE_CRC, ~crc32_add(~0u, table, n));
+	r = write_copy(fd, sector_size, sector, table, n, sectors - 1, 1, sectors - 1 - table_sectors);
+	if (!r)
+		r = write_copy(fd, sector_size, sector, table, n, 1, sectors - 1, header.table_lba);
+	return r < 0 ? r : 1;
 }

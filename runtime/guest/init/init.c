@@ -23,7 +23,6 @@
 #define ROOT_DISK "xvda"
 #define VOLATILE_DISK "xvdc"
 #define MODULES_DISK "xvdd"
-#define ROOT_PARTITION "Root filesystem"
 
 /* More than libxl's own limit for connecting a disk, so that a slow dom0 is not mistaken for a
  * missing disk. */

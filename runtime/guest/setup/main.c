@@ -1,4 +1,7 @@
-/* qubes-guest-setup COMMAND: see setup.h. Exit codes: 0 done, 1 something failed, 2 wrong usage. */
+/*
+ * qubes-guest-setup COMMAND: see setup.h; as the service qubes.ResizeDisk, `resize`. Exit codes: 0 done, 1 something failed, 2
+ * wrong usage.
+ */
 #include "runtime/guest/setup/setup.h"
 
 #include <errno.h>
@@ -86,6 +89,7 @@ int main(int argc, char **argv)
 		{"uplink", setup_uplink, true},
 		{"lease", setup_lease, false},
 		{"bind-dirs", setup_bind_dirs, false},
+		{"resize", setup_resize, false},
 	};
 	static struct setup s;
 	const char *name = argc == 2 || (argc == 3 && !strcmp(argv[1], "uplink")) ? argv[1] : "";
@@ -93,10 +97,12 @@ int main(int argc, char **argv)
 	s.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (argc == 3)
 		s.argument = argv[2];
+	if (argc == 1 && !strcmp(program_invocation_short_name, "qubes.ResizeDisk"))
+		name = "resize";
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(name, commands[i].name))
 			return run(&s, &commands[i]);
 	fprintf(stderr, "usage: qubes-guest-setup sysinit|early-config|mount-dirs|misc-post|bind-dirs|"
-			"uplink [INTERFACE]|lease\n");
+			"uplink [INTERFACE]|lease|resize\n");
 	return 2;
 }

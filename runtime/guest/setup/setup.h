@@ -47,9 +47,14 @@ char *setup_hosts(const char *hosts, const char *name);
 
 /*
  * The private volume: /dev/xvdb gets a file system if it is empty, is checked, mounted on /rw,
- * grown to its disk and given its folders.
+ * grown to its disk and given its folders. The root is grown to its disk.
  */
 int setup_mount_dirs(struct setup *s);
+/*
+ * qubes.ResizeDisk: dom0 has made the volume larger that stdin names, `private` or `root`. Its file system gets as large, the
+ * root's partition before it. setup_mount_dirs() does the same for both with what was made larger meanwhile.
+ */
+int setup_resize(struct setup *s);
 /* The folders alone, in the mounted /rw. */
 int setup_rw_folders(struct setup *s);
 /* Copies a file, link or tree with owners, modes, times and links; `to` appears whole or not at all. */

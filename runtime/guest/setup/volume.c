@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/blkpg.h>
 #include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,20 +10,29 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
+#include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "runtime/guest/device.h"
+#include "runtime/guest/init/gpt.h"
 
 #define DISK "xvdb"
 #define DEVICE "/dev/" DISK
+#define ROOT_DISK "xvda"
+#define ROOT_DEVICE "/dev/" ROOT_DISK
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
 enum {
 	DISK_SECONDS = 60,
+	RESIZE_SECONDS = 10,
+	VOLUME_NAME_MAX = 32,
+	SPARE_BYTES = 2 << 20, /* so much may be left free behind the root's partition */
 	ZERO_BYTES = 10 << 20, /* so much must be zero before a file system is made: there may be
 				  foreign data */
 	CHUNK = 1 << 20,
@@ -121,23 +131,70 @@ static int check_file_system(struct setup *s)
 	return -EUCLEAN;
 }
 
-/* The volume may have been made larger while the qube was off. The kernel does it on the mounted
- * file system. */
-static void grow(struct setup *s, int fd)
+/* The file system that is mounted there as large as its device, by the kernel. */
+static void grow(struct setup *s, const char *device, const char *mounted)
 {
+	_cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int folder = openat(s->root, mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat disk, at;
 	struct superblock sb;
 	uint64_t bytes = 0;
 
+	if (fd < 0 || folder < 0 || fstat(fd, &disk) < 0 || fstat(folder, &at) < 0 || at.st_dev != disk.st_rdev)
+		return; /* another one */
 	if (!read_superblock(fd, &sb) || ioctl(fd, BLKGETSIZE64, &bytes) < 0 ||
 	    get32(&sb, SUPER_LOG_BLOCK_SIZE) > 6)
 		return;
 
 	uint64_t blocks = bytes >> (10 + get32(&sb, SUPER_LOG_BLOCK_SIZE));
 	uint64_t now = get32(&sb, SUPER_BLOCKS_LO) | get32(&sb, SUPER_BLOCKS_HI) << 32;
-	_cleanup_close_ int mounted = openat(s->root, "rw", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (blocks > now && mounted >= 0 && ioctl(mounted, EXT4_IOC_RESIZE_FS, &blocks) < 0)
-		setup_complain(s, DEVICE, "cannot grow the file system: %s", strerror(errno));
+	if (blocks > now && ioctl(folder, EXT4_IOC_RESIZE_FS, &blocks) < 0)
+		setup_complain(s, device, "cannot grow the file system: %s", strerror(errno));
+}
+
+static void grow_private(struct setup *s)
+{
+	grow(s, DEVICE, "rw");
+}
+
+/* Table and kernel take the partition for as large as the disk allows. */
+static int grow_partition(unsigned sector_size, uint64_t sectors, struct gpt_partition *p)
+{
+	/* Only if there is something to write: udev looks at the disk again when it is closed. */
+	_cleanup_close_ int fd = open(ROOT_DEVICE, O_RDWR | O_CLOEXEC);
+	int r = fd < 0 ? -errno : gpt_grow(fd, sector_size, sectors, ROOT_PARTITION, p);
+	struct blkpg_partition part = {.start = (long long)(p->first_lba * sector_size),
+				       .length = (long long)((p->last_lba - p->first_lba + 1) * sector_size),
+				       .pno = (int)p->number};
+	struct blkpg_ioctl_arg arg = {.op = BLKPG_RESIZE_PARTITION, .datalen = sizeof(part), .data = &part};
+
+	return r > 0 && ioctl(fd, BLKPG, &arg) < 0 ? -errno : r;
+}
+
+/* The root is a partition, or the whole disk (../init). */
+static void grow_root(struct setup *s)
+{
+	_cleanup_close_ int fd = open(ROOT_DEVICE, O_RDONLY | O_CLOEXEC);
+	char device[sizeof(ROOT_DEVICE) + 12] = ROOT_DEVICE;
+	struct gpt_partition p = {0};
+	int sector_size = 0, r;
+	uint64_t bytes = 0;
+
+	if (fd < 0 || ioctl(fd, BLKSSZGET, &sector_size) < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+		return;
+	r = gpt_find(fd, (unsigned)sector_size, ROOT_PARTITION, &p);
+	if (r == 0) {
+		uint64_t sectors = bytes / (unsigned)sector_size, spare = SPARE_BYTES / (unsigned)sector_size;
+
+		snprintf(device, sizeof(device), ROOT_DEVICE "%u", p.number);
+		if (sectors > spare && p.last_lba < sectors - spare)
+			r = grow_partition((unsigned)sector_size, sectors, &p);
+	}
+	if (r < 0 && r != -ENODEV && r != -ENOENT)
+		setup_complain(s, ROOT_DEVICE, "cannot grow the root's partition: %s", strerror(-r));
+	else
+		grow(s, device, ".");
 }
 
 static int mount_volume(struct setup *s)
@@ -159,6 +216,7 @@ int setup_mount_dirs(struct setup *s)
 {
 	int r = 0;
 
+	grow_root(s);
 	if (!device_offered(DISK))
 		return 0;
 	if (device_wait(DISK, DISK_SECONDS) < 0) {
@@ -186,8 +244,67 @@ int setup_mount_dirs(struct setup *s)
 	if (!r)
 		r = mount_volume(s);
 	if (!r) {
-		grow(s, fd);
+		grow_private(s);
 		r = setup_rw_folders(s);
 	}
 	return r;
+}
+
+static const struct {
+	const char *name, *device, *mounted;
+	void (*grow)(struct setup *s);
+} volumes[] = {
+	{"private", DEVICE, "rw", grow_private},
+	{"root", ROOT_DEVICE, ".", grow_root},
+};
+
+static uint64_t blocks_of(const struct setup *s, const char *mounted)
+{
+	_cleanup_close_ int fd = openat(s->root, mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statvfs fs = {0};
+
+	return fd >= 0 && fstatvfs(fd, &fs) == 0 ? fs.f_blocks : 0;
+}
+
+/* Xen's backend notices with the next request that the disk has another size. */
+static void make_request(const char *device)
+{
+	static _Alignas(4096) char block[4096];
+	_cleanup_close_ int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd >= 0 && pread(fd, block, sizeof(block), 0) < 0)
+		fprintf(stderr, "qubes-guest-setup: %s: cannot read it: %s\n", device, strerror(errno));
+}
+
+static int resize(struct setup *s, size_t i)
+{
+	uint64_t before = blocks_of(s, volumes[i].mounted);
+
+	for (int k = 0; k < RESIZE_SECONDS * 10; k++) {
+		make_request(volumes[i].device);
+		volumes[i].grow(s);
+		if (s->failed)
+			return -EIO;
+		if (blocks_of(s, volumes[i].mounted) > before)
+			return 0;
+		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	}
+	setup_complain(s, volumes[i].device, "has not become larger, or what is mounted there cannot");
+	return -ETIMEDOUT;
+}
+
+int setup_resize(struct setup *s)
+{
+	_cleanup_strbuf_ struct strbuf text = {0};
+	struct blob name;
+	int r = read_fd(STDIN_FILENO, VOLUME_NAME_MAX, &text);
+
+	if (r < 0)
+		return r;
+	name = blob_trim(strbuf_blob(&text));
+	for (size_t i = 0; i < sizeof(volumes) / sizeof(*volumes); i++)
+		if (blob_eq_str(name, volumes[i].name))
+			return resize(s, i);
+	setup_complain(s, "resize", "stdin names neither private nor root");
+	return -EINVAL;
 }

@@ -210,3 +210,96 @@ TEST(gpt_backwards_partition)
 	CHECK_INT(find(disk, "Root filesystem", &number), -EBADMSG);
 	free(disk);
 }
+
+enum { LARGE_SECTORS = 4 * 2048 + 100, MIB = 2048 };
+
+/* The disk from its head, on a larger one. */
+static int disk_of(const uint8_t *head, uint64_t sectors)
+{
+	int fd = memfd_create("disk", MFD_CLOEXEC);
+
+	CHECK_INT(write(fd, head, SECTORS * 512), SECTORS * 512);
+	CHECK_INT(ftruncate(fd, (off_t)(sectors * 512)), 0);
+	return fd;
+}
+
+static uint64_t get64_at(int fd, off_t at)
+{
+	uint64_t v = 0;
+
+	CHECK_INT(pread(fd, &v, sizeof(v), at), sizeof(v));
+	return v;
+}
+
+TEST(gpt_grows)
+{
+	uint8_t *disk = make_disk();
+	int fd = disk_of(disk, LARGE_SECTORS);
+	struct gpt_partition p, again;
+	const off_t spare = (off_t)(LARGE_SECTORS - 1) * 512;
+	uint8_t first[ENTRIES * 128], second[ENTRIES * 128], sector[512];
+	struct gpt_header header;
+
+	CHECK_INT(gpt_grow(fd, 512, LARGE_SECTORS, "Root filesystem", &p), 1);
+	CHECK_INT(p.number, 3);
+	CHECK_INT(p.first_lba, 40);
+	CHECK_INT(p.last_lba, 4 * MIB - 1);
+	CHECK_INT(gpt_find(fd, 512, "Root filesystem", &again), 0);
+	CHECK_INT(again.last_lba, p.last_lba);
+	CHECK_INT(gpt_find(fd, 512, "EFI System", &again), 0);
+	CHECK_INT(again.last_lba, 35);
+	/* Each header names itself and the other; what may be used ends before the second table. */
+	CHECK_INT(get64_at(fd, 512 + 24), 1);
+	CHECK_INT(get64_at(fd, 512 + 32), LARGE_SECTORS - 1);
+	CHECK_INT(get64_at(fd, 512 + 48), LARGE_SECTORS - 34);
+	CHECK_INT(get64_at(fd, spare + 24), LARGE_SECTORS - 1);
+	CHECK_INT(get64_at(fd, spare + 32), 1);
+	CHECK_INT(pread(fd, sector, sizeof(sector), spare), sizeof(sector));
+	CHECK_INT(gpt_header_parse(sector, sizeof(sector), &header), 0);
+	CHECK_INT(header.table_lba, LARGE_SECTORS - 33);
+	CHECK_INT(pread(fd, first, sizeof(first), TABLE), sizeof(first));
+	CHECK_INT(pread(fd, second, sizeof(second), (off_t)header.table_lba * 512), sizeof(second));
+	CHECK(!memcmp(first, second, sizeof(first)));
+	CHECK_INT(gpt_table_find(second, sizeof(second), &header, "Root filesystem", &again), 0);
+	/* And that is all of it. */
+	CHECK_INT(gpt_grow(fd, 512, LARGE_SECTORS, "Root filesystem", &again), 0);
+	CHECK_INT(again.last_lba, p.last_lba);
+	close(fd);
+	free(disk);
+}
+
+TEST(gpt_leaves_room_for_its_second_table)
+{
+	uint8_t *disk = make_disk();
+	int fd = disk_of(disk, 4 * MIB + 32);
+	struct gpt_partition p;
+
+	CHECK_INT(gpt_grow(fd, 512, 4 * MIB + 32, "Root filesystem", &p), 1);
+	CHECK_INT(p.last_lba, 3 * MIB - 1);
+	close(fd);
+	free(disk);
+}
+
+TEST(gpt_does_not_grow)
+{
+	uint8_t *disk = make_disk();
+	int fd = disk_of(disk, LARGE_SECTORS);
+	struct gpt_partition p;
+
+	for (uint64_t sectors = 0; sectors < MIB; sectors += 17)
+		CHECK_INT(gpt_grow(fd, 512, sectors, "Root filesystem", &p), 0);
+	CHECK_INT(gpt_grow(fd, 512, LARGE_SECTORS, "EFI System", &p), 0);
+	CHECK_INT(gpt_grow(fd, 512, LARGE_SECTORS, "Root", &p), -ENOENT);
+	close(fd);
+	put_entry(disk, 1, "behind it", 60, 61);
+	seal(disk);
+	fd = disk_of(disk, LARGE_SECTORS);
+	CHECK_INT(gpt_grow(fd, 512, LARGE_SECTORS, "Root filesystem", &p), 0);
+	CHECK_INT(p.last_lba, 50);
+	close(fd);
+	disk[TABLE] ^= 1;
+	fd = disk_of(disk, LARGE_SECTORS);
+	CHECK_INT(gpt_grow(fd, 512, LARGE_SECTORS, "Root filesystem", &p), -EBADMSG);
+	close(fd);
+	free(disk);
+}
