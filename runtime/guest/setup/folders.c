@@ -23,9 +23,6 @@ static const char firewall_script[] = "#!/bin/sh\n"
 				      "# This script runs as root after the firewall's tables were "
 				      "made and before the rules of any client, in qubes that provide network.\n";
 
-static const char module_blacklist[] =
-	"# Kernel modules to be unloaded before this qube is suspended, one a line.\n";
-
 static int copy_dir(int from_parent, const char *from, int to_parent, const char *to);
 
 /* Owners and times are those of the original; without root, in tests, owners cannot be. */
@@ -175,7 +172,6 @@ int setup_rw_folders(struct setup *s)
 	} files[] = {
 		{"rw/config/rc.local", setup_default_rc_local, 0755},
 		{"rw/config/qubes-firewall-user-script", firewall_script, 0755},
-		{"rw/config/suspend-module-blacklist", module_blacklist, 0644},
 	};
 
 	if (!exists(s, "rw/config")) {

@@ -245,7 +245,6 @@ TEST(rw_folders_first_time)
 	CHECK_INT(st.st_mode & 07777, 0755);
 	CHECK_STR(text_of(&s, "rw/config/rc.local"), setup_default_rc_local);
 	CHECK(there(&s, "rw/config/qubes-firewall-user-script"));
-	CHECK(there(&s, "rw/config/suspend-module-blacklist"));
 	end(&s);
 }
 
@@ -259,7 +258,7 @@ TEST(rw_folders_later)
 	CHECK_INT(setup_rw_folders(&s), 0);
 	CHECK(!there(&s, "rw/home/user/new-in-template"));
 	CHECK_STR(text_of(&s, "rw/config/rc.local"), "echo mine\n");
-	CHECK(!there(&s, "rw/config/suspend-module-blacklist"));
+	CHECK(!there(&s, "rw/config/qubes-firewall-user-script"));
 	CHECK(there(&s, "rw/usrlocal"));
 	end(&s);
 }
