@@ -32,8 +32,10 @@ int apply_start(struct apply *ap)
 	int r;
 
 	*ap = (struct apply){.nft = nft_ctx_new(NFT_CTX_DEFAULT)};
-	if (!ap->nft)
+	if (!ap->nft) {
+		fprintf(stderr, "qubes-firewall: nftables: cannot be used: %s\n", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	nft_ctx_buffer_error(ap->nft);
 	nft_ctx_buffer_output(ap->nft);
 	script_base(&script);

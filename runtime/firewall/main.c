@@ -204,8 +204,10 @@ static int start(struct daemon *d)
 		return -EIO;
 	}
 	for (size_t i = 0; i < sizeof(watched) / sizeof(*watched); i++)
-		if (!qdb_watch(d->db, watched[i]))
+		if (!qdb_watch(d->db, watched[i])) {
+			fprintf(stderr, "qubes-firewall: qubesdb: cannot watch %s: %s\n", watched[i], strerror(errno));
 			return -EIO;
+		}
 	return apply_start(&d->apply);
 }
 
@@ -213,26 +215,29 @@ static int serve(struct daemon *d)
 {
 	static const int signals[] = {SIGHUP, SIGTERM, SIGINT};
 	sigset_t set;
-	int code = 1;
+	int r;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < 3; i++)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (sd_event_new(&d->event) < 0 ||
-	    sd_event_add_io(d->event, NULL, qdb_watch_fd(d->db), EPOLLIN, on_change, d) < 0)
+	r = sd_event_new(&d->event);
+	if (r >= 0)
+		r = sd_event_add_io(d->event, NULL, qdb_watch_fd(d->db), EPOLLIN, on_change, d);
+	for (size_t i = 0; r >= 0 && i < 3; i++)
+		r = sd_event_add_signal(d->event, NULL, signals[i], on_signal, d);
+	if (r < 0) {
+		fprintf(stderr, "qubes-firewall: cannot make an event loop: %s\n", strerror(-r));
 		return 1;
-	for (size_t i = 0; i < 3; i++)
-		if (sd_event_add_signal(d->event, NULL, signals[i], on_signal, d) < 0)
-			return 1;
+	}
 	update(d, &(struct resolve_what){.all = true});
 	sd_notify(0, "READY=1");
-	code = sd_event_loop(d->event);
+	r = sd_event_loop(d->event);
 	d->settle = sd_event_source_disable_unref(d->settle);
 	d->retry = sd_event_source_disable_unref(d->retry);
 	strv_free(&d->changed);
 	sd_event_unref(d->event);
-	return code;
+	return r;
 }
 
 static const struct command_line command = {
