@@ -100,6 +100,14 @@ ln -s /dev/tcp/127.0.0.1/0 "$dir/svc/test.Tcp"
 svc test.Tcp dom0; check "bad /dev/tcp link" $? 125
 ln -s /dev/tcp/127.0.0.1/9 "$dir/svc/test.Tcp9"
 check "nobody listens" "$(svc test.Tcp9 dom0; echo $?)" 125
+ln -s /dev/tcp/127.0.0.1 "$dir/svc/test.Connect"
+printf 'skip-service-descriptor = true\nexit-on-service-eof = true\n' >"$dir/cfg/test.Connect"
+perl -MIO::Socket::INET -e '$l = IO::Socket::INET->new(LocalAddr => "127.0.0.1:0", Listen => 5) or die;
+	syswrite STDOUT, $l->sockport; $c = $l->accept; print $c "got ", scalar <$c>' >"$dir/port" & listener=$!
+until_true test -s "$dir/port"
+check "a port of the caller's choice" "$({ echo hello; sleep 1; } | call "DEFAULT:QUBESRPC test.Connect+$(cat "$dir/port") dom0")" "got hello"
+wait $listener
+svc test.Connect dom0; check "no port" $? 125
 ln -s /nonexistent "$dir/svc/test.Dangling"
 svc test.Dangling dom0; check "dangling link" $? 125
 
