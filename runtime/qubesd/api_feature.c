@@ -87,10 +87,14 @@ static void feature_effect(struct call *c, const char *name, const char *value)
 	else if (blob_has_prefix(b, "vm-config."))
 		sync_key(c->d, c->target, arena_printf(c->arena, "/vm-config/%s", name + 10),
 			 value);
-	else if (blob_has_prefix(b, "net.fake-"))
-		sync_network(c->d, c->target, NULL);
 	else if (!strcmp(name, "ipv6"))
 		sync_all_networks(c->d);
+}
+
+/* What a qube of Qubes OS is told instead of its own addresses. A netvm that does not translate them drops all that it sends. */
+static bool is_false_address(const char *feature)
+{
+	return !strcmp(feature, "net.fake-ip") || !strcmp(feature, "net.fake-gateway") || !strcmp(feature, "net.fake-netmask");
 }
 
 static enum call_result feature_set(struct call *c)
@@ -105,6 +109,9 @@ static enum call_result feature_set(struct call *c)
 		if (!isprint((unsigned char)c->request.payload.p[i]))
 			return call_raise(c, "QubesValueError",
 					  "Feature value has to be printable ASCII");
+	if (*value && is_false_address(name))
+		return call_raise(c, "QubesNotImplementedError",
+				  "%s: netvms here do not translate addresses; the qube would have no network", name);
 	old = old ? arena_strdup(c->arena, old) : NULL;
 	event_send(c->d, c->target, arena_printf(c->arena, "domain-feature-pre-set:%s", name),
 		   "feature", name, "value", value, NULL);

@@ -176,26 +176,12 @@ static void add_firewall(struct keys *k, const struct firewall *f, const char *i
 	add(k, base, ""); /* from here on it is in force */
 }
 
-/* The addresses that a client with a hidden one is known by elsewhere. */
-static void add_mapped(struct keys *k, const struct property_ctx *client)
-{
-	const char *ip = property_value(client, "ip");
-	const char *base = arena_printf(k->arena, "/mapped-ip/%s", ip);
-	bool hidden = strcmp(property_value(client, "visible_ip"), ip) != 0;
-
-	add_if(k, hidden, arena_printf(k->arena, "%s/visible-ip", base),
-	       property_value(client, "visible_ip"));
-	add_if(k, hidden, arena_printf(k->arena, "%s/visible-gateway", base),
-	       property_value(client, "visible_gateway"));
-}
-
 void keys_add_client(struct keys *k, const struct qubesd *d, const struct vm *netvm,
 		     const struct vm *client, const struct firewall *f)
 {
 	struct property_ctx ctx = {d->model, client, k->arena};
 
 	k->name = arena_strdup(k->arena, netvm->name);
-	add_mapped(k, &ctx);
 	add_firewall(k, f, property_value(&ctx, "ip"), 4);
 	add_firewall(k, f, property_value(&ctx, "ip6"), 6);
 }

@@ -111,14 +111,6 @@ static const char *value_or_null(const struct property_ctx *ctx, const char *nam
 	return *value ? value : NULL;
 }
 
-/* A feature that hides the real value, else the value. */
-static const char *visible(const struct property_ctx *ctx, const char *feature, const char *name)
-{
-	const char *fake = net_feature(ctx->m, ctx->vm, feature);
-
-	return fake && *fake ? fake : value_or_null(ctx, name);
-}
-
 const char *net_gateway(const struct property_ctx *ctx)
 {
 	return provides(ctx) ? net_visible_ip(ctx) : NULL;
@@ -141,7 +133,7 @@ const char *net_dns(const struct property_ctx *ctx)
 
 const char *net_visible_ip(const struct property_ctx *ctx)
 {
-	return visible(ctx, "net.fake-ip", "ip");
+	return value_or_null(ctx, "ip");
 }
 
 const char *net_visible_ip6(const struct property_ctx *ctx)
@@ -151,11 +143,8 @@ const char *net_visible_ip6(const struct property_ctx *ctx)
 
 const char *net_visible_gateway(const struct property_ctx *ctx)
 {
-	const char *fake = net_feature(ctx->m, ctx->vm, "net.fake-gateway");
 	struct property_ctx up = {ctx->m, uplink(ctx), ctx->arena};
 
-	if (fake && *fake)
-		return fake;
 	return up.vm ? net_gateway(&up) : NULL;
 }
 
@@ -168,7 +157,7 @@ const char *net_visible_gateway6(const struct property_ctx *ctx)
 
 const char *net_visible_netmask(const struct property_ctx *ctx)
 {
-	return visible(ctx, "net.fake-netmask", "netmask");
+	return value_or_null(ctx, "netmask");
 }
 
 const char *net_check_netvm(const struct property_ctx *ctx, struct blob value)
