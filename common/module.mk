@@ -2,7 +2,7 @@
 LIBS += common common-min common-test
 
 common_min_SRCS := $(addprefix common/base/,alloc.c arena.c blob.c error.c strbuf.c strmap.c strv.c) \
-	common/sys/clock.c common/sys/cpio.c common/sys/file.c common/sys/hook.c common/sys/notice.c common/sys/process.c common/sys/socket.c
+	common/sys/clock.c common/sys/cpio.c common/sys/file.c common/sys/hook.c common/sys/log_file.c common/sys/notice.c common/sys/process.c common/sys/socket.c
 common-min_SRCS := $(common_min_SRCS)
 
 common_SRCS := $(common_min_SRCS) common/base/deb822.c common/base/yaml.c common/sys/hash.c common/sys/journal.c common/sys/mounts.c common/ui/event.c common/ui/options.c common/ui/progress.c

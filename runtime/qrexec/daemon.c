@@ -15,6 +15,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/sys/clock.h"
+#include "common/sys/log_file.h"
 #include "common/sys/socket.h"
 #include "common/ui/options.h"
 #include "runtime/qrexec/qubesd.h"
@@ -57,6 +58,7 @@ void daemon_log(struct daemon *d, const char *fmt, ...)
 
 	if (!may_log(&d->log_limit))
 		return;
+	log_file_bound(d->log_path);
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
@@ -345,15 +347,14 @@ static void see_off(struct daemon *d)
 
 /* --- start --- */
 
-static void redirect_log(const struct daemon *d)
+static void leave_terminal(struct daemon *d)
 {
-	_cleanup_free_ char *path = xasprintf(LOG_DIR "/qrexec.%s.log", d->name);
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 
-	dup2(null, 0);
-	dup2(log >= 0 ? log : null, 1);
-	dup2(log >= 0 ? log : null, 2);
+	setsid();
+	dup2(null, STDIN_FILENO);
+	d->log_path = xasprintf("%s/qrexec.%s.log", d->log_dir, d->name);
+	log_file_open(d->log_path);
 }
 
 static int serve(struct daemon *d)
@@ -401,7 +402,7 @@ static int wait_for_child(struct daemon *d, int fd)
 	if (read(fd, &c, 1) == 1)
 		return 0;
 	if (!d->quiet)
-		fprintf(stderr, "qrexec-daemon: %s: did not start; see " LOG_DIR "/qrexec.%s.log\n", d->name, d->name);
+		fprintf(stderr, "qrexec-daemon: %s: did not start; see %s/qrexec.%s.log\n", d->name, d->log_dir, d->name);
 	return 1;
 }
 
@@ -420,20 +421,20 @@ static int serve_in_background(struct daemon *d)
 		return wait_for_child(d, pipe_fds[0]);
 	}
 	close(pipe_fds[0]);
-	setsid();
-	redirect_log(d);
+	leave_terminal(d);
 	d->ready_fd = pipe_fds[1];
 	return serve(d);
 }
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = {.socket_dir = SOCKET_DIR, .default_user = "user", .listen_fd = -1, .ready_fd = -1,
+	static struct daemon d = {.socket_dir = SOCKET_DIR, .log_dir = LOG_DIR, .default_user = "user", .listen_fd = -1, .ready_fd = -1,
 	                          .policy_program = POLICY_PROGRAM, .qubesd_socket = QUBESD_SOCKET};
 	bool direct = false;
 	const struct option_def options[] = {
 		{"quiet", 'q', OPTION_FLAG, &d.quiet, NULL, "no messages while starting"},
 		{"socket-dir", 0, OPTION_STRING, &d.socket_dir, "PATH", "where the sockets are made"},
+		{"log-dir", 0, OPTION_STRING, &d.log_dir, "PATH", "where the log is written"},
 		{"policy-program", 'p', OPTION_STRING, &d.policy_program, "PATH", "decides when the policy daemon cannot"},
 		{"qubesd-socket", 0, OPTION_STRING, &d.qubesd_socket, "PATH", "where qubes are started"},
 		{"direct", 'D', OPTION_FLAG, &direct, NULL, "stay in the foreground"},

@@ -13,7 +13,8 @@
  *  - It ends by itself when the domain does, and on SIGTERM; the sockets are removed then. Disposables that it made for calls
  *    are removed first: with the end of their call, but no later than in half a minute (and qubesd has as long to answer).
  *  - Of 256 calls at a time each has a data channel; who comes then waits for one to end.
- *  - Log of the background process: /var/log/qubes/qrexec.NAME.log, which the qube cannot fill.
+ *  - Log of the background process: qrexec.NAME.log in /var/log/qubes (or --log-dir), also what programs of dom0 say on stderr
+ *    that run for the qube. A qube can bring about as many lines as it likes: see daemon_log() and common/sys/log_file.h.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -53,7 +54,8 @@ struct log_limit {
 
 struct daemon {
 	int domid;
-	const char *name, *default_user, *uuid, *socket_dir, *policy_program, *qubesd_socket;
+	const char *name, *default_user, *uuid, *socket_dir, *log_dir, *policy_program, *qubesd_socket;
+	char *log_path; /* NULL in the foreground */
 	bool quiet;
 	libvchan_t *vchan;
 	int watch_fd;	/* while `connecting` */

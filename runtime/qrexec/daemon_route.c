@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/sys/log_file.h"
 #include "common/sys/process.h"
 #include "common/sys/socket.h"
 #include "runtime/qrexec/daemon_request.h"
@@ -48,6 +49,7 @@ static void execute_policy(struct daemon *d, struct request *r)
 		return;
 	}
 	p.stdout_fd = fds[1];
+	log_file_bound(d->log_path);
 	r->pid = process_spawn(&p);
 	close(fds[1]);
 	if (r->pid < 0) {
@@ -100,6 +102,8 @@ static void run_in_dom0(struct daemon *d, struct request *r)
 	struct process p = {.argv = argv, .null_stdin = 1};
 
 	wait_for(r, REQUEST_IN_DOM0, -1);
+	/* What it says on stderr is not counted by daemon_log(). */
+	log_file_bound(d->log_path);
 	r->pid = process_spawn(&p);
 	if (r->pid < 0)
 		request_refuse(d, r, "qrexec-client does not run");

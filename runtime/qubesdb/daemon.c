@@ -22,6 +22,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
+#include "common/sys/log_file.h"
 #include "common/ui/options.h"
 #include "runtime/domid.h"
 
@@ -51,30 +52,18 @@ static const struct command_line command = {
 /* The write end of the pipe on which the starting process waits; -1 in the foreground. */
 static int ready_fd = -1;
 static char *log_path, *pid_path;
+static bool logs_to_file; /* until then to the starter's stderr, where somebody reads it */
 
 void daemon_log(const struct daemon *d, const char *fmt, ...)
 {
 	va_list args;
 
+	log_file_bound(logs_to_file ? log_path : NULL);
 	fprintf(stderr, "qubesdb-daemon: %s: ", d->name ? d->name : "own qube");
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
-}
-
-/* Until now messages went to the starter's stderr, where somebody reads them. */
-static void log_to_file(void)
-{
-	_cleanup_close_ int fd =
-		open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0660);
-
-	if (fd < 0)
-		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		dup2(fd, STDERR_FILENO);
-		dup2(fd, STDOUT_FILENO);
-	}
 }
 
 static void write_pid(void)
@@ -107,7 +96,8 @@ void daemon_ready(struct daemon *d)
 	write_pid();
 	sd_notify(0, "READY=1");
 	if (ready_fd >= 0) {
-		log_to_file();
+		log_file_open(log_path);
+		logs_to_file = true;
 		if (write(ready_fd, "", 1) != 1)
 			daemon_log(d, "the process that started this daemon has gone");
 		close(take_fd(&ready_fd));

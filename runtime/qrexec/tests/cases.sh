@@ -261,7 +261,8 @@ kill $daemon; wait $daemon; check "daemon ends on SIGTERM" $? 0
 check "its sockets are gone" "$(ls "$dir" | grep '^qrexec')" ""
 
 # In the background; a qube that never answers
-QREXEC_STARTUP_TIMEOUT=20 "$bin/qrexec-daemon" --socket-dir="$dir" -q -- 7 vm "$user"; check "daemon in the background" $? 0
+mkdir "$dir/logs"
+QREXEC_STARTUP_TIMEOUT=20 "$bin/qrexec-daemon" --socket-dir="$dir" --log-dir="$dir/logs" -q -- 7 vm "$user"; check "daemon in the background" $? 0
 call DEFAULT:true </dev/null; check "its call" $? 0
 kill -STOP $agent
 call -w 1 DEFAULT:true </dev/null 2>"$dir/err"; check "-w, nobody opens the channel" "$?$(grep -c 'did not open the data channel in time' "$dir/err")" 1251

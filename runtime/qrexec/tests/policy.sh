@@ -45,6 +45,7 @@ cat >"$dir/info.json" <<'EOF'
   "transport_rpc": "test.Relay", "power_state": "Running"},
  "lost": {"type": "RemoteVM", "tags": [], "internal": false, "template_for_dispvms": false, "relayvm": "vault",
   "transport_rpc": "test.Relay", "power_state": "Running"},
+ "noisy": {"type": "AppVM", "tags": [], "internal": false, "template_for_dispvms": false, "power_state": "Running"},
  "dvm": {"type": "AppVM", "tags": [], "internal": false, "template_for_dispvms": true, "power_state": "Halted"}
 }}
 EOF
@@ -354,6 +355,16 @@ wait "${calls[@]}"
 check "60 calls at once, both ways" "$(cat "$dir/wrong" 2>/dev/null)" ""
 same() { [ "$(fds "${pids[2]}")" = "$work_fds" ] && [ "$(fds "${pids[4]}")" = "$vault_fds" ] && [ "$(fds $policy_daemon)" = "$policy_fds" ]; }
 until_true same && ok || bad "descriptors left: $(fds "${pids[2]}")/$work_fds $(fds "${pids[4]}")/$vault_fds $(fds $policy_daemon)/$policy_fds"
+
+# What calls to dom0 bring about does not fill its disk
+start_agent 9; pids+=($!)
+mkdir "$dir/logs"; truncate -s 5M "$dir/logs/qrexec.noisy.log"
+QREXEC_SERVICE_PATH=$dir/svc0 qrexec-daemon --socket-dir="$dir" --log-dir="$dir/logs" -q -- 9 noisy "$user"; check "a daemon with a log" $? 0
+pids+=($(pgrep -f -- "--log-dir=$dir/logs"))
+echo 'test.Missing * noisy @adminvm allow' >>"$dir/etc/10-test.policy"
+for i in 1 2 3; do vm_call 9 dom0 test.Missing </dev/null; done; check "no such service, for the third time" $? 127
+check "a large log gives way" "$(stat -c %s "$dir/logs/qrexec.noisy.log.old")" 5242880
+check "to one with what is new" "$(grep -c 'no such service' "$dir/logs/qrexec.noisy.log")" 3
 
 # Without the daemon: the program decides; without both, nobody is allowed
 kill $policy_daemon; wait $policy_daemon; check "policy daemon ends on SIGTERM" $? 0
