@@ -1,6 +1,6 @@
 /*
- * qubesdb-read, -write, -rm, -list, -multiread, -watch, and qubesdb-cmd, which is told by -c which
- * of them to be. Exit codes: 0 done, 1 error, 2 no such key.
+ * qubesdb-read, -read-bool, -write, -rm, -list, -multiread, -watch, and qubesdb-cmd, which is told
+ * by -c which of them to be. Exit codes: 0 done, 1 error, 2 no such key; read-bool has its own.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "common/ui/options.h"
 #include "runtime/qubesdb/include/qubesdb-client.h"
 
-enum { DONE, FAILED, NOT_FOUND };
+enum { DONE, FAILED, NOT_FOUND, NO_BOOL };
 
 static const char *command_name, *qube, *default_value, *count_text = "1",
 							*socket_dir = "/var/run/qubes";
@@ -21,13 +21,13 @@ static bool full_path, raw, quiet, wait_for_key, remove_after;
 
 static const struct option_def options[] = {
 	{"command", 'c', OPTION_STRING, &command_name, "COMMAND",
-	 "read, write, rm, list, multiread or watch"},
+	 "read, read-bool, write, rm, list, multiread or watch"},
 	{"domain", 'd', OPTION_STRING, &qube, "QUBE",
 	 "whose data (in dom0); otherwise the own ones"},
 	{"full-path", 'f', OPTION_FLAG, &full_path, NULL, "print whole paths"},
 	{"raw", 'r', OPTION_FLAG, &raw, NULL, "print values as they are, not escaped as \\xNN"},
 	{"quiet", 'q', OPTION_FLAG, &quiet, NULL, "no error messages"},
-	{"wait", 'w', OPTION_FLAG, &wait_for_key, NULL, "read: wait until the key exists"},
+	{"wait", 'w', OPTION_FLAG, &wait_for_key, NULL, "read, read-bool: wait until the key exists"},
 	{"remove", 'x', OPTION_FLAG, &remove_after, NULL, "read: remove the key afterwards"},
 	{"default", 'e', OPTION_STRING, &default_value, "VALUE",
 	 "read: print this when the key does not exist"},
@@ -42,9 +42,10 @@ static struct command_line usage = {
 	.program = "qubesdb-cmd",
 	.operands = "[PATH [VALUE]]...",
 	.summary = "Read and change the key-value store of a qube.",
-	.notes = "read PATH..., write PATH VALUE..., rm PATH..., list PREFIX, multiread PREFIX..., "
-		 "watch PATH...\n"
-		 "Exit codes: 0 done, 1 error, 2 no such key.",
+	.notes = "read PATH..., read-bool PATH [CODE], write PATH VALUE..., rm PATH..., list PREFIX,\n"
+		 "multiread PREFIX..., watch PATH...\n"
+		 "Exit codes: 0 done, 1 error, 2 no such key; of read-bool: 0 the value is not empty, 1 it is\n"
+		 "empty, CODE (2) no such key, 3 error.",
 	.options = options,
 };
 
@@ -196,7 +197,7 @@ static int read_bool(qdb_handle_t h, const struct strv *args)
 
 	if (args->n > 2 || (args->n == 2 && !blob_to_u64(blob_of(args->v[1]), 255, &missing))) {
 		(void)wrong("%s: one key, and an exit code for its absence", args->v[0]);
-		return 3;
+		return NO_BOOL;
 	}
 
 	_cleanup_free_ char *value = wait_and_read(h, args->v[0]);
@@ -205,7 +206,7 @@ static int read_bool(qdb_handle_t h, const struct strv *args)
 	if (errno == ENOENT)
 		return (int)missing;
 	complain("read", args->v[0]);
-	return 3;
+	return NO_BOOL;
 }
 
 static int run(qdb_handle_t h, const struct strv *args)
@@ -239,6 +240,7 @@ int main(int argc, char **argv)
 {
 	_cleanup_strv_ struct strv args = {0};
 	const char *slash = strrchr(argv[0], '/');
+	int failed = FAILED;
 
 	usage.program = slash ? slash + 1 : argv[0];
 	if (!strncmp(usage.program, "qubesdb-", 8) && strcmp(usage.program, "qubesdb-cmd"))
@@ -247,15 +249,21 @@ int main(int argc, char **argv)
 	enum options_result result = options_parse(&usage, argc, argv, &args);
 	if (result)
 		return result == OPTIONS_HELP ? DONE : FAILED;
-	if (!command_name || !args.n)
-		return wrong("%s is needed", command_name ? "a path" : "a command");
+	if (!command_name)
+		return wrong("a command is needed");
+	if (!strcmp(command_name, "read-bool"))
+		failed = NO_BOOL;
+	if (!args.n) {
+		(void)wrong("a path is needed");
+		return failed;
+	}
 
 	qdb_handle_t h = qdb_open_dir(socket_dir, qube);
 	if (!h) {
 		if (!quiet)
 			fprintf(stderr, "%s: cannot connect to the daemon of %s: %s\n",
 				usage.program, qube ? qube : "this qube", strerror(errno));
-		return FAILED;
+		return failed;
 	}
 	int r = run(h, &args);
 	qdb_close(h);
