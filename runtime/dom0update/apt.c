@@ -1,12 +1,12 @@
 #include "runtime/dom0update/apt.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/file.h"
+#include "common/sys/hash.h"
 #include "common/sys/process.h"
 
 enum { ANSWER_MAX = 8 << 20 };
@@ -71,23 +71,16 @@ static bool read_line(struct blob line, struct blob *uri, struct blob *file, uin
 	return blob_word(&rest, file) && blob_word(&rest, &word) && blob_to_u64(word, UINT32_MAX, size);
 }
 
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 /* %2b and the like: what lies on the disk is named plainly. */
 static char *decode(struct blob uri)
 {
 	_cleanup_strbuf_ struct strbuf out = {0};
 
 	for (size_t i = 0; i < uri.n; i++) {
-		bool escape = uri.p[i] == '%' && uri.n - i > 2 && digit(uri.p[i + 1]) >= 0 && digit(uri.p[i + 2]) >= 0;
+		char c = uri.p[i];
+		bool escape = c == '%' && uri.n - i > 2 && hex_decode((struct blob){uri.p + i + 1, 2}, &c, 1) == 0;
 
-		strbuf_add_char(&out, escape ? (char)(digit(uri.p[i + 1]) << 4 | digit(uri.p[i + 2])) : uri.p[i]);
+		strbuf_add_char(&out, c);
 		i += escape ? 2 : 0;
 	}
 	return strbuf_steal(&out);
@@ -123,6 +116,29 @@ int apt_wanted(const struct apt *a, const struct strv *packages, struct strv *ur
 		return error_set(err, -ENOPKG, packages->n ? packages->v[0] : "dist-upgrade", NULL,
 				 "apt finds no way, see above");
 	return apt_read_uris(strbuf_blob(&text), uris, names, bytes, err);
+}
+
+void apt_read_removed(struct blob text, struct strv *names)
+{
+	struct blob line, word;
+
+	while (blob_token(&text, '\n', &line))
+		if (blob_word(&line, &word) && blob_eq_str(word, "Remv") && blob_word(&line, &word))
+			strv_pushf(names, "%.*s", BLOB_ARG(word));
+}
+
+int apt_removed(const struct apt *a, const struct strv *packages, struct strv *names, struct error *err)
+{
+	_cleanup_strv_ struct strv argv = {0};
+	_cleanup_strbuf_ struct strbuf text = {0};
+
+	begin(&(struct apt){a->state, true}, &argv);
+	strv_push(&argv, "--simulate");
+	add_action(&argv, packages);
+	if (process_capture((const char *const *)argv.v, ANSWER_MAX, &text) != 0)
+		return error_set(err, -ENOPKG, "apt-get --simulate", NULL, "finds no way, see above");
+	apt_read_removed(strbuf_blob(&text), names);
+	return 0;
 }
 
 int apt_install(const struct apt *a, const struct strv *packages, struct error *err)

@@ -23,4 +23,8 @@ int apt_wanted(const struct apt *a, const struct strv *packages, struct strv *ur
 	       struct error *err);
 /* Parses what apt-get --print-uris prints; split off for tests. -EBADMSG: a line is not understood. */
 int apt_read_uris(struct blob text, struct strv *uris, struct strv *names, uint64_t *bytes, struct error *err);
+/* The packages that have to go for that, which no other word of apt's names before it is done. */
+int apt_removed(const struct apt *a, const struct strv *packages, struct strv *names, struct error *err);
+/* Their names out of what apt-get --simulate prints, whose other lines are passed over; split off for tests. */
+void apt_read_removed(struct blob text, struct strv *names);
 int apt_install(const struct apt *a, const struct strv *packages, struct error *err);

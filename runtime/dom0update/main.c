@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,10 +25,12 @@ enum { SOURCES_MAX = 1 << 20, PREFS_MAX = 4096, CHECK_ONLY_UPDATES = 100 };
 static const uint64_t index_bytes_max = 512 << 20;
 /* What the framing of a stream of files needs besides their content, with a good margin. */
 static const uint64_t framing_bytes = 1 << 20;
+/* A kernel with its initramfs, with a good margin. */
+static const uint64_t kernel_bytes = 200 << 20;
 
 struct request {
 	struct strv packages;
-	const char *qube, *state, *sources, *snapshots, *call, *unpacker, *after;
+	const char *qube, *state, *sources, *snapshots, *call, *unpacker, *after, *boot;
 	bool check_only, yes, no_snapshot, quiet;
 	char *mirror, *incoming;
 	struct strv indexes;
@@ -186,10 +189,27 @@ static int take_snapshot(const struct request *q, struct error *err)
 	return r;
 }
 
+/* What speaks against it, before anybody is asked and anything is fetched. */
+static int check_install(const struct request *q, const struct strv *names, const struct strv *removed, struct error *err)
+{
+	struct statvfs fs;
+
+	if (q->yes && removed->n)
+		return error_set(err, -EPERM, removed->v[0], "if that is what you want, do it without --assumeyes",
+				 "would be removed");
+	/* Nobody removes old kernels, and half an initramfs does not start. */
+	for (size_t i = 0; i < names->n; i++)
+		if (blob_has_prefix(blob_of(names->v[i]), "linux-image-") && statvfs(q->boot, &fs) == 0 &&
+		    fs.f_bavail * (uint64_t)fs.f_frsize < kernel_bytes)
+			return error_set(err, -ENOSPC, q->boot, "remove an old one: apt purge linux-image-VERSION",
+					 "has no room for another kernel");
+	return 0;
+}
+
 /* 0; CHECK_ONLY_UPDATES: there is something; or -errno. */
 static int install(struct request *q, const struct apt *apt, struct error *err)
 {
-	_cleanup_strv_ struct strv local = {0}, remote = {0}, names = {0};
+	_cleanup_strv_ struct strv local = {0}, remote = {0}, names = {0}, removed = {0};
 	const char *const after[] = {q->after, NULL};
 	uint64_t bytes = 0;
 	int r = apt_wanted(apt, &q->packages, &local, &names, &bytes, err);
@@ -201,11 +221,17 @@ static int install(struct request *q, const struct apt *apt, struct error *err)
 		/* Its packages are; an update that was cut short may have left the rest undone. */
 		return q->check_only ? 0 : process_check(after, err);
 	}
+	if ((r = apt_removed(apt, &q->packages, &removed, err)) < 0)
+		return r;
 	for (size_t i = 0; i < names.n; i++)
 		puts(names.v[i]);
+	for (size_t i = 0; i < removed.n; i++)
+		printf("removed: %s\n", removed.v[i]);
 	printf("%zu packages, %llu bytes\n", names.n, (unsigned long long)bytes);
 	if (q->check_only)
 		return CHECK_ONLY_UPDATES;
+	if ((r = check_install(q, &names, &removed, err)) < 0)
+		return r;
 	if (!confirm(q))
 		return 0;
 	if ((r = remote_uris(q, &local, &remote, err)) < 0 || (r = fetch(q, &remote, bytes + framing_bytes, err)) < 0 ||
@@ -241,12 +267,12 @@ int main(int argc, char **argv)
 	_cleanup_(request_end) struct request q = {
 		.state = "/var/lib/qubes/updates", .sources = "/etc/apt/sources.list.d", .snapshots = "/.snapshots",
 		.call = "qvm-run", .unpacker = "/usr/lib/qubes/qfile-dom0-unpacker",
-		.after = "/usr/lib/bulkhead/dom0-updated"};
+		.after = "/usr/lib/bulkhead/dom0-updated", .boot = "/boot"};
 	_cleanup_error_ struct error err = {0};
 	const struct option_def options[] = {
 		{"updatevm", 0, OPTION_STRING, &q.qube, "VM", "downloads (default: the system's updatevm)"},
 		{"check-only", 0, OPTION_FLAG, &q.check_only, NULL, "say what there is, install nothing"},
-		{"assumeyes", 'y', OPTION_FLAG, &q.yes, NULL, "do not ask"},
+		{"assumeyes", 'y', OPTION_FLAG, &q.yes, NULL, "do not ask; fail where a package would be removed"},
 		{"no-snapshot", 0, OPTION_FLAG, &q.no_snapshot, NULL, "there will be no way back"},
 		{"quiet", 'q', OPTION_FLAG, &q.quiet, NULL, "say little"},
 		/* For tests. */
@@ -256,6 +282,7 @@ int main(int argc, char **argv)
 		{"call", 0, OPTION_STRING, &q.call, "PROGRAM", NULL},
 		{"unpacker", 0, OPTION_STRING, &q.unpacker, "PROGRAM", NULL},
 		{"after", 0, OPTION_STRING, &q.after, "PROGRAM", NULL},
+		{"boot", 0, OPTION_STRING, &q.boot, "DIR", NULL},
 		{0},
 	};
 	const struct command_line cmd = {

@@ -88,3 +88,20 @@ TEST(what_apt_wants)
 	CHECK_INT(apt_read_uris(BLOB("E: nothing\n"), &uris, &names, &bytes, &err), -EBADMSG);
 	CHECK_INT(apt_read_uris(BLOB("'file:/x' a\n"), &uris, &names, &bytes, &err), -EBADMSG);
 }
+
+TEST(removals_are_found)
+{
+	static const char text[] = "Remv dracut [106-6] [initramfs-tools ]\n"
+				   "Inst initramfs-tools (0.148 lab [all]) []\n"
+				   "Remv\n"
+				   "Remvx a [1]\n"
+				   "Remv libold:amd64 [2]\n"
+				   "Conf initramfs-tools (0.148 lab [all])";
+	_cleanup_strv_ struct strv names = {0};
+
+	apt_read_removed(BLOB(text), &names);
+	if (!CHECK_INT(names.n, 2))
+		return;
+	CHECK_STR(names.v[0], "dracut");
+	CHECK_STR(names.v[1], "libold:amd64");
+}
