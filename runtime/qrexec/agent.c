@@ -184,7 +184,7 @@ static int setup(struct agent *a)
 
 int main(int argc, char **argv)
 {
-	static struct agent a = {.socket_path = SOCKET_PATH, .fork_server = FORK_SERVER_SOCKET};
+	static struct agent a = {.socket_path = SOCKET_PATH, .session = &agent_session, .fork_server = FORK_SERVER_SOCKET};
 	bool no_fork_server = false;
 	const struct option_def options[] = {
 		{"agent-socket", 0, OPTION_STRING, &a.socket_path, "PATH", "where qrexec-client-vm connects"},

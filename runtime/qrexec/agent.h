@@ -72,8 +72,21 @@ struct client {
 	unsigned polled;
 };
 
+struct agent;
+
+/* What becomes of a call before it is run here. */
+struct session_ops {
+	/* Whether it has to wait for a session; then agent_call_connect() comes later. */
+	bool (*wait)(struct agent *a, struct call *c);
+	/* A process ended that is no call's: perhaps one that waited for a session. */
+	void (*reap)(struct agent *a, pid_t pid);
+	/* Whether the fork server of the user took the call over. */
+	bool (*hand_over)(struct agent *a, struct call *c);
+};
+
 struct agent {
 	const char *socket_path;
+	const struct session_ops *session; /* NULL in the fork server, which is in one */
 	const char *fork_server; /* its socket, with %s for the user; NULL: none is used */
 	libvchan_t *vchan;
 	struct channel control;
@@ -105,12 +118,7 @@ void agent_reap(struct agent *a);
 void agent_single_socket(struct agent *a, pid_t pid);
 
 /* agent_session.c: calls that want the user's session, and the fork server that may be in it. */
-/* Whether the call has to wait for a session; then agent_call_connect() comes later. */
-bool agent_session_wait(struct agent *a, struct call *c);
-/* A process ended; whether it was one that waited for a session. */
-bool agent_session_reap(struct agent *a, pid_t pid);
-/* Whether the fork server of the user took the call over. */
-bool agent_hand_over(struct agent *a, struct call *c);
+extern const struct session_ops agent_session;
 
 /* agent_clients.c */
 void agent_clients_accept(struct agent *a);

@@ -128,7 +128,7 @@ static void queue(struct agent *a, struct call *c)
 void agent_call_connect(struct agent *a, struct call *c)
 {
 	/* Whoever it is handed to opens the channel. */
-	if (c->code == 0 && agent_hand_over(a, c))
+	if (c->code == 0 && a->session && a->session->hand_over(a, c))
 		return;
 	queue(a, c);
 	give_turns(a);
@@ -140,7 +140,7 @@ void agent_call_start(struct agent *a, bool just_exec, const struct exec_params 
 
 	if (!c)
 		agent_send(a, MSG_CONNECTION_TERMINATED, where, sizeof(*where), NULL, 0);
-	else if (!agent_session_wait(a, c))
+	else if (!a->session || !a->session->wait(a, c))
 		agent_call_connect(a, c);
 }
 
@@ -283,10 +283,11 @@ void agent_reap(struct agent *a)
 
 		for (c = a->calls; c && c->pid != pid; c = c->next)
 			;
-		if (!c && agent_session_reap(a, pid))
+		if (!c) {
+			if (a->session)
+				a->session->reap(a, pid);
 			continue;
-		if (!c)
-			continue;
+		}
 		c->pid = 0;
 		transfer_exited(&c->transfer, launch_exit_code(status));
 	}

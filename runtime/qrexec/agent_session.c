@@ -44,7 +44,7 @@ static pid_t start_wait(const char *user)
 	return l.pid;
 }
 
-bool agent_session_wait(struct agent *a, struct call *c)
+static bool wait_for_session(struct agent *a, struct call *c)
 {
 	struct session_wait *w;
 
@@ -65,7 +65,7 @@ bool agent_session_wait(struct agent *a, struct call *c)
 	return true;
 }
 
-bool agent_session_reap(struct agent *a, pid_t pid)
+static void reap(struct agent *a, pid_t pid)
 {
 	struct session_wait **at = &a->waits, *w;
 
@@ -73,7 +73,7 @@ bool agent_session_reap(struct agent *a, pid_t pid)
 		at = &(*at)->next;
 	w = *at;
 	if (!w)
-		return false;
+		return;
 	*at = w->next;
 	for (struct call *c = a->calls; c; c = c->next) {
 		if (!c->waits_for_session || strcmp(w->user, user_of(c)) != 0)
@@ -83,7 +83,6 @@ bool agent_session_reap(struct agent *a, pid_t pid)
 	}
 	free(w->user);
 	free(w);
-	return true;
 }
 
 /* Only who is that user, or root, may get a call of that user. */
@@ -113,7 +112,7 @@ static int connect_fork_server(const struct agent *a, const char *user)
 	return take_fd(&fd);
 }
 
-bool agent_hand_over(struct agent *a, struct call *c)
+static bool hand_over(struct agent *a, struct call *c)
 {
 	const struct fork_request request = {
 		.type = c->just_exec ? MSG_JUST_EXEC : MSG_EXEC_CMDLINE,
@@ -134,3 +133,5 @@ bool agent_hand_over(struct agent *a, struct call *c)
 	c->handed_fd = take_fd(&fd);
 	return true;
 }
+
+const struct session_ops agent_session = {wait_for_session, reap, hand_over};

@@ -16,6 +16,8 @@
 #include "runtime/qrexec/agent.h"
 #include "runtime/qrexec/launch.h"
 
+enum { INCOMING_MAX = 16 };
+
 /* Connections whose request is not complete yet. */
 struct incoming {
 	int fd;
@@ -23,29 +25,7 @@ struct incoming {
 	unsigned polled;
 };
 
-static struct incoming incoming[16];
-
-/* The agent never asks a fork server to wait or to hand on: what came here is run here. */
-bool agent_session_wait(struct agent *a, struct call *c)
-{
-	(void)a;
-	(void)c;
-	return false;
-}
-
-bool agent_session_reap(struct agent *a, pid_t pid)
-{
-	(void)a;
-	(void)pid;
-	return false;
-}
-
-bool agent_hand_over(struct agent *a, struct call *c)
-{
-	(void)a;
-	(void)c;
-	return false;
-}
+static struct incoming incoming[INCOMING_MAX];
 
 static void forget(struct incoming *i)
 {
@@ -99,7 +79,7 @@ static void step(struct agent *a, struct incoming *i)
 
 static void accept_one(struct agent *a)
 {
-	for (unsigned k = 0; k < 16; k++) {
+	for (unsigned k = 0; k < INCOMING_MAX; k++) {
 		if (incoming[k].fd >= 0)
 			continue;
 		incoming[k].fd = accept4(a->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -112,7 +92,7 @@ static unsigned poll_incoming(struct agent *a)
 {
 	unsigned free_places = 0;
 
-	for (unsigned k = 0; k < 16; k++) {
+	for (unsigned k = 0; k < INCOMING_MAX; k++) {
 		incoming[k].polled = agent_add_poll(a, incoming[k].fd, POLLIN);
 		free_places += incoming[k].fd < 0;
 	}
@@ -137,7 +117,7 @@ static int run(struct agent *a)
 		if (a->polls[SIGNALS].revents && agent_take_signals(a))
 			return 0;
 		agent_calls_step(a);
-		for (unsigned k = 0; k < 16; k++)
+		for (unsigned k = 0; k < INCOMING_MAX; k++)
 			if (incoming[k].fd >= 0 && a->polls[incoming[k].polled].revents)
 				step(a, &incoming[k]);
 		if (a->polls[LISTEN].revents)
@@ -149,7 +129,7 @@ static int setup(struct agent *a)
 {
 	launch_setup(launch_own_user);
 	launch_many_files();
-	for (unsigned k = 0; k < 16; k++)
+	for (unsigned k = 0; k < INCOMING_MAX; k++)
 		incoming[k].fd = -1;
 	a->signal_fd = agent_signals();
 	/* The agent is root; nobody else has anything to ask here. */
@@ -184,7 +164,7 @@ int main(int argc, char **argv)
 	}
 	if (operands.n > 1 || (!operands.n && (!user || !*user)))
 		return options_wrong(&cmd, "wants a socket's path, or $USER");
-	path = operands.n ? xstrdup(operands.v[0]) : xasprintf("/var/run/qubes/qrexec-server.%s.sock", user);
+	path = operands.n ? xstrdup(operands.v[0]) : xasprintf(FORK_SERVER_SOCKET, user);
 	a.socket_path = path;
 	return setup(&a) < 0 ? 1 : run(&a);
 }
