@@ -1,6 +1,5 @@
 #include "runtime/guest/setup/setup.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,19 +8,18 @@
 #include "common/base/blob.h"
 #include "common/base/strbuf.h"
 #include "common/sys/file.h"
+#include "runtime/network/address.h"
 
 enum { STATE_MAX_BYTES = 1 << 16, WORD_MAX = 46 };
 
 /* An address alone: ports and names of servers (ADDRESS:PORT#NAME) have no place in resolv.conf. */
 static bool is_address(struct blob word, char text[WORD_MAX])
 {
-	unsigned char bytes[16];
-
 	if (word.n >= WORD_MAX)
 		return false;
 	memcpy(text, word.p, word.n);
 	text[word.n] = '\0';
-	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+	return address_family(text) != 0;
 }
 
 int setup_lease(struct setup *s)

@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "runtime/guest/setup/setup.h"
+#include "runtime/network/address.h"
 #include "runtime/network/ip.h"
 
 /* Every backend interface of Xen has this address: the way to it needs no question on the wire. */
@@ -43,11 +43,9 @@ static const char *net_value(const struct setup *s, const char *mac, const char 
 /* The words go into commands: what is no address is no word. */
 static const char *address(struct setup *s, int family, const char *what, const char *value)
 {
-	unsigned char bytes[16];
-
 	if (!value || !*value)
 		return NULL;
-	if (inet_pton(family, value, bytes) == 1)
+	if (address_family(value) == family)
 		return value;
 	setup_complain(s, what, "dom0 sent no address: %.60s", value);
 	return NULL;
@@ -85,8 +83,8 @@ static void add_family(struct setup *s, const char *iface, const char *ip, const
 
 int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, struct strbuf *out)
 {
-	const char *ip = address(s, AF_INET, "IPv4 address", net_value(s, mac, "ip", "/qubes-ip")),
-		   *ip6 = address(s, AF_INET6, "IPv6 address",
+	const char *ip = address(s, 4, "IPv4 address", net_value(s, mac, "ip", "/qubes-ip")),
+		   *ip6 = address(s, 6, "IPv6 address",
 				  net_value(s, mac, "ip6", "/qubes-ip6")),
 		   *custom = net_value(s, mac, "custom", NULL);
 
@@ -100,12 +98,12 @@ int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, s
 		      v6 ? " addrgenmode none" : "", iface);
 	if (ip)
 		add_family(s, iface, ip,
-			   address(s, AF_INET, "IPv4 gateway",
+			   address(s, 4, "IPv4 gateway",
 				   net_value(s, mac, "gateway", "/qubes-gateway")),
 			   false, custom && *custom, out);
 	if (ip6 && v6)
 		add_family(s, iface, ip6,
-			   address(s, AF_INET6, "IPv6 gateway",
+			   address(s, 6, "IPv6 gateway",
 				   net_value(s, mac, "gateway6", "/qubes-gateway6")),
 			   true, custom && *custom, out);
 	return 0;
@@ -114,8 +112,8 @@ int setup_uplink_commands(struct setup *s, const char *iface, const char *mac, s
 int setup_resolvers(struct setup *s, const char *iface)
 {
 	const char *dns[] = {
-		address(s, AF_INET, "first resolver", setup_value(s, "/qubes-primary-dns")),
-		address(s, AF_INET, "second resolver", setup_value(s, "/qubes-secondary-dns")),
+		address(s, 4, "first resolver", setup_value(s, "/qubes-primary-dns")),
+		address(s, 4, "second resolver", setup_value(s, "/qubes-secondary-dns")),
 	};
 	_cleanup_strbuf_ struct strbuf text = {0};
 	_cleanup_strv_ struct strv argv = {0};
@@ -138,14 +136,6 @@ int setup_resolvers(struct setup *s, const char *iface)
 			       : 0;
 	setup_replace_file(s, "/etc/resolv.conf", text.p);
 	return 0;
-}
-
-/* Names of interfaces are the kernel's, but one comes in by the command line. */
-static bool iface_valid(const char *iface)
-{
-	size_t n = strlen(iface);
-
-	return n && n < 16 && iface[0] != '.' && !strpbrk(iface, "/ \t\n%");
 }
 
 static int configure(struct setup *s, const char *iface)
@@ -215,7 +205,8 @@ int setup_uplink(struct setup *s)
 
 	if (!s->argument)
 		return configure_all(s);
-	r = iface_valid(s->argument) ? configure(s, s->argument) : -EINVAL;
+	/* It is made part of paths and commands. */
+	r = address_is_interface(s->argument) ? configure(s, s->argument) : -EINVAL;
 	if (r < 0)
 		setup_complain(s, s->argument, "cannot set the interface up: %s", strerror(-r));
 	return r;
