@@ -114,28 +114,18 @@ static void ask_for_room(libvchan_t *v, bool want)
 	watch(v, EPOLL_CTL_MOD, v->fd, EPOLLIN | EPOLLRDHUP | EPOLLET | (want ? EPOLLOUT : 0));
 }
 
-libvchan_t *libvchan_server_init(int domain, int port, size_t read_min, size_t write_min)
+/* The name appears when the socket already listens: a client never meets one that refuses. */
+static int offer(libvchan_t *v)
 {
-	libvchan_t *v = vchan_new(own_domain(), domain, port);
-	struct sockaddr_un temporary;
+	struct sockaddr_un temporary = v->address;
 	struct stat st;
-	int n;
+	int n = snprintf(temporary.sun_path, sizeof(temporary.sun_path), "%s.%d", v->address.sun_path, getpid());
 
-	(void)read_min;
-	if (!v)
-		return NULL;
-	v->state = STATE_LISTENING;
-	v->early_max = write_min;
-	/* The name appears when the socket already listens: a client never meets one that refuses. */
-	temporary = v->address;
-	n = snprintf(temporary.sun_path, sizeof(temporary.sun_path), "%s.%d", v->address.sun_path, getpid());
-	if (n < 0 || (size_t)n >= sizeof(temporary.sun_path)) {
-		errno = ENAMETOOLONG;
-		goto fail;
-	}
+	if (n < 0 || (size_t)n >= sizeof(temporary.sun_path))
+		return -ENAMETOOLONG;
 	v->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (v->listen_fd < 0)
-		goto fail;
+		return -errno;
 	n = bind(v->listen_fd, (struct sockaddr *)&temporary, sizeof(temporary));
 	if (n < 0 && errno == EADDRINUSE) {
 		/* Left by a process that died right here and had our number. */
@@ -143,19 +133,33 @@ libvchan_t *libvchan_server_init(int domain, int port, size_t read_min, size_t w
 		n = bind(v->listen_fd, (struct sockaddr *)&temporary, sizeof(temporary));
 	}
 	if (n < 0)
-		goto fail;
+		return -errno;
 	if (listen(v->listen_fd, 1) < 0 || stat(temporary.sun_path, &st) < 0 ||
 	    rename(temporary.sun_path, v->address.sun_path) < 0) {
+		int r = -errno;
+
 		unlink(temporary.sun_path);
-		goto fail;
+		return r;
 	}
 	v->listen_ino = st.st_ino;
-	if (watch(v, EPOLL_CTL_ADD, v->listen_fd, EPOLLIN) == 0)
+	return watch(v, EPOLL_CTL_ADD, v->listen_fd, EPOLLIN) < 0 ? -errno : 0;
+}
+
+libvchan_t *libvchan_server_init(int domain, int port, size_t read_min, size_t write_min)
+{
+	libvchan_t *v = vchan_new(own_domain(), domain, port);
+	int r;
+
+	(void)read_min;
+	if (!v)
+		return NULL;
+	v->state = STATE_LISTENING;
+	v->early_max = write_min;
+	r = offer(v);
+	if (r == 0)
 		return v;
-fail:
-	n = errno;
 	libvchan_close(v);
-	errno = n;
+	errno = -r;
 	return NULL;
 }
 

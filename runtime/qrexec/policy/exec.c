@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 {
 	static struct decider d = {.qubesd_socket = QUBESD_INTERNAL_SOCKET, .agent_socket = POLICY_AGENT_SOCKET};
 	struct policy_query q = {0};
-	struct strv dirs = {0};
+	_cleanup_strv_ struct strv dirs = {0}, operands = {0};
 	const struct option_def options[] = {
 		{"assume-yes-for-ask", 0, OPTION_FLAG, &q.assume_yes, NULL, "do not ask, take the target as chosen"},
 		{"just-evaluate", 0, OPTION_FLAG, &q.just_evaluate, NULL, "do not ask, say that it would be asked"},
@@ -67,18 +67,15 @@ int main(int argc, char **argv)
 		.notes = "Exit code: 0 allowed, 1 not, 2 wrong usage.",
 		.options = options,
 	};
-	_cleanup_strv_ struct strv operands = {0};
-	int code = 2;
 
 	d.places = policy_standard_places;
 	switch (options_parse(&cmd, argc, argv, &operands)) {
 	case OPTIONS_OK:
 		break;
 	case OPTIONS_HELP:
-		code = 0;
-		goto out;
+		return 0;
 	case OPTIONS_WRONG:
-		goto out;
+		return 2;
 	}
 	if (dirs.n)
 		d.places.dirs = (const char *const *)dirs.v;
@@ -89,11 +86,7 @@ int main(int argc, char **argv)
 		q.source = v[0];
 		q.intended_target = v[1];
 		q.service = v[2];
-		code = run(&d, &q);
-	} else {
-		code = options_wrong(&cmd, "wants a source, a target and a service");
+		return run(&d, &q);
 	}
-out:
-	strv_free(&dirs);
-	return code;
+	return options_wrong(&cmd, "wants a source, a target and a service");
 }
