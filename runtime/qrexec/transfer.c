@@ -264,28 +264,27 @@ static void flush(struct transfer *t)
 	}
 }
 
-/* One read of a local source. Returns whether something moved. */
-static bool pump_source(struct transfer *t, int *fd, uint32_t type, bool *eof_sent)
+/* One read of a local source. */
+static void pump_source(struct transfer *t, int *fd, uint32_t type, bool *eof_sent)
 {
 	ssize_t n = read(*fd, out_buffer + HEADER, chunk_of_version(t->version));
 	struct msg_header h = {type, 0};
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
+		return;
 	if (n > 0)
 		h.len = (uint32_t)n;
 	buffers_used |= n > PAGE;
 	memcpy(out_buffer, &h, HEADER);
 	put(t, out_buffer, HEADER + h.len);
 	if (n > 0)
-		return true;
+		return;
 	*eof_sent = true;
 	if (*fd != t->in_fd || fd == &t->in_fd)
 		close(*fd);
 	*fd = -1;
 	if (type == MSG_DATA_STDOUT && t->end_on_out_eof)
 		cut_short(t);
-	return true;
 }
 
 static void send_eofs(struct transfer *t)
