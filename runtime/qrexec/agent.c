@@ -135,27 +135,27 @@ static int run(struct agent *a)
 		int timeout = -1;
 		int r;
 
-		a->n_polls = 0;
-		agent_add_poll(a, libvchan_fd_for_select(a->vchan), POLLIN);
-		agent_add_poll(a, a->signal_fd, POLLIN);
-		agent_add_poll(a, a->n_clients < AGENT_MAX_CALLS ? a->listen_fd : -1, POLLIN);
+		a->polls.n = 0;
+		polls_add(&a->polls, libvchan_fd_for_select(a->vchan), POLLIN);
+		polls_add(&a->polls, a->signal_fd, POLLIN);
+		polls_add(&a->polls, a->n_clients < AGENT_MAX_CALLS ? a->listen_fd : -1, POLLIN);
 		agent_clients_poll(a);
 		agent_calls_poll(a, &timeout);
 		if (first)
 			timeout = 0;
-		if (poll(a->polls, a->n_polls, timeout) < 0)
+		if (poll(a->polls.v, a->polls.n, timeout) < 0)
 			continue;
-		if (a->polls[SIGNALS].revents && agent_take_signals(a))
+		if (a->polls.v[SIGNALS].revents && agent_take_signals(a))
 			exit(0);
 		agent_calls_step(a);
 		agent_clients_step(a);
-		r = a->polls[CONTROL].revents || first ? step_control(a, a->polls[CONTROL].revents) : 0;
+		r = a->polls.v[CONTROL].revents || first ? step_control(a, a->polls.v[CONTROL].revents) : 0;
 		first = false;
 		if (r < 0 && (r = reopen_control(a, r)) < 0) {
 			agent_log("cannot offer the control channel: %s", strerror(-r));
 			return 1;
 		}
-		if (a->polls[LISTEN].revents)
+		if (a->polls.v[LISTEN].revents)
 			agent_clients_accept(a);
 	}
 }

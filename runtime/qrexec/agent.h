@@ -5,12 +5,12 @@
  *
  * A call costs one process creation, that of the program: its streams are moved here (transfer.h).
  */
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/qrexec/channel.h"
 #include "runtime/qrexec/command.h"
+#include "runtime/qrexec/polls.h"
 #include "runtime/qrexec/service.h"
 #include "runtime/qrexec/transfer.h"
 
@@ -102,8 +102,7 @@ struct agent {
 	struct client *clients;
 	unsigned n_clients;
 	uint64_t client_numbers;
-	struct pollfd *polls;
-	unsigned n_polls, max_polls;
+	struct polls polls;
 };
 
 /* agent_calls.c */
@@ -134,6 +133,5 @@ void agent_clients_drop(struct agent *a);
 int agent_signals(void);
 /* Whether one of them says to end. */
 bool agent_take_signals(struct agent *a);
-unsigned agent_add_poll(struct agent *a, int fd, short events);
 void agent_send(struct agent *a, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
 void agent_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

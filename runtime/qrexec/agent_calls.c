@@ -172,8 +172,8 @@ static bool step_connecting(struct agent *a, struct call *c)
 		return false;
 	/* Not to be opened; or handed over, and whoever runs it closes the connection at its end. */
 	if (!c->connecting)
-		return c->deadline == 0 || a->polls[c->polled].revents;
-	if (a->polls[c->polled].revents)
+		return c->deadline == 0 || a->polls.v[c->polled].revents;
+	if (a->polls.v[c->polled].revents)
 		r = libvchan_client_init_async_finish(c->connecting, false);
 	if (r > 0 && now_ms() > c->deadline)
 		r = -ETIMEDOUT;
@@ -195,7 +195,7 @@ static bool step_connecting(struct agent *a, struct call *c)
 
 static bool step(struct agent *a, struct call *c)
 {
-	const struct pollfd *p = a->polls + c->polled;
+	const struct pollfd *p = a->polls.v + c->polled;
 	unsigned n = c->polled_n;
 	enum transfer_state state;
 
@@ -231,17 +231,17 @@ void agent_calls_poll(struct agent *a, int *timeout)
 	bool crowd = next_waiting(a) != NULL;
 
 	for (struct call *c = a->calls; c; c = c->next) {
-		c->polled = a->n_polls;
+		c->polled = a->polls.n;
 		if (c->transferring) {
 			struct pollfd p[TRANSFER_FDS];
 
 			c->polled_n = transfer_poll(&c->transfer, p);
 			for (unsigned i = 0; i < c->polled_n; i++)
-				agent_add_poll(a, p[i].fd, p[i].events);
+				polls_add(&a->polls, p[i].fd, p[i].events);
 			if (transfer_busy(&c->transfer))
 				*timeout = 0;
 		} else {
-			agent_add_poll(a, c->connecting ? c->watch_fd : c->handed_fd, POLLIN);
+			polls_add(&a->polls, c->connecting ? c->watch_fd : c->handed_fd, POLLIN);
 			if (c->connecting || c->deadline == 0)
 				shorten(timeout, c->deadline - now);
 			if (c->connecting && crowd)
@@ -255,7 +255,7 @@ static bool has_events(const struct agent *a, const struct call *c)
 	if (!c->transferring || transfer_busy(&c->transfer))
 		return true;
 	for (unsigned i = 0; i < c->polled_n; i++)
-		if (a->polls[c->polled + i].revents)
+		if (a->polls.v[c->polled + i].revents)
 			return true;
 	return false;
 }

@@ -29,7 +29,7 @@ void agent_clients_accept(struct agent *a)
 void agent_clients_poll(struct agent *a)
 {
 	for (struct client *c = a->clients; c; c = c->next)
-		c->polled = agent_add_poll(a, c->channel.fd, POLLIN);
+		c->polled = polls_add(&a->polls, c->channel.fd, POLLIN);
 }
 
 static void drop(struct agent *a, struct client **at)
@@ -107,7 +107,7 @@ void agent_clients_step(struct agent *a)
 		struct client *c = *at;
 
 		/* One that was accepted in this round has no entry yet. */
-		if (c->polled && a->polls[c->polled].revents && step(a, c))
+		if (c->polled && a->polls.v[c->polled].revents && step(a, c))
 			drop(a, at);
 		else
 			at = &c->next;

@@ -68,16 +68,6 @@ void daemon_log(struct daemon *d, const char *fmt, ...)
 	fprintf(stderr, "qrexec-daemon: %s: %s\n", d->name, line);
 }
 
-unsigned daemon_add_poll(struct daemon *d, int fd, short events)
-{
-	if (d->n_polls == d->max_polls) {
-		d->max_polls = d->max_polls ? d->max_polls * 2 : 64;
-		d->polls = xreallocarray(d->polls, d->max_polls, sizeof(*d->polls));
-	}
-	d->polls[d->n_polls] = (struct pollfd){.fd = fd, .events = events};
-	return d->n_polls++;
-}
-
 void daemon_send(struct daemon *d, uint32_t type, const void *p, size_t n, const void *q, size_t q_n)
 {
 	if (d->greeted)
@@ -288,21 +278,21 @@ static int run(struct daemon *d)
 	for (;;) {
 		int r;
 
-		d->n_polls = 0;
-		daemon_add_poll(d, d->connecting ? d->watch_fd : libvchan_fd_for_select(d->vchan), POLLIN);
-		daemon_add_poll(d, d->signal_fd, POLLIN);
-		daemon_add_poll(d, d->n_clients < DAEMON_MAX_CLIENTS ? d->listen_fd : -1, POLLIN);
+		d->polls.n = 0;
+		polls_add(&d->polls, d->connecting ? d->watch_fd : libvchan_fd_for_select(d->vchan), POLLIN);
+		polls_add(&d->polls, d->signal_fd, POLLIN);
+		polls_add(&d->polls, d->n_clients < DAEMON_MAX_CLIENTS ? d->listen_fd : -1, POLLIN);
 		daemon_clients_poll(d);
 		daemon_requests_poll(d);
-		if (poll(d->polls, d->n_polls, d->more ? 0 : -1) < 0)
+		if (poll(d->polls.v, d->polls.n, d->more ? 0 : -1) < 0)
 			continue;
-		if (d->polls[SIGNALS].revents && take_signals(d))
+		if (d->polls.v[SIGNALS].revents && take_signals(d))
 			return 0;
 		daemon_requests_step(d);
 		daemon_clients_step(d);
-		if (d->polls[LISTEN].revents && d->listen_fd >= 0)
+		if (d->polls.v[LISTEN].revents && d->listen_fd >= 0)
 			daemon_clients_accept(d);
-		r = d->polls[CONTROL].revents || d->more ? step_vchan(d, d->polls[CONTROL].revents) : 0;
+		r = d->polls.v[CONTROL].revents || d->more ? step_vchan(d, d->polls.v[CONTROL].revents) : 0;
 		if (r < 0) {
 			daemon_log(d, "%s", r == -ESRCH ? "the qube is gone" : strerror(-r));
 			/* After a life in service that is how it ends. */
@@ -334,12 +324,12 @@ static void see_off(struct daemon *d)
 			daemon_requests_end(d);
 			continue;
 		}
-		d->n_polls = 0;
-		daemon_add_poll(d, d->signal_fd, POLLIN);
+		d->polls.n = 0;
+		polls_add(&d->polls, d->signal_fd, POLLIN);
 		daemon_requests_poll(d);
-		if (poll(d->polls, d->n_polls, (int)left) < 0)
+		if (poll(d->polls.v, d->polls.n, (int)left) < 0)
 			continue;
-		if (d->polls[0].revents && take_signals(d))
+		if (d->polls.v[0].revents && take_signals(d))
 			return;
 		daemon_requests_step(d);
 	}

@@ -16,11 +16,11 @@
  *  - Log of the background process: qrexec.NAME.log in /var/log/qubes (or --log-dir), also what programs of dom0 say on stderr
  *    that run for the qube. A qube can bring about as many lines as it likes: see daemon_log() and common/sys/log_file.h.
  */
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/qrexec/channel.h"
+#include "runtime/qrexec/polls.h"
 #include "runtime/qrexec/protocol.h"
 
 #define DAEMON_MAX_CLIENTS 512
@@ -73,8 +73,7 @@ struct daemon {
 	struct request *requests; /* of the qube */
 	unsigned n_requests;
 	struct log_limit log_limit;
-	struct pollfd *polls;
-	unsigned n_polls, max_polls;
+	struct polls polls;
 };
 
 /* daemon_clients.c */
@@ -99,7 +98,6 @@ void daemon_requests_reap(struct daemon *d);
 bool daemon_request_take(struct daemon *d, const char ident[32]);
 
 /* daemon.c */
-unsigned daemon_add_poll(struct daemon *d, int fd, short events);
 void daemon_send(struct daemon *d, uint32_t type, const void *p, size_t n, const void *q, size_t q_n);
 /* At most so many lines in so much time: see daemon.c. */
 void daemon_log(struct daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

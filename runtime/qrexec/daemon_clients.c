@@ -26,7 +26,7 @@ void daemon_clients_accept(struct daemon *d)
 void daemon_clients_poll(struct daemon *d)
 {
 	for (struct daemon_client *c = d->clients; c; c = c->next)
-		c->polled = daemon_add_poll(d, c->channel.fd, POLLIN);
+		c->polled = polls_add(&d->polls, c->channel.fd, POLLIN);
 }
 
 static void drop(struct daemon *d, struct daemon_client **at)
@@ -237,7 +237,7 @@ void daemon_clients_step(struct daemon *d)
 	while (*at) {
 		struct daemon_client *c = *at;
 
-		if (c->polled && d->polls[c->polled].revents && step(d, c) < 0)
+		if (c->polled && d->polls.v[c->polled].revents && step(d, c) < 0)
 			drop(d, at);
 		else
 			at = &c->next;

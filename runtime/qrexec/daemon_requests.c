@@ -156,7 +156,7 @@ void daemon_requests_end(struct daemon *d)
 void daemon_requests_poll(struct daemon *d)
 {
 	for (struct request *r = d->requests; r; r = r->next)
-		r->polled = daemon_add_poll(d, r->fd, POLLIN);
+		r->polled = polls_add(&d->polls, r->fd, POLLIN);
 }
 
 /* An answer that ends with its stream. 1: it has ended. */
@@ -200,7 +200,7 @@ static void step(struct daemon *d, struct request *r)
 void daemon_requests_step(struct daemon *d)
 {
 	for (struct request *r = d->requests; r; r = r->next) {
-		if (r->polled && d->polls[r->polled].revents)
+		if (r->polled && d->polls.v[r->polled].revents)
 			step(d, r);
 		r->polled = 0;
 	}

@@ -93,7 +93,7 @@ static unsigned poll_incoming(struct agent *a)
 	unsigned free_places = 0;
 
 	for (unsigned k = 0; k < INCOMING_MAX; k++) {
-		incoming[k].polled = agent_add_poll(a, incoming[k].fd, POLLIN);
+		incoming[k].polled = polls_add(&a->polls, incoming[k].fd, POLLIN);
 		free_places += incoming[k].fd < 0;
 	}
 	return free_places;
@@ -106,21 +106,21 @@ static int run(struct agent *a)
 	for (;;) {
 		int timeout = -1;
 
-		a->n_polls = 0;
-		agent_add_poll(a, a->signal_fd, POLLIN);
-		agent_add_poll(a, a->listen_fd, POLLIN);
+		a->polls.n = 0;
+		polls_add(&a->polls, a->signal_fd, POLLIN);
+		polls_add(&a->polls, a->listen_fd, POLLIN);
 		if (!poll_incoming(a))
-			a->polls[LISTEN].fd = -1;
+			a->polls.v[LISTEN].fd = -1;
 		agent_calls_poll(a, &timeout);
-		if (poll(a->polls, a->n_polls, timeout) < 0)
+		if (poll(a->polls.v, a->polls.n, timeout) < 0)
 			continue;
-		if (a->polls[SIGNALS].revents && agent_take_signals(a))
+		if (a->polls.v[SIGNALS].revents && agent_take_signals(a))
 			return 0;
 		agent_calls_step(a);
 		for (unsigned k = 0; k < INCOMING_MAX; k++)
-			if (incoming[k].fd >= 0 && a->polls[incoming[k].polled].revents)
+			if (incoming[k].fd >= 0 && a->polls.v[incoming[k].polled].revents)
 				step(a, &incoming[k]);
-		if (a->polls[LISTEN].revents)
+		if (a->polls.v[LISTEN].revents)
 			accept_one(a);
 	}
 }

@@ -6,16 +6,16 @@ SOCKET_BINS += $(qrexec_programs)
 XEN_BINS += $(qrexec_programs)
 
 qrexec-agent_SRCS := $(qrexec_common) $(qrexec_launch) \
-	$(addprefix runtime/qrexec/,agent.c agent_common.c agent_calls.c agent_clients.c agent_session.c notify.c)
+	$(addprefix runtime/qrexec/,agent.c agent_common.c agent_calls.c agent_clients.c agent_session.c notify.c polls.c)
 qrexec-agent_LIBS := vchan common
 qrexec-agent_LDLIBS := -lpam
 
 qrexec-fork-server_SRCS := $(qrexec_common) $(qrexec_launch_direct) \
-	$(addprefix runtime/qrexec/,fork_server.c agent_common.c agent_calls.c)
+	$(addprefix runtime/qrexec/,fork_server.c agent_common.c agent_calls.c polls.c)
 qrexec-fork-server_LIBS := vchan common
 
 qrexec-daemon_SRCS := $(qrexec_common) \
-	$(addprefix runtime/qrexec/,daemon.c daemon_clients.c daemon_requests.c daemon_route.c notify.c)
+	$(addprefix runtime/qrexec/,daemon.c daemon_clients.c daemon_requests.c daemon_route.c notify.c polls.c)
 qrexec-daemon_LIBS := policy vchan common
 
 qrexec-client_SRCS := $(qrexec_common) $(addprefix runtime/qrexec/,client.c client_serve.c streams.c) $(qrexec_launch_direct)
