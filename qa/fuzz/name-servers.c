@@ -4,6 +4,7 @@
  */
 #include "runtime/guest/setup/lease.c"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
