@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/base/le.h"
+#include "common/sys/file.h"
 
 const uint8_t gpt_type_linux[16] = {0x0f, 0xc6, 0x3d, 0xaf, 0x84, 0x83, 0x47, 0x72,
 				    0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4};
@@ -93,37 +94,17 @@ static bool fits(const struct gpt_partition *parts, size_t i, uint64_t first, ui
 	return true;
 }
 
-static int write_at(int fd, const void *data, size_t n, uint64_t at)
-{
-	const char *p = data;
-
-	while (n) {
-		ssize_t done = pwrite(fd, p, n, (off_t)at);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			p += done;
-			n -= (size_t)done;
-			at += (uint64_t)done;
-		}
-	}
-	return 0;
-}
-
 /* UEFI 5.2.3: one partition of type EE over the whole disk, or as much of it as 32 bits say. */
 static int write_mbr(int fd, uint64_t sectors)
 {
 	uint8_t mbr[GPT_SECTOR] = {0};
-	uint32_t first = htole32(1),
-		 count = htole32(sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)(sectors - 1));
 
 	memcpy(mbr + 446, (const uint8_t[]){0, 0x00, 0x02, 0x00, 0xee, 0xff, 0xff, 0xff}, 8);
-	memcpy(mbr + 454, &first, 4);
-	memcpy(mbr + 458, &count, 4);
+	le32_put(mbr + 454, 1);
+	le32_put(mbr + 458, sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)(sectors - 1));
 	mbr[510] = 0x55;
 	mbr[511] = 0xaa;
-	return write_at(fd, mbr, sizeof(mbr), 0);
+	return pwrite_all(fd, mbr, sizeof(mbr), 0);
 }
 
 static int write_header(int fd, struct header h, uint64_t here, uint64_t other, uint64_t table)
@@ -136,7 +117,7 @@ static int write_header(int fd, struct header h, uint64_t here, uint64_t other, 
 	h.crc = 0;
 	h.crc = htole32(crc32(&h, sizeof(h)));
 	memcpy(sector, &h, sizeof(h));
-	return write_at(fd, sector, sizeof(sector), here * GPT_SECTOR);
+	return pwrite_all(fd, sector, sizeof(sector), here * GPT_SECTOR);
 }
 
 int gpt_write(int fd, uint64_t disk_size, const uint8_t disk_uuid[16],
@@ -176,11 +157,11 @@ int gpt_write(int fd, uint64_t disk_size, const uint8_t disk_uuid[16],
 	h.table_crc = htole32(crc32(table, TABLE_BYTES));
 	r = write_mbr(fd, sectors);
 	if (!r)
-		r = write_at(fd, table, TABLE_BYTES, 2 * GPT_SECTOR);
+		r = pwrite_all(fd, table, TABLE_BYTES, 2 * GPT_SECTOR);
 	if (!r)
 		r = write_header(fd, h, 1, sectors - 1, 2);
 	if (!r)
-		r = write_at(fd, table, TABLE_BYTES, (last + 1) * GPT_SECTOR);
+		r = pwrite_all(fd, table, TABLE_BYTES, (last + 1) * GPT_SECTOR);
 	if (!r)
 		r = write_header(fd, h, sectors - 1, 1, last + 1);
 	return r;

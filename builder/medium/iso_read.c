@@ -1,6 +1,5 @@
 #include "builder/medium/iso_read.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "builder/plain.h"
 #include "common/base/alloc.h"
+#include "common/base/le.h"
 #include "common/base/strbuf.h"
 
 enum {
@@ -29,30 +29,6 @@ enum {
 	PATH_LIMIT = 1024,
 	GPT_ENTRIES_MAX = 1024,
 };
-
-static uint16_t le16_at(const unsigned char *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t le32_at(const unsigned char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t le64_at(const unsigned char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
 
 static int wrong(const struct iso *iso, uint64_t offset, const char *what, struct error *err)
 {

@@ -56,6 +56,24 @@ int write_all(int fd, const void *data, size_t n)
 	return 0;
 }
 
+int pwrite_all(int fd, const void *data, size_t n, uint64_t offset)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t done = pwrite(fd, p, n, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		p += done;
+		offset += (uint64_t)done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
 int read_full(int fd, void *data, size_t n)
 {
 	char *p = data;

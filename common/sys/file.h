@@ -21,6 +21,7 @@ int write_atomic(int dirfd, const char *name, const void *data, size_t n, mode_t
 int write_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
 /* All bytes, however often write() is interrupted or short. */
 int write_all(int fd, const void *data, size_t n);
+int pwrite_all(int fd, const void *data, size_t n, uint64_t offset);
 /* Exactly n bytes; -ENODATA when the input ends earlier. */
 int read_full(int fd, void *data, size_t n);
 /* Copies up to the end of `from`; returns the bytes. */

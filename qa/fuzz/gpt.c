@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(sector, data, sizeof(sector));
 	try_one(sector, table, n);
 
-	uint64_t used = (uint64_t)get32(sector + 80) * get32(sector + 84);
+	uint64_t used = (uint64_t)le32_at(sector + 80) * le32_at(sector + 84);
 	if (used <= n) {
 		put(sector + 88, ~crc32_add(~0u, table, (size_t)used));
 		put(sector + 12, 92);

@@ -7,6 +7,8 @@
 
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
+#include "common/base/le.h"
+#include "common/sys/file.h"
 
 enum {
 	HEADER_SIZE_MIN = 92,
@@ -25,28 +27,6 @@ enum {
 	HEADER_TABLE_CRC = 88,
 	ENTRY_LAST = 40,
 };
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	put32(p, (uint32_t)v);
-	put32(p + 4, (uint32_t)(v >> 32));
-}
 
 /* CRC-32 of IEEE 802.3, four bits a step: small, and fast enough for 16 KiB. */
 static uint32_t crc32_add(uint32_t crc, const uint8_t *p, size_t n)
@@ -72,7 +52,7 @@ int gpt_header_parse(const uint8_t *sector, size_t n, struct gpt_header *header)
 	if (n < HEADER_SIZE_MIN || memcmp(sector, "EFI PART", 8))
 		return -ENODEV;
 
-	uint32_t size = get32(sector + HEADER_SIZE);
+	uint32_t size = le32_at(sector + HEADER_SIZE);
 	if (size < HEADER_SIZE_MIN || size > n)
 		return -EBADMSG;
 
@@ -80,14 +60,14 @@ int gpt_header_parse(const uint8_t *sector, size_t n, struct gpt_header *header)
 	uint32_t crc = crc32_add(~0u, sector, HEADER_CRC);
 	crc = crc32_add(crc, zero, sizeof(zero));
 	crc = ~crc32_add(crc, sector + 20, size - 20);
-	if (crc != get32(sector + HEADER_CRC))
+	if (crc != le32_at(sector + HEADER_CRC))
 		return -EBADMSG;
 
 	*header = (struct gpt_header){
-		.table_lba = get64(sector + HEADER_TABLE),
-		.entries = get32(sector + 80),
-		.entry_size = get32(sector + 84),
-		.table_crc = get32(sector + HEADER_TABLE_CRC),
+		.table_lba = le64_at(sector + HEADER_TABLE),
+		.entries = le32_at(sector + 80),
+		.entry_size = le32_at(sector + 84),
+		.table_crc = le32_at(sector + HEADER_TABLE_CRC),
 	};
 	if (header->table_lba < 2 || header->table_lba > INT64_MAX / SECTOR_MAX - GPT_TABLE_MAX)
 		return -EBADMSG;
@@ -135,8 +115,8 @@ int gpt_table_find(const uint8_t *table, size_t n, const struct gpt_header *head
 			continue;
 		*partition = (struct gpt_partition){
 			.number = i + 1,
-			.first_lba = get64(entry + 32),
-			.last_lba = get64(entry + ENTRY_LAST),
+			.first_lba = le64_at(entry + 32),
+			.last_lba = le64_at(entry + ENTRY_LAST),
 		};
 		return partition->first_lba <= partition->last_lba ? 0 : -EBADMSG;
 	}
@@ -192,36 +172,20 @@ int gpt_find(int fd, unsigned sector_size, const char *name, struct gpt_partitio
 	return find(fd, sector_size, name, sector, &header, &table, partition);
 }
 
-static int write_at(int fd, uint64_t offset, const uint8_t *p, size_t n)
-{
-	while (n) {
-		ssize_t done = pwrite(fd, p, n, (off_t)offset);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return -errno;
-		p += done;
-		offset += (uint64_t)done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
 /* One of the two headers, with its table. They are beside each other and reach the disk together. */
 static int write_copy(int fd, unsigned sector_size, uint8_t *sector, const uint8_t *table, size_t n, uint64_t here, uint64_t other,
 		      uint64_t table_lba)
 {
 	int r;
 
-	put64(sector + HEADER_HERE, here);
-	put64(sector + HEADER_OTHER, other);
-	put64(sector + HEADER_TABLE, table_lba);
-	put32(sector + HEADER_CRC, 0);
-	put32(sector + HEADER_CRC, ~crc32_add(~0u, sector, get32(sector + HEADER_SIZE)));
-	r = write_at(fd, table_lba * sector_size, table, n);
+	le64_put(sector + HEADER_HERE, here);
+	le64_put(sector + HEADER_OTHER, other);
+	le64_put(sector + HEADER_TABLE, table_lba);
+	le32_put(sector + HEADER_CRC, 0);
+	le32_put(sector + HEADER_CRC, ~crc32_add(~0u, sector, le32_at(sector + HEADER_SIZE)));
+	r = pwrite_all(fd, table, n, table_lba * sector_size);
 	if (!r)
-		r = write_at(fd, here * sector_size, sector, sector_size);
+		r = pwrite_all(fd, sector, sector_size, here * sector_size);
 	return !r && fsync(fd) < 0 ? -errno : r;
 }
 
@@ -230,7 +194,7 @@ static bool is_last(const uint8_t *table, const struct gpt_header *header, const
 	for (uint32_t i = 0; i < header->entries; i++) {
 		const uint8_t *entry = table + (size_t)i * header->entry_size;
 
-		if (entry_used(entry) && get64(entry + ENTRY_LAST) > partition->last_lba)
+		if (entry_used(entry) && le64_at(entry + ENTRY_LAST) > partition->last_lba)
 			return false;
 	}
 	return true;
@@ -256,9 +220,9 @@ int gpt_grow(int fd, unsigned sector_size, uint64_t sectors, const char *name, s
 	if (!end || end - 1 <= partition->last_lba || !is_last(table, &header, partition))
 		return 0;
 	partition->last_lba = end - 1;
-	put64(table + (size_t)(partition->number - 1) * header.entry_size + ENTRY_LAST, end - 1);
-	put64(sector + HEADER_LAST_USABLE, sectors - 2 - table_sectors);
-	put32(sector + HEADER_TABLE_CRC, ~crc32_add(~0u, table, n));
+	le64_put(table + (size_t)(partition->number - 1) * header.entry_size + ENTRY_LAST, end - 1);
+	le64_put(sector + HEADER_LAST_USABLE, sectors - 2 - table_sectors);
+	le32_put(sector + HEADER_TABLE_CRC, ~crc32_add(~0u, table, n));
 	r = write_copy(fd, sector_size, sector, table, n, sectors - 1, 1, sectors - 1 - table_sectors);
 	if (!r)
 		r = write_copy(fd, sector_size, sector, table, n, 1, sectors - 1, header.table_lba);

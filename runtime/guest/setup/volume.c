@@ -17,6 +17,7 @@
 #include "common/base/alloc.h"
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
+#include "common/base/le.h"
 #include "common/sys/file.h"
 #include "common/sys/process.h"
 #include "runtime/guest/device.h"
@@ -51,21 +52,11 @@ struct superblock {
 	unsigned char b[1024];
 };
 
-static unsigned get16(const struct superblock *sb, size_t at)
-{
-	return sb->b[at] | (unsigned)sb->b[at + 1] << 8;
-}
-
-static uint64_t get32(const struct superblock *sb, size_t at)
-{
-	return get16(sb, at) | (uint64_t)get16(sb, at + 2) << 16;
-}
-
 /* True and *sb filled when there is an ext file system. */
 static bool read_superblock(int fd, struct superblock *sb)
 {
 	return pread(fd, sb->b, sizeof(sb->b), SUPER_AT) == (ssize_t)sizeof(sb->b) &&
-	       get16(sb, SUPER_MAGIC) == 0xef53;
+	       le16_at(sb->b + SUPER_MAGIC) == 0xef53;
 }
 
 int setup_volume_state(int fd)
@@ -74,7 +65,7 @@ int setup_volume_state(int fd)
 	struct superblock sb;
 
 	if (read_superblock(fd, &sb)) {
-		unsigned state = get16(&sb, SUPER_STATE);
+		unsigned state = le16_at(sb.b + SUPER_STATE);
 
 		return (state & STATE_VALID) && !(state & STATE_ERROR) ? VOLUME_CLEAN
 								       : VOLUME_DIRTY;
@@ -143,11 +134,11 @@ static void grow(struct setup *s, const char *device, const char *mounted)
 	if (fd < 0 || folder < 0 || fstat(fd, &disk) < 0 || fstat(folder, &at) < 0 || at.st_dev != disk.st_rdev)
 		return; /* another one */
 	if (!read_superblock(fd, &sb) || ioctl(fd, BLKGETSIZE64, &bytes) < 0 ||
-	    get32(&sb, SUPER_LOG_BLOCK_SIZE) > 6)
+	    le32_at(sb.b + SUPER_LOG_BLOCK_SIZE) > 6)
 		return;
 
-	uint64_t blocks = bytes >> (10 + get32(&sb, SUPER_LOG_BLOCK_SIZE));
-	uint64_t now = get32(&sb, SUPER_BLOCKS_LO) | get32(&sb, SUPER_BLOCKS_HI) << 32;
+	uint64_t blocks = bytes >> (10 + le32_at(sb.b + SUPER_LOG_BLOCK_SIZE));
+	uint64_t now = le32_at(sb.b + SUPER_BLOCKS_LO) | (uint64_t)le32_at(sb.b + SUPER_BLOCKS_HI) << 32;
 
 	if (blocks > now && ioctl(folder, EXT4_IOC_RESIZE_FS, &blocks) < 0)
 		setup_complain(s, device, "cannot grow the file system: %s", strerror(errno));
