@@ -103,16 +103,23 @@ int apt_read_uris(struct blob text, struct strv *uris, struct strv *names, uint6
 	return 0;
 }
 
+/* What apt says, with this option, to what is to be done; nothing is. */
+static int ask(const struct apt *a, const char *option, const struct strv *packages, struct strbuf *text)
+{
+	_cleanup_strv_ struct strv argv = {0};
+
+	begin(&(struct apt){a->state, true}, &argv);
+	strv_push(&argv, option);
+	add_action(&argv, packages);
+	return process_capture((const char *const *)argv.v, ANSWER_MAX, text);
+}
+
 int apt_wanted(const struct apt *a, const struct strv *packages, struct strv *uris, struct strv *names, uint64_t *bytes,
 	       struct error *err)
 {
-	_cleanup_strv_ struct strv argv = {0};
 	_cleanup_strbuf_ struct strbuf text = {0};
 
-	begin(&(struct apt){a->state, true}, &argv);
-	strv_push(&argv, "--print-uris");
-	add_action(&argv, packages);
-	if (process_capture((const char *const *)argv.v, ANSWER_MAX, &text) != 0)
+	if (ask(a, "--print-uris", packages, &text) != 0)
 		return error_set(err, -ENOPKG, packages->n ? packages->v[0] : "dist-upgrade", NULL,
 				 "apt finds no way, see above");
 	return apt_read_uris(strbuf_blob(&text), uris, names, bytes, err);
@@ -129,13 +136,9 @@ void apt_read_removed(struct blob text, struct strv *names)
 
 int apt_removed(const struct apt *a, const struct strv *packages, struct strv *names, struct error *err)
 {
-	_cleanup_strv_ struct strv argv = {0};
 	_cleanup_strbuf_ struct strbuf text = {0};
 
-	begin(&(struct apt){a->state, true}, &argv);
-	strv_push(&argv, "--simulate");
-	add_action(&argv, packages);
-	if (process_capture((const char *const *)argv.v, ANSWER_MAX, &text) != 0)
+	if (ask(a, "--simulate", packages, &text) != 0)
 		return error_set(err, -ENOPKG, "apt-get --simulate", NULL, "finds no way, see above");
 	apt_read_removed(strbuf_blob(&text), names);
 	return 0;
