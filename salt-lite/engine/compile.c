@@ -51,13 +51,9 @@ static void load_sls(struct salt *s, const char *sls)
 	if (map_get_str(s->loaded, path))
 		return;
 	map_set_str(&s->h, s->loaded, path, value_bool(true));
-	doc = yaml_parse(&s->h, path, salt_template(s, path, sls, text, NULL));
-	s->h.file = path;
-	s->h.line = 0;
-	if (doc->kind == V_NONE)
+	doc = salt_document(s, "a state file", sls, path, text);
+	if (!doc)
 		return;
-	if (doc->kind != V_MAP)
-		heap_fail(&s->h, "a state file is a mapping, not %s", value_kind_name(doc));
 	includes = salt_includes(s, sls, path, doc);
 	for (size_t i = 0; i < includes->list.n; i++) {
 		load_sls(s, value_cstr(&s->h, includes->list.items[i]));

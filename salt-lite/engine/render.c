@@ -4,6 +4,7 @@
 
 #include "common/sys/file.h"
 #include "salt-lite/engine/salt.h"
+#include "salt-lite/value/yaml.h"
 
 enum { FILE_MAX = 4 << 20, CONTENT_MAX = 64 << 20 };
 
@@ -198,6 +199,19 @@ bool salt_read_sls(struct salt *s, const char *sls, struct blob *text, const cha
 		*p = *p == '.' ? '/' : *p;
 	return salt_read(s, arena_printf(s->h.arena, "%s.sls", base), text, path) ||
 	       salt_read(s, arena_printf(s->h.arena, "%s/init.sls", base), text, path);
+}
+
+const struct value *salt_document(struct salt *s, const char *what, const char *sls, const char *path, struct blob text)
+{
+	const struct value *doc = yaml_parse(&s->h, path, salt_template(s, path, sls, text, NULL));
+
+	s->h.file = path;
+	s->h.line = 0;
+	if (doc->kind == V_NONE)
+		return NULL;
+	if (doc->kind != V_MAP)
+		heap_fail(&s->h, "%s is a mapping, not %s", what, value_kind_name(doc));
+	return doc;
 }
 
 /* One dot before it: beside the file that names it; each further one: a folder up. An init.sls lies in its own folder. */

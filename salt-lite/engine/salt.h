@@ -135,6 +135,8 @@ int content_read(struct salt *s, const char *path, struct blob *text);
 void contents_forget(struct salt *s);
 /* As salt_read(), for the source of a state: a content. */
 bool salt_read_source(struct salt *s, const char *name, struct blob *text, const char **path);
+/* The rendered text of an SLS file, a mapping; NULL: it is empty. `what` it is, for messages, which name `path` from here on. */
+const struct value *salt_document(struct salt *s, const char *what, const char *sls, const char *path, struct blob text);
 /* The whole names that `include` of a state or pillar file has, in order. */
 const struct value *salt_includes(struct salt *s, const char *sls, const char *path, const struct value *doc);
 struct blob salt_template(struct salt *s, const char *name, const char *sls, struct blob text,

@@ -240,13 +240,9 @@ static void pillar_file(struct salt *s, const char *name, struct value *seen)
 	if (!salt_read_sls(s, name, &text, &path))
 		heap_fail(&s->h, "the pillar file '%s' is in none of the pillar roots", name);
 	map_set_str(&s->h, seen, name, value_bool(true));
-	doc = yaml_parse(&s->h, path, salt_template(s, path, name, text, NULL));
-	s->h.file = path;
-	s->h.line = 0;
-	if (doc->kind == V_NONE)
+	doc = salt_document(s, "a pillar file", name, path, text);
+	if (!doc)
 		return;
-	if (doc->kind != V_MAP)
-		heap_fail(&s->h, "a pillar file is a mapping, not %s", value_kind_name(doc));
 	includes = salt_includes(s, name, path, doc);
 	for (size_t i = 0; i < includes->list.n; i++) {
 		if (!map_get(seen, includes->list.items[i]))
